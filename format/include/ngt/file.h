@@ -1,0 +1,67 @@
+/*
+ * Files as the project uses them: read-only mappings, whole small files, and outputs that appear
+ * whole or not at all.
+ */
+#ifndef NGT_FILE_H
+#define NGT_FILE_H
+
+#include <stdbool.h>
+
+#include "ngt/error.h"
+
+/* ---- read-only mapping ---- */
+struct ngt_map {
+    const uint8_t *bytes; /* NULL when size is 0 */
+    uint64_t size;
+    int fd;
+    char *path;
+};
+
+/* NGT_OK; NGT_E_IO cannot open or map; NGT_E_DATA not a regular file. */
+NGT_NODISCARD enum ngt_status ngt_map_open(const char *path, struct ngt_map *ret_map,
+                                           struct ngt_error *reterr);
+void ngt_map_close(struct ngt_map *map);
+/* NGT_E_IO when the file is no longer as large as it was when mapped: touching the missing part
+ * would be a SIGBUS. */
+NGT_NODISCARD enum ngt_status ngt_map_check(const struct ngt_map *map, struct ngt_error *reterr);
+
+/* ---- whole small files ---- */
+/* *ret_bytes is malloced, ends with an extra NUL, and belongs to the caller. NGT_E_DATA when larger
+ * than limit. */
+NGT_NODISCARD enum ngt_status ngt_file_read(const char *path, uint64_t limit, uint8_t **ret_bytes,
+                                            uint64_t *ret_size, struct ngt_error *reterr);
+/* Atomic: temporary name in the same folder, fsync, rename over path, fsync of the folder. */
+NGT_NODISCARD enum ngt_status ngt_file_write(const char *path, const void *bytes, uint64_t size,
+                                             struct ngt_error *reterr);
+
+/* ---- an output that appears whole or not at all ---- */
+struct ngt_output;
+/* Creates "PATH.tmp.HOST.PID.N" beside path. */
+NGT_NODISCARD enum ngt_status ngt_output_open(const char *path, struct ngt_output **ret_out,
+                                              struct ngt_error *reterr);
+/* Appends; large writes go through, small ones are gathered. */
+NGT_NODISCARD enum ngt_status ngt_output_write(struct ngt_output *out, const void *bytes,
+                                               uint64_t size, struct ngt_error *reterr);
+/* Overwrites [offset, offset + size) of what was appended already. */
+NGT_NODISCARD enum ngt_status ngt_output_patch(struct ngt_output *out, uint64_t offset,
+                                               const void *bytes, uint64_t size,
+                                               struct ngt_error *reterr);
+uint64_t ngt_output_size(const struct ngt_output *out);
+/* fsync, rename to the final name, fsync of the folder; frees *out. After a failure nothing has the
+ * final name. */
+NGT_NODISCARD enum ngt_status ngt_output_commit(struct ngt_output **out, struct ngt_error *reterr);
+/* Removes the temporary and frees *out; NULL is allowed. */
+void ngt_output_abort(struct ngt_output **out);
+
+/*
+ * Is name a temporary that ngt_output_open made on this host by a process that no longer runs? Such
+ * files are left behind by kill -9 and may be removed; those of other hosts may belong to a living
+ * process.
+ */
+bool ngt_output_is_stale(const char *name);
+
+/* mkdir -p; an existing folder is fine. */
+NGT_NODISCARD enum ngt_status ngt_folder_make(const char *path, struct ngt_error *reterr);
+/* malloced "folder/name", or NULL when out of memory */
+char *ngt_path_join(const char *folder, const char *name);
+#endif

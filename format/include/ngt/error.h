@@ -33,6 +33,12 @@ enum ngt_status {
     NGT_E_STOPPED = -9,     /* ended early and cleanly on request */
 };
 
+/* A deliberate ignore: GCC's attribute is not satisfied by a cast to void. */
+static inline void ngt_ignore(enum ngt_status status)
+{
+    (void)status;
+}
+
 struct ngt_error {
     enum ngt_status code;
     int sys_errno;         /* 0 unless a system call failed */

@@ -43,6 +43,7 @@ enum ngt_section_kind {
 enum ngt_encoding {
     NGT_RAW = 0,
     NGT_ZSTD = 1,
+    NGT_OTHER = 2, /* of a newer writer; only in an optional section, which is then skipped */
 };
 
 struct ngt_section {

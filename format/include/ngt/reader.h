@@ -34,6 +34,10 @@ const struct ngt_section *ngt_reader_section_at(const struct ngt_reader *r, uint
 NGT_NODISCARD enum ngt_status ngt_reader_doc(const struct ngt_reader *r, uint64_t doc,
                                              uint64_t *ret_first, uint64_t *ret_count,
                                              struct ngt_error *reterr);
+/* Lengths, in tokens, of documents [first, first + n): what a plan needs, in one pass. */
+NGT_NODISCARD enum ngt_status ngt_reader_lengths(const struct ngt_reader *r, uint64_t first,
+                                                 uint64_t n, uint64_t *ret_lengths,
+                                                 struct ngt_error *reterr);
 /* The document that holds a token (binary search); empty documents are passed over. */
 NGT_NODISCARD enum ngt_status ngt_reader_doc_of(const struct ngt_reader *r, uint64_t token,
                                                 uint64_t *ret_doc, struct ngt_error *reterr);

@@ -23,7 +23,7 @@ uint64_t ngt_sequences_len(const struct ngt_sequences *s); /* T */
 /*
  * Gathers one sequence. Any number of threads at once.
  *
- *   ret_tokens    [T] ids; padding: id 0
+ *   ret_tokens    [T] ids; padding: any valid id
  *   ret_targets   [T] the next id of the same document, or NGT_NO_ID (last token of a document,
  * padding, no loss) ret_first     [T] index of the first token of the same segment: what attention
  * may see is [first[i], i], and the position of token i is i - first[i]; a padding token is a

@@ -18,7 +18,7 @@ enum cli_type {
     CLI_U64,    /* uint64_t, plain number, in [min, max] */
     CLI_SIZE,   /* uint64_t with K M G T (1000) or Ki Mi Gi Ti, in [min, max] */
     CLI_DOUBLE, /* double in [low, high] */
-    CLI_SHARE,  /* double in [low, high]; "1%" or "0.01" */
+    CLI_SHARE,  /* double in [low, high], without bounds in [0, 1]; "1%" or "0.01" */
     CLI_CHOICE, /* int: index in choices */
     CLI_COUNT,  /* no argument; unsigned, counts repetitions (-vv) */
 };

@@ -1,0 +1,34 @@
+#include <signal.h>
+
+#include "cli/progress.h"
+
+/*
+ * The one global of the project's libraries: a signal handler can reach nothing else. It only ever
+ * goes from 0 to 1.
+ */
+static volatile sig_atomic_t stop_requested;
+
+static void on_signal(int number)
+{
+    (void)number;
+    stop_requested = 1;
+}
+
+void cli_catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+
+    sigemptyset(&action.sa_mask);
+    /* reads and writes go on; who waits polls cli_stopped */
+    action.sa_flags = SA_RESTART;
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGUSR1, &action, NULL);
+    /* after the first SIGINT the default action is back: the second ends the program at once */
+    action.sa_flags |= (int)SA_RESETHAND;
+    sigaction(SIGINT, &action, NULL);
+}
+
+bool cli_stopped(void)
+{
+    return stop_requested != 0;
+}

@@ -1,0 +1,585 @@
+/*
+ * One shard, written front to back: header (blank at first), tokens as they come, the other
+ * sections at commit, the section table last; then the header is patched in and the file published.
+ *
+ * Memory: 8 bytes a document for its start, a few bytes for provenance, and what the optional
+ * sections hold. Token data is hashed block by block on its way out and never read back.
+ */
+#include "ngt/writer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec.h"
+#include "layout.h"
+#include "ngt/checked.h"
+#include "ngt/file.h"
+
+#define HERE NGT_NO_POS, NGT_NO_POS
+
+struct ngt_writer {
+    struct ngt_output *out;
+    char *path;
+    struct ngt_writer_config config;
+    struct ngt_header header;
+
+    uint8_t *block; /* [NGT_BLOCK_BYTES] token bytes not yet written */
+    uint64_t block_used;
+    struct ngt_bytes block_hashes;
+    struct ngt_digest_stream *token_digest;
+
+    uint64_t items; /* documents or sequences */
+    struct ngt_bytes starts, segments;
+    struct ngt_bytes sources, provenance, loss_starts, loss_spans, doc_ids, metadata, text_hashes;
+    uint64_t source_count, loss_count;
+    bool have_loss, have_ids, have_metadata, have_hashes;
+    uint32_t last_source;
+    uint64_t last_record, last_offset;
+
+    struct ngt_section sections[NGT_MAX_SECTIONS];
+    uint64_t section_count;
+};
+
+static enum ngt_status no_memory(struct ngt_writer *w, struct ngt_error *reterr)
+{
+    return ngt_fail(reterr, NGT_E_NOMEM, w->path, HERE, "out of memory while writing the shard");
+}
+
+static enum ngt_status config_check(const char *path, const struct ngt_writer_config *c,
+                                    struct ngt_error *reterr)
+{
+    if (c->vocab_size == 0 || c->vocab_size > UINT32_MAX)
+        return ngt_fail(reterr, NGT_E_RANGE, path, HERE, "vocabulary size %llu out of range",
+                        (unsigned long long)c->vocab_size);
+    if (!c->vocabulary || c->vocabulary->count != c->vocab_size)
+        return ngt_fail(reterr, NGT_E_RANGE, path, HERE,
+                        "the vocabulary's count is not the vocabulary size");
+    if (c->kind == NGT_PACKED && (c->seq_len == 0 || c->seq_len > UINT32_MAX))
+        return ngt_fail(reterr, NGT_E_RANGE, path, HERE, "sequence length %llu out of range",
+                        (unsigned long long)c->seq_len);
+    const uint32_t ids[3] = {c->bos_id, c->eos_id, c->pad_id};
+    for (unsigned i = 0; i < 3; i++)
+        if (ids[i] != NGT_NO_ID && ids[i] >= c->vocab_size)
+            return ngt_fail(reterr, NGT_E_RANGE, path, HERE,
+                            "special id %u is outside the vocabulary", ids[i]);
+    return NGT_OK;
+}
+
+enum ngt_status ngt_writer_open(const char *path, const struct ngt_writer_config *config,
+                                struct ngt_writer **ret_writer, struct ngt_error *reterr)
+{
+    struct ngt_writer *w = NULL;
+    enum ngt_status status;
+    static const uint8_t blank[NGT_HEADER_BYTES];
+
+    ngt_error_clear(reterr);
+    if ((status = config_check(path, config, reterr)) != NGT_OK)
+        return status;
+    w = calloc(1, sizeof *w);
+    if (!w)
+        return ngt_fail(reterr, NGT_E_NOMEM, path, HERE, "out of memory for a shard writer");
+    w->config = *config;
+    w->path = strdup(path);
+    w->block = malloc(NGT_BLOCK_BYTES);
+    w->token_digest = ngt_digest_stream_new64();
+    if (!w->path || !w->block || !w->token_digest) {
+        status = ngt_fail(reterr, NGT_E_NOMEM, path, HERE, "out of memory for a shard writer");
+        goto out;
+    }
+    w->header = (struct ngt_header){
+        .major = NGT_VERSION_MAJOR,
+        .minor = NGT_VERSION_MINOR,
+        .kind = config->kind,
+        .id_bytes = config->vocab_size <= 65536 ? 2 : 4,
+        .vocab_size = config->vocab_size,
+        .bos_id = config->bos_id,
+        .eos_id = config->eos_id,
+        .pad_id = config->pad_id,
+        .flags = config->flags,
+        .seq_len = config->kind == NGT_PACKED ? config->seq_len : 0,
+        .tokenizer = config->tokenizer,
+    };
+    ngt_bytes_add64(&w->starts, 0);
+    if ((status = ngt_output_open(path, &w->out, reterr)) != NGT_OK ||
+        (status = ngt_output_write(w->out, blank, sizeof blank, reterr)) != NGT_OK)
+        goto out;
+    *ret_writer = w;
+    w = NULL;
+out:
+    ngt_writer_abort(&w);
+    return status;
+}
+
+void ngt_writer_abort(struct ngt_writer **wp)
+{
+    struct ngt_writer *w = *wp;
+
+    if (!w)
+        return;
+    ngt_output_abort(&w->out);
+    ngt_digest_stream_free(&w->token_digest);
+    ngt_bytes_done(&w->block_hashes);
+    ngt_bytes_done(&w->starts);
+    ngt_bytes_done(&w->segments);
+    ngt_bytes_done(&w->sources);
+    ngt_bytes_done(&w->provenance);
+    ngt_bytes_done(&w->loss_starts);
+    ngt_bytes_done(&w->loss_spans);
+    ngt_bytes_done(&w->doc_ids);
+    ngt_bytes_done(&w->metadata);
+    ngt_bytes_done(&w->text_hashes);
+    free(w->block);
+    free(w->path);
+    free(w);
+    *wp = NULL;
+}
+
+uint64_t ngt_writer_tokens(const struct ngt_writer *w)
+{
+    return w->header.tokens;
+}
+
+uint64_t ngt_writer_docs(const struct ngt_writer *w)
+{
+    return w->items;
+}
+
+void ngt_writer_set_docs(struct ngt_writer *w, uint64_t docs, uint64_t filled_docs)
+{
+    w->header.docs = docs;
+    w->header.filled_docs = filled_docs;
+}
+
+static void add_string(struct ngt_bytes *b, const char *s)
+{
+    ngt_bytes_add_varint(b, strlen(s));
+    ngt_bytes_add(b, s, strlen(s));
+}
+
+enum ngt_status ngt_writer_source(struct ngt_writer *w, const struct ngt_source *source,
+                                  uint32_t *ret_index, struct ngt_error *reterr)
+{
+    ngt_error_clear(reterr);
+    if (w->source_count == UINT32_MAX)
+        return ngt_fail(reterr, NGT_E_RANGE, w->path, HERE,
+                        "more than 2^32 - 1 sources in one shard");
+    ngt_bytes_add_varint(&w->sources, source->start);
+    add_string(&w->sources, source->name);
+    add_string(&w->sources, source->member ? source->member : "");
+    if (w->sources.failed)
+        return no_memory(w, reterr);
+    *ret_index = (uint32_t)w->source_count++;
+    return NGT_OK;
+}
+
+/* ---- tokens ---- */
+
+static enum ngt_status flush_block(struct ngt_writer *w, struct ngt_error *reterr)
+{
+    uint64_t n = w->block_used;
+
+    w->block_used = 0;
+    ngt_bytes_add64(&w->block_hashes, ngt_digest64(w->block, n));
+    ngt_digest_stream_add(w->token_digest, w->block, n);
+    if (w->block_hashes.failed)
+        return no_memory(w, reterr);
+    return ngt_output_write(w->out, w->block, n, reterr);
+}
+
+static enum ngt_status add_ids(struct ngt_writer *w, const uint32_t *ids, uint64_t n,
+                               struct ngt_error *reterr)
+{
+    const unsigned width = w->header.id_bytes;
+    uint64_t at = 0;
+
+    for (uint64_t i = 0; i < n; i++)
+        if (ids[i] >= w->header.vocab_size)
+            return ngt_fail(reterr, NGT_E_RANGE, w->path, NGT_NO_POS, i,
+                            "id %u is outside the vocabulary of %llu", ids[i],
+                            (unsigned long long)w->header.vocab_size);
+    while (at < n) {
+        uint64_t room = (NGT_BLOCK_BYTES - w->block_used) / width,
+                 take = n - at < room ? n - at : room;
+        uint8_t *to = w->block + w->block_used;
+        if (width == 2)
+            for (uint64_t i = 0; i < take; i++)
+                ngt_put16(to + 2 * i, (uint16_t)ids[at + i]);
+        else
+            for (uint64_t i = 0; i < take; i++)
+                ngt_put32(to + 4 * i, ids[at + i]);
+        w->block_used += take * width;
+        at += take;
+        if (w->block_used == NGT_BLOCK_BYTES) {
+            enum ngt_status status = flush_block(w, reterr);
+            if (status != NGT_OK)
+                return status;
+        }
+    }
+    return NGT_OK;
+}
+
+/* Loss spans of one item; the sections begins to exist with the first item that has some. */
+static enum ngt_status add_loss(struct ngt_writer *w, const uint64_t *spans, uint64_t count,
+                                uint64_t length, struct ngt_error *reterr)
+{
+    uint64_t end = 0;
+
+    if (!spans && !w->have_loss)
+        return NGT_OK;
+    if (!w->have_loss) {
+        /* all items so far carry loss everywhere: one span each, of the length known from the
+         * starts */
+        w->have_loss = true;
+        ngt_bytes_add64(&w->loss_starts, 0);
+        for (uint64_t i = 0; i < w->items; i++) {
+            uint64_t whole =
+                w->config.kind == NGT_PACKED
+                    ? w->config.seq_len
+                    : ngt_get64(w->starts.bytes + 8 * (i + 1)) - ngt_get64(w->starts.bytes + 8 * i);
+            if (whole) {
+                ngt_bytes_add64(&w->loss_spans, 0);
+                ngt_bytes_add64(&w->loss_spans, whole);
+                w->loss_count++;
+            }
+            ngt_bytes_add64(&w->loss_starts, w->loss_count);
+        }
+    }
+    uint64_t all[2] = {0, length};
+    if (!spans) {
+        spans = all;
+        count = length ? 1 : 0;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t first = spans[2 * i], n = spans[2 * i + 1];
+        if (n == 0 || first < end || !ngt_in_range(first, n, length))
+            return ngt_fail(reterr, NGT_E_RANGE, w->path, NGT_NO_POS, w->items,
+                            "loss span %llu is empty, out of order or leaves its document",
+                            (unsigned long long)i);
+        end = first + n;
+        ngt_bytes_add64(&w->loss_spans, first);
+        ngt_bytes_add64(&w->loss_spans, n);
+    }
+    w->loss_count += count;
+    ngt_bytes_add64(&w->loss_starts, w->loss_count);
+    return w->loss_starts.failed || w->loss_spans.failed ? no_memory(w, reterr) : NGT_OK;
+}
+
+/* A string a document; documents before the first that has one get "". */
+static void add_doc_string(struct ngt_writer *w, struct ngt_bytes *b, bool *have, const char *s)
+{
+    if (!s && !*have)
+        return;
+    if (!*have) {
+        *have = true;
+        for (uint64_t i = 0; i < w->items; i++)
+            add_string(b, "");
+    }
+    add_string(b, s ? s : "");
+}
+
+enum ngt_status ngt_writer_doc(struct ngt_writer *w, const struct ngt_doc *doc,
+                               struct ngt_error *reterr)
+{
+    enum ngt_status status;
+
+    ngt_error_clear(reterr);
+    if (w->config.kind != NGT_DOCUMENTS)
+        return ngt_fail(reterr, NGT_E_RANGE, w->path, HERE,
+                        "a packed shard takes sequences, not documents");
+    if (doc->source >= w->source_count)
+        return ngt_fail(reterr, NGT_E_RANGE, w->path, NGT_NO_POS, w->items,
+                        "document of an unknown source");
+    bool fresh = w->items == 0 || doc->source != w->last_source;
+    if (w->items && (doc->source < w->last_source ||
+                     (!fresh && (doc->record < w->last_record || doc->offset < w->last_offset))))
+        return ngt_fail(reterr, NGT_E_RANGE, w->path, NGT_NO_POS, w->items,
+                        "documents must follow their sources' order");
+    if (w->items && (doc->text_hash != NULL) != w->have_hashes)
+        return ngt_fail(reterr, NGT_E_RANGE, w->path, NGT_NO_POS, w->items,
+                        "a text hash for some documents only");
+    if ((status = add_ids(w, doc->ids, doc->count, reterr)) != NGT_OK ||
+        (status = add_loss(w, doc->loss_spans, doc->loss_span_count, doc->count, reterr)) != NGT_OK)
+        return status;
+    ngt_bytes_add_varint(&w->provenance, doc->source - w->last_source);
+    ngt_bytes_add_varint(&w->provenance, fresh ? doc->record : doc->record - w->last_record);
+    ngt_bytes_add_varint(&w->provenance, fresh ? doc->offset : doc->offset - w->last_offset);
+    add_doc_string(w, &w->doc_ids, &w->have_ids, doc->id);
+    add_doc_string(w, &w->metadata, &w->have_metadata, doc->metadata);
+    if (doc->text_hash) {
+        w->have_hashes = true;
+        ngt_bytes_add64(&w->text_hashes, doc->text_hash->low);
+        ngt_bytes_add64(&w->text_hashes, doc->text_hash->high);
+    }
+    w->last_source = doc->source;
+    w->last_record = doc->record;
+    w->last_offset = doc->offset;
+    w->items++;
+    w->header.docs++;
+    w->header.tokens += doc->count;
+    if (doc->count) {
+        w->header.filled_docs++;
+        w->header.targets += doc->count - 1;
+    }
+    ngt_bytes_add64(&w->starts, w->header.tokens);
+    return w->starts.failed || w->provenance.failed || w->doc_ids.failed || w->metadata.failed ||
+                   w->text_hashes.failed
+               ? no_memory(w, reterr)
+               : NGT_OK;
+}
+
+enum ngt_status ngt_writer_sequence(struct ngt_writer *w, const uint32_t *ids,
+                                    const struct ngt_segment *segments, uint64_t segment_count,
+                                    const uint64_t *loss_spans, uint64_t loss_span_count,
+                                    struct ngt_error *reterr)
+{
+    enum ngt_status status;
+    uint64_t end = 0;
+
+    ngt_error_clear(reterr);
+    if (w->config.kind != NGT_PACKED)
+        return ngt_fail(reterr, NGT_E_RANGE, w->path, HERE,
+                        "a document shard takes documents, not sequences");
+    for (uint64_t i = 0; i < segment_count; i++) {
+        const struct ngt_segment *s = &segments[i];
+        if (s->length == 0 || s->start < end ||
+            !ngt_in_range(s->start, s->length, w->config.seq_len) ||
+            (s->successor != NGT_NO_ID && s->successor >= w->header.vocab_size))
+            return ngt_fail(
+                reterr, NGT_E_RANGE, w->path, NGT_NO_POS, w->items,
+                "segment %llu is empty, out of order, leaves its sequence or has a bad successor",
+                (unsigned long long)i);
+        end = (uint64_t)s->start + s->length;
+    }
+    if ((status = add_ids(w, ids, w->config.seq_len, reterr)) != NGT_OK ||
+        (status = add_loss(w, loss_spans, loss_span_count, w->config.seq_len, reterr)) != NGT_OK)
+        return status;
+    for (uint64_t i = 0; i < segment_count; i++) {
+        uint8_t bytes[NGT_SEGMENT_BYTES];
+        ngt_segment_encode(&segments[i], bytes);
+        ngt_bytes_add(&w->segments, bytes, sizeof bytes);
+        w->header.tokens += segments[i].length;
+        w->header.targets += segments[i].length - (segments[i].successor == NGT_NO_ID);
+    }
+    w->header.segments += segment_count;
+    w->header.sequences++;
+    w->items++;
+    ngt_bytes_add64(&w->starts, w->header.segments);
+    return w->starts.failed || w->segments.failed ? no_memory(w, reterr) : NGT_OK;
+}
+
+/* ---- the other sections ---- */
+
+static enum ngt_status pad(struct ngt_writer *w, struct ngt_error *reterr)
+{
+    static const uint8_t zeros[NGT_ALIGN];
+    uint64_t over = ngt_output_size(w->out) % NGT_ALIGN;
+
+    return over ? ngt_output_write(w->out, zeros, NGT_ALIGN - over, reterr) : NGT_OK;
+}
+
+static enum ngt_status add_section(struct ngt_writer *w, enum ngt_section_kind kind, bool required,
+                                   bool compressed, const struct ngt_bytes *content,
+                                   struct ngt_error *reterr)
+{
+    struct ngt_bytes frame = {0};
+    const struct ngt_bytes *stored = content;
+    enum ngt_status status;
+
+    if (content->failed)
+        return no_memory(w, reterr);
+    if (compressed) {
+        if ((status = ngt_compress(content, &frame, reterr)) != NGT_OK)
+            return status;
+        stored = &frame;
+    }
+    status = pad(w, reterr);
+    if (status == NGT_OK) {
+        w->sections[w->section_count++] = (struct ngt_section){
+            .kind = kind,
+            .required = required,
+            .encoding = compressed ? NGT_ZSTD : NGT_RAW,
+            .offset = ngt_output_size(w->out),
+            .stored_bytes = stored->size,
+            .logical_bytes = content->size,
+            .hash = ngt_digest64(stored->bytes, stored->size),
+        };
+        status = ngt_output_write(w->out, stored->bytes, stored->size, reterr);
+    }
+    ngt_bytes_done(&frame);
+    return status;
+}
+
+static enum ngt_status add_pairs(struct ngt_writer *w, enum ngt_section_kind kind,
+                                 const struct ngt_pair *pairs, uint64_t count,
+                                 struct ngt_error *reterr)
+{
+    struct ngt_bytes text = {0};
+    enum ngt_status status = NGT_OK;
+
+    for (uint64_t i = 0; i < count && status == NGT_OK; i++) {
+        if (!pairs[i].key[0] || strpbrk(pairs[i].key, "\t\n") || strpbrk(pairs[i].value, "\t\n"))
+            status = ngt_fail(reterr, NGT_E_RANGE, w->path, NGT_NO_POS, i,
+                              "%s: \"%s\" or its value is empty or holds a tab or newline",
+                              ngt_section_name(kind), pairs[i].key);
+        ngt_bytes_add(&text, pairs[i].key, strlen(pairs[i].key));
+        ngt_bytes_add(&text, "\t", 1);
+        ngt_bytes_add(&text, pairs[i].value, strlen(pairs[i].value));
+        ngt_bytes_add(&text, "\n", 1);
+    }
+    if (status == NGT_OK)
+        status = add_section(w, kind, false, true, &text, reterr);
+    ngt_bytes_done(&text);
+    return status;
+}
+
+static enum ngt_status add_ledger(struct ngt_writer *w, const struct ngt_counter *counters,
+                                  uint64_t count, struct ngt_error *reterr)
+{
+    enum ngt_status status = NGT_E_NOMEM;
+    struct ngt_pair *pairs = calloc(count + 1, sizeof *pairs);
+    char(*values)[24] = calloc(count + 1, sizeof *values);
+
+    if (!pairs || !values) {
+        status = no_memory(w, reterr);
+        goto out;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        snprintf(values[i], sizeof values[i], "%llu", (unsigned long long)counters[i].value);
+        pairs[i] = (struct ngt_pair){counters[i].key, values[i]};
+    }
+    status = add_pairs(w, NGT_S_LEDGER, pairs, count, reterr);
+out:
+    free(pairs);
+    free(values);
+    return status;
+}
+
+static enum ngt_status add_vocabulary(struct ngt_writer *w, struct ngt_error *reterr)
+{
+    const struct ngt_vocabulary *v = w->config.vocabulary;
+    struct ngt_bytes b = {0};
+    enum ngt_status status;
+
+    ngt_bytes_add32(&b, v->count);
+    ngt_bytes_add32(&b, v->flags);
+    ngt_bytes_add(&b, v->kinds, v->count);
+    for (uint64_t i = 0; i < v->count; i++)
+        ngt_bytes_add_varint(&b, v->starts[i + 1] - v->starts[i]);
+    ngt_bytes_add(&b, v->bytes, v->starts[v->count]);
+    status = add_section(w, NGT_S_VOCABULARY, false, true, &b, reterr);
+    ngt_bytes_done(&b);
+    return status;
+}
+
+static enum ngt_status add_token_sections(struct ngt_writer *w, struct ngt_error *reterr)
+{
+    enum ngt_status status = NGT_OK;
+    uint64_t end = ngt_output_size(w->out);
+
+    if (w->block_used)
+        status = flush_block(w, reterr);
+    if (status != NGT_OK)
+        return status;
+    end = ngt_output_size(w->out);
+    w->sections[w->section_count++] = (struct ngt_section){
+        .kind = NGT_S_TOKENS,
+        .required = true,
+        .encoding = NGT_RAW,
+        .offset = NGT_HEADER_BYTES,
+        .stored_bytes = end - NGT_HEADER_BYTES,
+        .logical_bytes = end - NGT_HEADER_BYTES,
+        .hash = ngt_digest_stream_value64(w->token_digest),
+    };
+    w->header.block_root = ngt_digest64(w->block_hashes.bytes, w->block_hashes.size);
+    return add_section(w, NGT_S_BLOCK_HASHES, true, false, &w->block_hashes, reterr);
+}
+
+static enum ngt_status add_all(struct ngt_writer *w, const struct ngt_counter *counters,
+                               uint64_t counter_count, struct ngt_error *reterr)
+{
+    const bool packed = w->config.kind == NGT_PACKED;
+    enum ngt_status status;
+
+    if ((status = add_token_sections(w, reterr)) != NGT_OK ||
+        (status = add_section(w, packed ? NGT_S_SEQ_STARTS : NGT_S_DOC_STARTS, true, false,
+                              &w->starts, reterr)) != NGT_OK)
+        return status;
+    if (packed &&
+        (status = add_section(w, NGT_S_SEGMENTS, true, false, &w->segments, reterr)) != NGT_OK)
+        return status;
+    if (w->have_loss) {
+        ngt_bytes_add(&w->loss_starts, w->loss_spans.bytes, w->loss_spans.size);
+        if ((status = add_section(w, NGT_S_LOSS_SPANS, true, false, &w->loss_starts, reterr)) !=
+            NGT_OK)
+            return status;
+    }
+    if (w->have_hashes && (status = add_section(w, NGT_S_TEXT_HASHES, false, false, &w->text_hashes,
+                                                reterr)) != NGT_OK)
+        return status;
+    struct ngt_bytes counted = {0};
+    ngt_bytes_add_varint(&counted, w->source_count);
+    ngt_bytes_add(&counted, w->sources.bytes, w->sources.size);
+    status = add_section(w, NGT_S_SOURCES, false, true, &counted, reterr);
+    ngt_bytes_done(&counted);
+    if (status != NGT_OK)
+        return status;
+    if (!packed &&
+        (status = add_section(w, NGT_S_PROVENANCE, false, true, &w->provenance, reterr)) != NGT_OK)
+        return status;
+    if ((status = add_ledger(w, counters, counter_count, reterr)) != NGT_OK ||
+        (status = add_pairs(w, NGT_S_OPTIONS, w->config.options, w->config.option_count, reterr)) !=
+            NGT_OK ||
+        (status = add_pairs(w, NGT_S_TOKENIZER, w->config.identity, w->config.identity_count,
+                            reterr)) != NGT_OK ||
+        (status = add_vocabulary(w, reterr)) != NGT_OK)
+        return status;
+    if (w->have_ids &&
+        (status = add_section(w, NGT_S_DOC_IDS, false, true, &w->doc_ids, reterr)) != NGT_OK)
+        return status;
+    if (w->have_metadata &&
+        (status = add_section(w, NGT_S_METADATA, false, true, &w->metadata, reterr)) != NGT_OK)
+        return status;
+    return NGT_OK;
+}
+
+enum ngt_status ngt_writer_commit(struct ngt_writer **wp, const struct ngt_counter *counters,
+                                  uint64_t counter_count, struct ngt_shard_summary *ret_summary,
+                                  struct ngt_error *reterr)
+{
+    struct ngt_writer *w = *wp;
+    struct ngt_header *h = &w->header;
+    uint8_t header[NGT_HEADER_BYTES], table[NGT_MAX_SECTIONS * NGT_SECTION_ENTRY_BYTES];
+    enum ngt_status status;
+
+    ngt_error_clear(reterr);
+    if ((status = add_all(w, counters, counter_count, reterr)) != NGT_OK ||
+        (status = pad(w, reterr)) != NGT_OK)
+        goto out;
+    for (uint64_t i = 0; i < w->section_count; i++)
+        ngt_section_encode(&w->sections[i], table + i * NGT_SECTION_ENTRY_BYTES);
+    h->section_count = w->section_count;
+    h->section_table_offset = ngt_output_size(w->out);
+    h->section_table_hash = ngt_digest64(table, w->section_count * NGT_SECTION_ENTRY_BYTES);
+    h->file_bytes = h->section_table_offset + w->section_count * NGT_SECTION_ENTRY_BYTES;
+    ngt_header_encode(h, header);
+    if ((status = ngt_output_write(w->out, table, w->section_count * NGT_SECTION_ENTRY_BYTES,
+                                   reterr)) != NGT_OK ||
+        (status = ngt_output_patch(w->out, 0, header, sizeof header, reterr)) != NGT_OK ||
+        (status = ngt_output_commit(&w->out, reterr)) != NGT_OK)
+        goto out;
+    if (ret_summary)
+        *ret_summary = (struct ngt_shard_summary){
+            .file_bytes = h->file_bytes,
+            .docs = h->docs,
+            .filled_docs = h->filled_docs,
+            .tokens = h->tokens,
+            .targets = h->targets,
+            .sequences = h->sequences,
+            .segments = h->segments,
+            .header_hash = ngt_header_digest(header),
+        };
+out:
+    ngt_writer_abort(wp);
+    return status;
+}

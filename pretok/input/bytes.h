@@ -1,4 +1,5 @@
-/* A growing array of bytes. Keeps its memory when emptied, so that steady state allocates nothing. */
+/* A growing array of bytes. Keeps its memory when emptied, so that steady state allocates nothing.
+ */
 #ifndef PRETOK_BYTES_H
 #define PRETOK_BYTES_H
 

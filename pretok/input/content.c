@@ -1,4 +1,5 @@
-/* Content by its first bytes. A mistake here would make text unreadable, so weak signs are proven. */
+/* Content by its first bytes. A mistake here would make text unreadable, so weak signs are proven.
+ */
 #include <string.h>
 
 #include "input/stream.h"

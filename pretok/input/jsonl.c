@@ -577,7 +577,7 @@ enum pretok_event pretok_jsonl_next(struct pretok_jsonl *j, const uint8_t **at, 
     const uint64_t base = j->offset;
     enum pretok_event event = PRETOK_MORE;
 
-#define OFFSET(q) (base + (uint64_t)((q) - chunk))
+#define OFFSET(q) (base + (uint64_t)((q)-chunk))
     while (p < end) {
         uint8_t c = *p;
 

@@ -1,4 +1,5 @@
-/* Holds back the first bytes of a source, so that their meaning can be decided before they are read. */
+/* Holds back the first bytes of a source, so that their meaning can be decided before they are
+ * read. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,8 @@ struct peek_source {
     const uint8_t *rest; /* what came with the head beyond it; lower's memory */
     uint64_t rest_size;
     bool filled, replayed;
+    enum ngt_status failure; /* met while the head was filled; told once the head was read */
+    struct ngt_error error;
 };
 
 static void peek_free(struct pretok_source *self)
@@ -24,14 +27,17 @@ static void peek_free(struct pretok_source *self)
     free(p);
 }
 
-static enum ngt_status fill(struct peek_source *p, struct ngt_error *reterr)
+static void fill(struct peek_source *p)
 {
     while (!p->filled) {
-        const uint8_t *at;
-        uint64_t n;
-        enum ngt_status status = p->lower->read(p->lower, &at, &n, reterr);
-        if (status != NGT_OK)
-            return status;
+        const uint8_t *at = NULL;
+        uint64_t n = 0;
+        ngt_error_clear(&p->error);
+        p->failure = p->lower->read(p->lower, &at, &n, &p->error);
+        if (p->failure != NGT_OK) {
+            p->filled = true;
+            return;
+        }
         uint64_t take = HEAD - p->head_size;
         if (take > n)
             take = n;
@@ -41,17 +47,15 @@ static enum ngt_status fill(struct peek_source *p, struct ngt_error *reterr)
         p->rest_size = n - take;
         p->filled = n == 0 || p->head_size == HEAD;
     }
-    return NGT_OK;
 }
 
 static enum ngt_status peek_read(struct pretok_source *self, const uint8_t **ret_at,
                                  uint64_t *ret_n, struct ngt_error *reterr)
 {
     struct peek_source *p = (struct peek_source *)self;
-    enum ngt_status status = fill(p, reterr);
 
-    if (status != NGT_OK)
-        return status;
+    fill(p);
+    *ret_n = 0;
     if (!p->replayed && p->head_size) {
         p->replayed = true;
         *ret_at = p->head;
@@ -63,6 +67,11 @@ static enum ngt_status peek_read(struct pretok_source *self, const uint8_t **ret
         *ret_n = p->rest_size;
         p->rest_size = 0;
         return NGT_OK;
+    }
+    if (p->failure != NGT_OK) {
+        if (reterr)
+            *reterr = p->error;
+        return p->failure;
     }
     return p->lower->read(p->lower, ret_at, ret_n, reterr);
 }
@@ -82,15 +91,13 @@ enum ngt_status pretok_peek_source_new(struct pretok_source *lower, struct preto
     return NGT_OK;
 }
 
-enum ngt_status pretok_peek_source_head(struct pretok_source *s, const uint8_t **ret_at,
-                                        uint64_t *ret_n, struct ngt_error *reterr)
+void pretok_peek_source_head(struct pretok_source *s, const uint8_t **ret_at, uint64_t *ret_n)
 {
     struct peek_source *p = (struct peek_source *)s;
-    enum ngt_status status = fill(p, reterr);
 
+    fill(p);
     *ret_at = p->head;
     *ret_n = p->head_size;
-    return status;
 }
 
 void pretok_source_free(struct pretok_source **s)

@@ -30,17 +30,17 @@ enum pretok_event {
 #define PRETOK_RAW_LIMIT 16384u
 
 struct pretok_record {
-    uint64_t record;      /* 1-based, within the source's part of the unit */
-    uint64_t offset;      /* of its first byte, decompressed, likewise */
-    uint64_t text_start;  /* document: its text in the buffer given */
+    uint64_t record;     /* 1-based, within the source's part of the unit */
+    uint64_t offset;     /* of its first byte, decompressed, likewise */
+    uint64_t text_start; /* document: its text in the buffer given */
     uint64_t text_bytes;
-    uint64_t replaced;    /* U+FFFD put for lone surrogates and ill-formed UTF-8 */
+    uint64_t replaced; /* U+FFFD put for lone surrogates and ill-formed UTF-8 */
     enum pretok_reason reason;
-    const uint8_t *raw;   /* refused: the record as it was, at most PRETOK_RAW_LIMIT bytes, */
-    uint64_t raw_bytes;   /* valid until the next call */
-    uint64_t full_bytes;  /* of the whole record */
-    uint64_t error_at;    /* not JSON: byte within the record */
-    const char *keys;     /* no key: the keys there are, separated by ", ", maybe cut; "" */
+    const uint8_t *raw;  /* refused: the record as it was, at most PRETOK_RAW_LIMIT bytes, */
+    uint64_t raw_bytes;  /* valid until the next call */
+    uint64_t full_bytes; /* of the whole record */
+    uint64_t error_at;   /* not JSON: byte within the record */
+    const char *keys;    /* no key: the keys there are, separated by ", ", maybe cut; "" */
 };
 
 #endif

@@ -39,17 +39,18 @@ NGT_NODISCARD enum ngt_status pretok_file_source_new(const char *path, uint64_t 
                                                      struct ngt_error *reterr);
 uint64_t pretok_file_source_count(const struct pretok_source *s); /* bytes delivered so far */
 struct ngt_digest128 pretok_file_source_digest(const struct pretok_source *s); /* of those */
-int pretok_file_source_fd(const struct pretok_source *s); /* -1: cannot seek */
+int pretok_file_source_fd(const struct pretok_source *s);                      /* -1: cannot seek */
 
 /* ---- one that can look ahead ---- */
 /* Takes over lower also on failure. */
 NGT_NODISCARD enum ngt_status pretok_peek_source_new(struct pretok_source *lower,
                                                      struct pretok_source **ret,
                                                      struct ngt_error *reterr);
-/* The first bytes, at most 1024 and fewer only where there are no more; they are read again later. */
-NGT_NODISCARD enum ngt_status pretok_peek_source_head(struct pretok_source *s,
-                                                      const uint8_t **ret_at, uint64_t *ret_n,
-                                                      struct ngt_error *reterr);
+/*
+ * The first bytes, at most 1024 and fewer only where there are no more; they are read again later.
+ * Where the source fails within them, these are the bytes before the failure, which reading tells.
+ */
+void pretok_peek_source_head(struct pretok_source *s, const uint8_t **ret_at, uint64_t *ret_n);
 
 /* ---- decoders; each takes over lower also on failure ---- */
 NGT_NODISCARD enum ngt_status pretok_zstd_source_new(struct pretok_source *lower,

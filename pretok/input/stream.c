@@ -72,16 +72,13 @@ static enum ngt_status decode(struct pretok_source **source, enum pretok_content
     return pretok_peek_source_new(lower, source, reterr);
 }
 
-static enum ngt_status look(struct pretok_source *source, enum pretok_content *ret_content,
-                            struct ngt_error *reterr)
+static enum pretok_content look(struct pretok_source *source)
 {
     const uint8_t *head;
     uint64_t n;
-    enum ngt_status status = pretok_peek_source_head(source, &head, &n, reterr);
 
-    *ret_content = pretok_content_of(head, n);
-    /* a stream that breaks within its first bytes: what there is comes first, then the error */
-    return status == NGT_E_DATA ? NGT_OK : status;
+    pretok_peek_source_head(source, &head, &n);
+    return pretok_content_of(head, n);
 }
 
 static bool is_compressed(enum pretok_content c)
@@ -284,15 +281,12 @@ static enum ngt_status open_member(struct pretok_stream *s, struct ngt_error *re
     status = pretok_peek_source_new(&m->base, &s->inner, reterr);
     if (status != NGT_OK)
         return status;
-    status = look(s->inner, &content, reterr);
-    if (status != NGT_OK)
-        return status;
+    content = look(s->inner);
     if (is_compressed(content)) {
         status = decode(&s->inner, content, reterr);
-        if (status == NGT_OK)
-            status = look(s->inner, &content, reterr);
         if (status != NGT_OK)
             return status;
+        content = look(s->inner);
     }
     if (is_archive(content))
         return ngt_fail(reterr, NGT_E_UNSUPPORTED, NULL, NGT_NO_POS, NGT_NO_POS,
@@ -384,12 +378,12 @@ enum ngt_status pretok_stream_open(const struct pretok_stream_config *config,
         goto out;
     status = pretok_peek_source_new(s->file, &s->outer, reterr);
     if (status == NGT_OK && !config->plain)
-        status = look(s->outer, &content, reterr);
+        content = look(s->outer);
     if (status == NGT_OK && is_compressed(content)) {
         at_bottom = false;
         status = decode(&s->outer, content, reterr);
         if (status == NGT_OK)
-            status = look(s->outer, &content, reterr);
+            content = look(s->outer);
     }
     if (status == NGT_OK && content == PRETOK_PARQUET)
         status = ngt_fail(reterr, NGT_E_UNSUPPORTED, NULL, NGT_NO_POS, NGT_NO_POS,

@@ -4,8 +4,8 @@
  * an archive may be compressed, and so may its members. Memory: fixed buffers, and what a zstd
  * frame's window asks for.
  *
- * Nothing ends early in silence: a stream that is cut off or corrupt, or an archive without its end,
- * is NGT_E_DATA at that place, after all bytes before it were delivered.
+ * Nothing ends early in silence: a stream that is cut off or corrupt, or an archive without its
+ * end, is NGT_E_DATA at that place, after all bytes before it were delivered.
  */
 #ifndef PRETOK_STREAM_H
 #define PRETOK_STREAM_H
@@ -31,8 +31,8 @@ void pretok_stream_close(struct pretok_stream **s);
 
 /*
  * Goes to the first or next member; what is left of the one before is passed over. *ret_more false:
- * the end, and everything was read to it. *ret_member: its name in the archive, valid until the next
- * call, or NULL when the file is no archive. Only regular members come.
+ * the end, and everything was read to it. *ret_member: its name in the archive, valid until the
+ * next call, or NULL when the file is no archive. Only regular members come.
  */
 NGT_NODISCARD enum ngt_status pretok_stream_next(struct pretok_stream *s, bool *ret_more,
                                                  const char **ret_member, struct ngt_error *reterr);
@@ -40,7 +40,8 @@ NGT_NODISCARD enum ngt_status pretok_stream_next(struct pretok_stream *s, bool *
 NGT_NODISCARD enum ngt_status pretok_stream_read(struct pretok_stream *s, const uint8_t **ret_at,
                                                  uint64_t *ret_n, struct ngt_error *reterr);
 
-/* Stored bytes read so far, and their XXH3-128; of all of them once pretok_stream_next has said so. */
+/* Stored bytes read so far, and their XXH3-128; of all of them once pretok_stream_next has said so.
+ */
 uint64_t pretok_stream_stored(const struct pretok_stream *s);
 struct ngt_digest128 pretok_stream_digest(const struct pretok_stream *s);
 

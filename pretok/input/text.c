@@ -11,7 +11,6 @@ enum ngt_status pretok_text_read(struct pretok_stream *stream, uint64_t max_byte
     uint64_t start = text->size, total = 0, n = 0;
     const uint8_t *at = NULL;
     enum ngt_status status;
-    bool fits = true;
 
     ngt_error_clear(reterr);
     *ret_record = (struct pretok_record){.record = 1, .text_start = start, .keys = ""};
@@ -21,16 +20,13 @@ enum ngt_status pretok_text_read(struct pretok_stream *stream, uint64_t max_byte
         if (status != NGT_OK)
             goto out;
         uint64_t keep = PRETOK_RAW_LIMIT - raw->size;
-        fits = n <= max_bytes && text->size - start <= max_bytes - n;
-        if (!fits || total > max_bytes)
-            text->size = start; /* the rest is only counted */
-        else if (!pretok_bytes_append(text, at, n))
-            goto nomem;
         if (!pretok_bytes_append(raw, at, keep < n ? keep : n))
             goto nomem;
         total += n;
-        if (!fits && total <= max_bytes)
-            total = max_bytes + 1;
+        if (total > max_bytes)
+            text->size = start; /* the rest is only counted */
+        else if (!pretok_bytes_append(text, at, n))
+            goto nomem;
     } while (n);
 
     ret_record->full_bytes = total;
@@ -50,9 +46,9 @@ enum ngt_status pretok_text_read(struct pretok_stream *stream, uint64_t max_byte
     ret_record->text_bytes = text->size - start;
     goto out;
 nomem:
-    status = ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
-                      "out of memory for a document of more than %llu bytes",
-                      (unsigned long long)total);
+    status =
+        ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
+                 "out of memory for a document of more than %llu bytes", (unsigned long long)total);
 out:
     if (status != NGT_OK || ret_record->reason != PRETOK_ACCEPTED)
         text->size = start;

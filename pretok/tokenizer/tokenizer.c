@@ -226,6 +226,12 @@ uint32_t tok_find(const struct tok_tokenizer *t, const char *name)
     return NGT_NO_ID;
 }
 
+const char *tok_name(const struct tok_tokenizer *t, uint32_t id, uint64_t *ret_bytes)
+{
+    *ret_bytes = t->model.name_starts[id + 1] - t->model.name_starts[id];
+    return t->model.names + t->model.name_starts[id];
+}
+
 enum ngt_status tok_scratch_new(const struct tok_tokenizer *t, struct tok_scratch **ret_scratch,
                                 struct ngt_error *reterr)
 {

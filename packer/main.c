@@ -35,6 +35,7 @@ static enum ngt_status pack(const struct packer_options *o, const struct ngt_dat
         .method = (enum packer_method)o->method,
         .val_share = o->val,
         .shard_tokens = o->shard_tokens,
+        .shuffle_ids = o->shuffle_ids,
         .window_tokens = o->window_tokens,
         .version = packer_program.version,
         .stopped = cli_stopped,

@@ -88,8 +88,28 @@ static enum ngt_status list_row(struct packer_window *w, const struct packer_pla
 struct fill {
     struct packer_window *w;
     const struct ngt_dataset *set;
+    const struct packer_shuffle *shuffle;
     const uint32_t *row_of; /* [segments] */
 };
+
+/* Ids [first, first + n) of a shard, or those that took their places. */
+static enum ngt_status read_ids(const struct fill *f, uint64_t shard, uint64_t first, uint64_t n,
+                                uint32_t *ret_ids, struct ngt_error *reterr)
+{
+    enum ngt_status status = NGT_OK;
+
+    if (!f->shuffle)
+        return ngt_reader_ids(f->set->readers[shard], first, n, ret_ids, reterr);
+    for (uint64_t i = 0; i < n && status == NGT_OK; i++) {
+        uint64_t g = ngt_permutation_at(f->shuffle->order, f->shuffle->first[shard] + first + i),
+                 from = 0;
+        while (g >= f->shuffle->first[from + 1])
+            from++;
+        status = ngt_reader_ids(f->set->readers[from], g - f->shuffle->first[from], 1, &ret_ids[i],
+                                reterr);
+    }
+    return status;
+}
 
 static enum ngt_status fill_chunk(void *arg, uint64_t item, unsigned worker,
                                   struct ngt_error *reterr)
@@ -112,9 +132,10 @@ static enum ngt_status fill_chunk(void *arg, uint64_t item, unsigned worker,
             return ngt_fail(reterr, NGT_E_IO, ngt_reader_path(r), NGT_NO_POS, doc,
                             "a document changed its length while it was packed");
         uint32_t *to = w->ids + f->row_of[i] * w->seq_len + s->start;
-        status = ngt_reader_ids(r, first + s->doc_offset, s->length, to, reterr);
+        status = read_ids(f, shard, first + s->doc_offset, s->length, to, reterr);
         if (status == NGT_OK && s->doc_offset + s->length < n)
-            status = ngt_reader_ids(r, first + s->doc_offset + s->length, 1, &s->successor, reterr);
+            status =
+                read_ids(f, shard, first + s->doc_offset + s->length, 1, &s->successor, reterr);
     }
     return status;
 }
@@ -248,8 +269,10 @@ static enum ngt_status order_by_place(struct packer_window *w, struct ngt_error 
 }
 
 enum ngt_status packer_window_fill(struct packer_window *w, const struct packer_plan *plan,
-                                   const struct ngt_dataset *set, uint64_t first, uint64_t count,
-                                   uint32_t pad, struct ngt_pool *pool, struct ngt_error *reterr)
+                                   const struct ngt_dataset *set,
+                                   const struct packer_shuffle *shuffle, uint64_t first,
+                                   uint64_t count, uint32_t pad, struct ngt_pool *pool,
+                                   struct ngt_error *reterr)
 {
     struct packer_piece *pieces = NULL;
     uint64_t piece_room = 0;
@@ -271,7 +294,7 @@ enum ngt_status packer_window_fill(struct packer_window *w, const struct packer_
     for (uint64_t row = 0; row < count; row++)
         for (uint64_t i = w->segment_first[row]; i < w->segment_first[row + 1]; i++)
             row_of[i] = (uint32_t)row;
-    struct fill f = {w, set, row_of};
+    struct fill f = {w, set, shuffle, row_of};
     status = ngt_pool_each(pool, w->segment_count / CHUNK + 1, fill_chunk, &f, reterr);
     free(row_of);
     pad_rows(w, pad);

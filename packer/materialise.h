@@ -25,8 +25,18 @@ enum ngt_status packer_window_init(struct packer_window *w, uint64_t seq_len, ui
 void packer_window_done(struct packer_window *w);
 
 /*
+ * The control experiment: token g of the whole input is replaced by token order(g). Documents keep
+ * their lengths, ids keep their frequencies, and nothing else is left to learn.
+ */
+struct packer_shuffle {
+    struct ngt_permutation *order; /* of all tokens of the input */
+    uint64_t *first;               /* [shards + 1] number of each shard's first token */
+};
+
+/*
  * Fills w with rows [first, first + count) of the plan, count <= room. The input is read in the
- * order in which it lies on disk, by all workers. pad: id of padding.
+ * order in which it lies on disk, by all workers. pad: id of padding. shuffle: NULL, or the control
+ * experiment.
  */
 enum ngt_status packer_window_fill(struct packer_window *w, const struct packer_plan *plan,
                                    const struct ngt_dataset *set, uint64_t first, uint64_t count,

@@ -9,7 +9,7 @@ struct packer_options {
     const char *out, *what_if;
     int method, progress;
     double val;
-    bool plan_only, incomplete, quiet, json, threads_given, seq_len_given;
+    bool plan_only, shuffle_ids, incomplete, quiet, json, threads_given, seq_len_given;
     unsigned verbose;
 };
 

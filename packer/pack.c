@@ -27,6 +27,7 @@ struct side {
     const struct ngt_pair *identity;
     uint64_t identity_count;
     uint32_t pad;
+    struct packer_shuffle shuffle; /* order NULL unless config->shuffle_ids */
 };
 
 static enum ngt_status no_memory(struct ngt_error *reterr)
@@ -95,7 +96,8 @@ static enum ngt_status write_shard(struct side *s, const char *path, uint64_t fi
                 ngt_fail(reterr, NGT_E_STOPPED, NULL, HERE, "stopped; the same command goes on");
             break;
         }
-        status = packer_window_fill(window, s->plan, s->set, at, n, s->pad, s->pool, reterr);
+        status = packer_window_fill(window, s->plan, s->set, s->shuffle.order ? &s->shuffle : NULL,
+                                    at, n, s->pad, s->pool, reterr);
         if (status == NGT_OK)
             status = write_window(s, w, window, reterr);
         if (status == NGT_OK && s->config->progress)
@@ -197,6 +199,21 @@ static enum ngt_status write_side(struct side *s, struct ngt_error *reterr)
     return status;
 }
 
+static enum ngt_status make_shuffle(struct side *s, struct ngt_error *reterr)
+{
+    if (!s->config->shuffle_ids)
+        return NGT_OK;
+    s->shuffle.first = calloc(s->set->count + 1, sizeof *s->shuffle.first);
+    if (!s->shuffle.first)
+        return no_memory(reterr);
+    for (uint64_t i = 0; i < s->set->count; i++)
+        s->shuffle.first[i + 1] =
+            s->shuffle.first[i] + ngt_reader_header(s->set->readers[i])->tokens;
+    return ngt_permutation_new(s->set->tokens,
+                               ngt_permutation_key(s->config->seed, 1, NGT_PURPOSE_PACK),
+                               &s->shuffle.order, reterr);
+}
+
 /* lengths: of this side. Writes the side unless it is complete already. */
 static enum ngt_status pack_side(const struct ngt_dataset *set, const struct packer_config *config,
                                  struct ngt_pool *pool, const char *name, const uint64_t *lengths,
@@ -236,6 +253,7 @@ static enum ngt_status pack_side(const struct ngt_dataset *set, const struct pac
         if ((status = ngt_reader_vocabulary(set->readers[0], &s.vocabulary, reterr)) != NGT_OK ||
             (status = ngt_reader_pairs(set->readers[0], NGT_S_TOKENIZER, &s.identity,
                                        &s.identity_count, reterr)) != NGT_OK ||
+            (status = make_shuffle(&s, reterr)) != NGT_OK ||
             (status = write_side(&s, reterr)) != NGT_OK)
             goto out;
     }
@@ -243,6 +261,8 @@ done:
     *ret_report = s.report;
     *ret_complete = complete;
 out:
+    ngt_permutation_free(&s.shuffle.order);
+    free(s.shuffle.first);
     packer_record_done(&s.record);
     packer_plan_free(&s.plan);
     free(s.folder);

@@ -58,6 +58,8 @@ enum ngt_status packer_record_new(const struct ngt_dataset *set, const struct pa
     good = good && add(&r, "val", "%.17g", config->val_share);
     good = good && add(&r, "side", "%s", side);
     good = good && add(&r, "shard-tokens", "%" PRIu64, config->shard_tokens);
+    if (config->shuffle_ids)
+        good = good && add(&r, "shuffle-ids", "true");
     for (uint64_t i = 0; good && i < count; i++) {
         char key[128];
         snprintf(key, sizeof key, "input.%s", pairs[i].key);

@@ -11,6 +11,7 @@ struct packer_config {
     enum packer_method method;
     double val_share;       /* 0: none */
     uint64_t shard_tokens;  /* of a shard: a whole number of sequences, at least one */
+    bool shuffle_ids;       /* control experiment: all ids of the input trade places, by seed */
     uint64_t window_tokens; /* gathered in memory at once; changes no byte */
     const char *version;    /* of the program, for dataset.json */
     bool (*stopped)(void);  /* asked between windows; true ends with NGT_E_STOPPED. May be NULL */

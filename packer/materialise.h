@@ -39,6 +39,8 @@ struct packer_shuffle {
  * experiment.
  */
 enum ngt_status packer_window_fill(struct packer_window *w, const struct packer_plan *plan,
-                                   const struct ngt_dataset *set, uint64_t first, uint64_t count,
-                                   uint32_t pad, struct ngt_pool *pool, struct ngt_error *reterr);
+                                   const struct ngt_dataset *set,
+                                   const struct packer_shuffle *shuffle, uint64_t first,
+                                   uint64_t count, uint32_t pad, struct ngt_pool *pool,
+                                   struct ngt_error *reterr);
 #endif

@@ -7,6 +7,7 @@
  */
 #include "ngt/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -423,6 +424,20 @@ enum ngt_status ngt_folder_make(const char *path, struct ngt_error *reterr)
         status = ngt_fail(reterr, NGT_E_DATA, path, HERE, "is no folder");
     free(copy);
     return status;
+}
+
+enum ngt_status ngt_folder_sweep(const char *path, struct ngt_error *reterr)
+{
+    DIR *dir = opendir(path);
+
+    ngt_error_clear(reterr);
+    if (!dir)
+        return ngt_fail(reterr, NGT_E_IO, path, HERE, "cannot read the folder");
+    for (struct dirent *e; (e = readdir(dir)) != NULL;)
+        if (ngt_output_is_stale(e->d_name))
+            (void)unlinkat(dirfd(dir), e->d_name, 0);
+    closedir(dir);
+    return NGT_OK;
 }
 
 char *ngt_path_join(const char *folder, const char *name)

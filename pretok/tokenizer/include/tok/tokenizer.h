@@ -74,6 +74,9 @@ struct tok_special {
 struct tok_special tok_special_ids(const struct tok_tokenizer *t);
 /* The id of a token by its name ("</s>"), or NGT_NO_ID. */
 uint32_t tok_find(const struct tok_tokenizer *t, const char *name);
+/* The name of id, which must be in the vocabulary; [*ret_bytes], not NUL-terminated, lives as long
+ * as t. */
+const char *tok_name(const struct tok_tokenizer *t, uint32_t id, uint64_t *ret_bytes);
 
 /* Working memory of one thread. */
 NGT_NODISCARD enum ngt_status tok_scratch_new(const struct tok_tokenizer *t,

@@ -266,6 +266,7 @@ enum ngt_status ngt_output_write(struct ngt_output *out, const void *bytes, uint
 {
     const uint8_t *from = bytes;
 
+    ngt_error_clear(reterr);
     while (size) {
         if (out->used == 0 && size >= BUFFER_BYTES) {
             uint64_t whole = size - size % BUFFER_BYTES;
@@ -296,7 +297,10 @@ enum ngt_status ngt_output_patch(struct ngt_output *out, uint64_t offset, const 
                                  uint64_t size, struct ngt_error *reterr)
 {
     const uint8_t *from = bytes;
-    enum ngt_status status = flush(out, reterr);
+    enum ngt_status status;
+
+    ngt_error_clear(reterr);
+    status = flush(out, reterr);
 
     if (status != NGT_OK)
         return status;
@@ -338,7 +342,10 @@ static enum ngt_status sync_folder(const char *folder, struct ngt_error *reterr)
 enum ngt_status ngt_output_commit(struct ngt_output **outp, struct ngt_error *reterr)
 {
     struct ngt_output *out = *outp;
-    enum ngt_status status = flush(out, reterr);
+    enum ngt_status status;
+
+    ngt_error_clear(reterr);
+    status = flush(out, reterr);
 
     if (status == NGT_OK && fsync(out->fd) != 0)
         status = ngt_fail(reterr, NGT_E_IO, out->path, HERE, "cannot sync");

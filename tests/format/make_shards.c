@@ -1,6 +1,6 @@
 /*
- * Writes document shards with every optional section for tests of programs: make_shards FOLDER. Two shards and no
- * dataset.json; the same bytes on every run.
+ * Writes document shards with every optional section for tests of programs: make_shards FOLDER. Two
+ * shards and no dataset.json; the same bytes on every run.
  */
 #include "shards.h"
 

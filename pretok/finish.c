@@ -273,50 +273,33 @@ static void write_pairs(struct ngt_json_out *out, const char *key, const struct 
 }
 
 /*
- * "parts": where a unit begins inside a source, how many lines of the source lie before it; what a
- * reader adds to a record number of that unit to get the line in the file.
+ * A unit that begins inside a source says where, and how many lines of the source lie before it: what
+ * a reader adds to a record number of that unit to get the line in the file.
  */
-static void write_parts(struct ngt_json_out *out, const struct pretok_overview *o)
-{
-    uint64_t lines = 0;
-
-    ngt_json_key(out, "parts");
-    ngt_json_array(out);
-    for (uint64_t i = 0; i < o->unit_count; i++) {
-        const struct pretok_receipt *r = &o->receipts[i];
-        for (uint64_t k = 0; k < r->source_count; k++) {
-            const struct pretok_receipt_source *s = &r->sources[k];
-            if (s->start) {
-                ngt_json_object(out);
-                ngt_json_member_string(out, "source", s->name);
-                ngt_json_member_u64(out, "start", s->start);
-                ngt_json_member_u64(out, "lines_before", lines);
-                ngt_json_object_end(out);
-                lines += s->lines;
-            } else {
-                lines = s->lines;
-            }
-        }
-    }
-    ngt_json_array_end(out);
-}
-
 static void write_units(struct ngt_json_out *out, const struct pretok_overview *o)
 {
-    uint64_t first = 0;
+    uint64_t first = 0, lines = 0; /* lines of the current source so far */
 
     ngt_json_key(out, "units");
     ngt_json_array(out);
     for (uint64_t i = 0; i < o->unit_count; i++) {
         const struct pretok_receipt *r = &o->receipts[i];
+        const struct pretok_receipt_source *s = r->source_count ? &r->sources[0] : NULL;
         ngt_json_object(out);
         ngt_json_member_u64(out, "unit", r->unit);
         ngt_json_member_u64(out, "first_record", first);
         ngt_json_member_u64(out, "records", r->ledger.records);
         ngt_json_member_u64(out, "documents", r->ledger.documents);
         ngt_json_member_u64(out, "shards", r->shard_count);
+        if (s && s->start) {
+            ngt_json_member_string(out, "source", s->name);
+            ngt_json_member_u64(out, "start", s->start);
+            ngt_json_member_u64(out, "records_before", lines);
+        }
         ngt_json_object_end(out);
         first += r->ledger.records;
+        if (s)
+            lines = s->start ? lines + s->lines : s->lines;
     }
     ngt_json_array_end(out);
 }
@@ -389,7 +372,6 @@ static enum ngt_status write_dataset(const struct pretok_finish_config *c,
     write_pairs(&out, "tokenizer_identity", c->plan->identity, c->plan->identity_count);
     write_lost(&out, o);
     write_units(&out, o);
-    write_parts(&out, o);
     ngt_json_object_end(&out);
     status = out.failed ? no_memory(reterr) : ngt_file_write(path, out.bytes, out.size, reterr);
 out:

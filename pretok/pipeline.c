@@ -388,8 +388,8 @@ static enum ngt_status prepare(struct pipeline *p, struct worker *workers, struc
 {
     const struct pretok_pipeline_config *c = p->config;
 
-    /* two a worker: one in its hands, one waiting for an earlier one */
-    uint64_t count = 2 * (uint64_t)c->threads + 2;
+    /* one in the hands of each worker, the others waiting for an earlier one that takes longer */
+    uint64_t count = 4 * (uint64_t)c->threads + 4;
     p->free = calloc(count, sizeof *p->free);
     for (; p->free && p->batch_count < count; p->batch_count++)
         if (!(p->free[p->free_count++] = calloc(1, sizeof(struct pretok_batch))))

@@ -70,6 +70,11 @@ static enum ngt_status begin(struct filter_source *f, struct ngt_error *reterr)
         return failed(f, reterr);
     switch (archive_read_next_header(f->archive, &entry)) {
     case ARCHIVE_OK:
+        /* a filter that wants to see more bytes than there are steps aside, and the stored bytes
+         * would pass as they are */
+        if (archive_filter_count(f->archive) < 2)
+            return ngt_fail(reterr, NGT_E_DATA, NULL, NGT_NO_POS, NGT_NO_POS,
+                            "%s stream cut off within its first bytes", f->name);
         return NGT_OK;
     case ARCHIVE_EOF:
         f->empty = true;

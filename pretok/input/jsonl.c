@@ -198,6 +198,7 @@ static void begin_record(struct pretok_jsonl *j, uint64_t offset, const struct p
     j->reason = PRETOK_ACCEPTED;
     j->text_start = j->text_end = text->size;
     j->replaced = 0;
+    j->error_at = 0;
     j->depth = j->matched = 0;
     j->top_is_object = j->pending = false;
     j->high_surrogate = 0;

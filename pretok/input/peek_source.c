@@ -41,7 +41,8 @@ static void fill(struct peek_source *p)
         uint64_t take = HEAD - p->head_size;
         if (take > n)
             take = n;
-        memcpy(p->head + p->head_size, at, take);
+        if (take)
+            memcpy(p->head + p->head_size, at, take);
         p->head_size += take;
         p->rest = at + take;
         p->rest_size = n - take;

@@ -1,6 +1,7 @@
 /* Buffers to offsets. Sizes are checked in 64 bits before anything is allocated from them. */
 #include "kern/plan.h"
 #include "kern/table.h"
+#include "vector/matmul.h"
 
 #include <stdio.h>
 
@@ -33,6 +34,24 @@ static void put(struct builder *b, enum kern_buffer id, uint32_t copies, uint64_
     p->at[id] =
         (struct kern_place){.offset = p->size, .size = size, .stride = copies > 1 ? one : 0};
     p->size += total;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Bytes of a worker's scratch: what the reference needs as doubles, or the vector phases beside
+ * their matrix products, whichever is more. */
+static uint64_t scratch_bytes(const struct kern_table *t)
+{
+    uint64_t w = t->model.width, own = 0;
+    uint64_t reference = larger(2 * (uint64_t)t->seq_len, w) * sizeof(double);
+
+    own = larger(own, t->row_block * w);                          /* dnorm of a row tile */
+    own = larger(own, 2 * (uint64_t)t->query_block * t->seq_len); /* weights, dscores */
+    own = larger(own, t->head_rows * ((w + MATMUL_COLS - 1) / MATMUL_COLS * MATMUL_COLS));
+    return (larger(reference, (MATMUL_SCRATCH + own) * sizeof(float)) + 63) / 64 * 64;
 }
 
 enum kern_status kern_plan_build(struct kern_table *t, struct kern_error *reterr)
@@ -88,7 +107,6 @@ enum kern_status kern_plan_build(struct kern_table *t, struct kern_error *reterr
         }
         return KERN_E_SHAPE;
     }
-    /* The reference keeps one query's scores and their gradients, as doubles at most. */
-    t->plan.scratch = (2 * (uint64_t)t->seq_len * sizeof(double) + 63) / 64 * 64;
+    t->plan.scratch = scratch_bytes(t);
     return KERN_OK;
 }

@@ -72,15 +72,6 @@ void REF(loss)(const struct kern_run *r, const struct kern_phase *p, uint32_t ti
     }
 }
 
-/* Vocabulary of group `group`: a run of whole vocabulary tiles, the runs as even as can be. */
-static struct range group_ids(const struct kern_table *t, uint32_t group)
-{
-    uint64_t tiles = t->vocab_tiles;
-    uint64_t begin = tiles * group / t->vocab_groups * t->vocab_tile;
-    uint64_t end = tiles * (group + 1) / t->vocab_groups * t->vocab_tile;
-    return (struct range){(uint32_t)begin, (uint32_t)(end < t->model.vocab ? end : t->model.vocab)};
-}
-
 void REF(head_backward)(const struct kern_run *r, const struct kern_phase *p, uint32_t tile,
                         void *scratch)
 {

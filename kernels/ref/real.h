@@ -63,6 +63,51 @@ static inline struct range part_range(const struct kern_table *t, uint32_t part)
     return block_range(part, t->head_rows, t->tokens);
 }
 
+/* Vocabulary of group `group`: a run of whole vocabulary tiles, the runs as even as can be. */
+static inline struct range group_ids(const struct kern_table *t, uint32_t group)
+{
+    uint64_t tiles = t->vocab_tiles;
+    uint64_t begin = tiles * group / t->vocab_groups * t->vocab_tile;
+    uint64_t end = tiles * (group + 1) / t->vocab_groups * t->vocab_tile;
+    return (struct range){(uint32_t)begin, (uint32_t)(end < t->model.vocab ? end : t->model.vocab)};
+}
+
+struct range64 {
+    uint64_t begin, end;
+};
+
+/* Parameters of a SQUARES or ADAMW tile. */
+static inline struct range64 square_range(const struct kern_table *t, uint32_t tile)
+{
+    uint64_t begin = (uint64_t)tile * t->square_tile, end = begin + t->square_tile;
+    return (struct range64){begin, end < t->parameters ? end : t->parameters};
+}
+
+/* Whether parameter i of the flat vector decays: matrices do, norm gains do not. Ends at
+ * *ret_end. */
+static inline bool decays(const struct kern_table *t, uint64_t i, uint64_t *ret_end)
+{
+    const struct kern_offsets *o = &t->at;
+    uint64_t width = t->model.width;
+
+    if (i >= o->norm) {
+        *ret_end = i < o->norm + width ? o->norm + width : t->parameters;
+        return i >= o->norm + width;
+    }
+    if (i < o->layer) {
+        *ret_end = o->layer;
+        return true;
+    }
+    uint64_t start = o->layer + (i - o->layer) / o->stride * o->stride, within = i - start;
+    if (within < o->norm1 + width)
+        return *ret_end = start + o->norm1 + width, false;
+    if (within < o->norm2)
+        return *ret_end = start + o->norm2, true;
+    if (within < o->norm2 + width)
+        return *ret_end = start + o->norm2 + width, false;
+    return *ret_end = start + o->stride, true;
+}
+
 /* A gain's copy in KERN_BUF_GAIN_SLOT: two a layer, then the final norm's. */
 enum gain { GAIN_ATTENTION = 0, GAIN_MLP = 1 };
 static inline uint32_t gain_index(uint32_t layer, enum gain which)

@@ -25,14 +25,12 @@ void REF(squares)(const struct kern_run *r, const struct kern_phase *p, uint32_t
                   void *scratch)
 {
     const struct kern_table *t = r->table;
-    uint64_t begin = (uint64_t)tile * t->square_tile, end = begin + t->square_tile;
+    struct range64 range = square_range(t, tile);
     const real *g = gradients(r, 0);
     double sum = 0;
 
     (void)p, (void)scratch;
-    if (end > t->parameters)
-        end = t->parameters;
-    for (uint64_t i = begin; i < end; i++)
+    for (uint64_t i = range.begin; i < range.end; i++)
         sum += (double)g[i] * (double)g[i];
     buffer(r, KERN_BUF_SQUARES, 0)[tile] = (real)sum;
 }
@@ -55,35 +53,10 @@ void REF(norm)(const struct kern_run *r, const struct kern_phase *p, uint32_t ti
     v->scale = r->clip > 0 && factor < 1 ? factor : 1;
 }
 
-/* Whether parameter i of the flat vector decays: matrices do, norm gains do not. Ends at
- * *ret_end. */
-static bool decays(const struct kern_table *t, uint64_t i, uint64_t *ret_end)
-{
-    const struct kern_offsets *o = &t->at;
-    uint64_t width = t->model.width;
-
-    if (i >= o->norm) {
-        *ret_end = i < o->norm + width ? o->norm + width : t->parameters;
-        return i >= o->norm + width;
-    }
-    if (i < o->layer) {
-        *ret_end = o->layer;
-        return true;
-    }
-    uint64_t start = o->layer + (i - o->layer) / o->stride * o->stride, within = i - start;
-    if (within < o->norm1 + width)
-        return *ret_end = start + o->norm1 + width, false;
-    if (within < o->norm2)
-        return *ret_end = start + o->norm2, true;
-    if (within < o->norm2 + width)
-        return *ret_end = start + o->norm2 + width, false;
-    return *ret_end = start + o->stride, true;
-}
-
 void REF(adamw)(const struct kern_run *r, const struct kern_phase *p, uint32_t tile, void *scratch)
 {
     const struct kern_table *t = r->table;
-    uint64_t begin = (uint64_t)tile * t->square_tile, end = begin + t->square_tile;
+    struct range64 range = square_range(t, tile);
     const real *g = gradients(r, 0);
     real *w = weights(r, 0);
     real *m1 = buffer(r, KERN_BUF_MOMENT1, 0), *m2 = buffer(r, KERN_BUF_MOMENT2, 0);
@@ -95,18 +68,15 @@ void REF(adamw)(const struct kern_run *r, const struct kern_phase *p, uint32_t t
     (void)p, (void)scratch;
     if (!r->verdict->update)
         return;
-    if (end > t->parameters)
-        end = t->parameters;
-    while (begin < end) {
-        uint64_t stop = 0;
-        real decay = decays(t, begin, &stop) ? lr * (real)r->weight_decay : 0;
+    for (uint64_t i = range.begin, stop = 0; i < range.end; i = stop) {
+        real decay = decays(t, i, &stop) ? lr * (real)r->weight_decay : 0;
 
-        for (stop = stop < end ? stop : end; begin < stop; begin++) {
-            real d = g[begin] * scale;
-            m1[begin] = beta1 * m1[begin] + one_less1 * d;
-            m2[begin] = beta2 * m2[begin] + one_less2 * d * d;
-            real root = (real)sqrt(m2[begin]) * root2 + eps;
-            w[begin] = w[begin] - decay * w[begin] - step * m1[begin] / root;
+        stop = stop < range.end ? stop : range.end;
+        for (; i < stop; i++) {
+            real d = g[i] * scale;
+            m1[i] = beta1 * m1[i] + one_less1 * d;
+            m2[i] = beta2 * m2[i] + one_less2 * d * d;
+            w[i] = w[i] - decay * w[i] - step * m1[i] / ((real)sqrt(m2[i]) * root2 + eps);
         }
     }
 }

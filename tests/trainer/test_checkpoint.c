@@ -121,8 +121,9 @@ T_CASE(every_prefix_is_refused)
     uint64_t size = 0;
 
     T_REQUIRE(ngt_file_read(path, 1 << 20, &data, &size, NULL) == NGT_OK);
-    for (uint64_t n = 0; n < size; n += n < 4200 || n + 200 > size ? 1 : 61) {
-        put_file(cut, data, n);
+    put_file(cut, data, size);
+    for (uint64_t n = size; n-- > 0;) {
+        T_REQUIRE(truncate(cut, (off_t)n) == 0);
         expect_refused(cut, "prefix", n);
     }
     free(data);
@@ -141,6 +142,8 @@ T_CASE(every_bit_flip_is_refused)
     FILE *f = fopen(flipped, "r+b");
     T_REQUIRE(f);
     for (uint64_t i = 0; i < size; i++) {
+        if (!data[i] && i % 5) /* most of it is padding */
+            continue;
         uint8_t bad = data[i] ^ (uint8_t)(1u << i % 8);
         T_REQUIRE(fseek(f, (long)i, SEEK_SET) == 0 && fputc(bad, f) != EOF && fflush(f) == 0);
         expect_refused(flipped, "flip", i);

@@ -62,8 +62,8 @@ T_CASE(hostile_weights_are_refused)
 
     T_REQUIRE(weights && trainer_hf_write(folder, &a, weights, 64, NULL) == NGT_OK);
     T_REQUIRE(ngt_file_read(file, 1 << 20, &bytes, &size, NULL) == NGT_OK);
-    for (uint64_t cut = 0; cut < size; cut += 13) {
-        T_REQUIRE(ngt_file_write(file, bytes, cut, NULL) == NGT_OK);
+    for (uint64_t cut = size; cut-- > 0;) {
+        T_REQUIRE(truncate(file, (off_t)cut) == 0);
         if (trainer_hf_read(folder, &b, &back, &error) == NGT_OK)
             T_FAIL("cut at %llu passed", (unsigned long long)cut);
     }

@@ -13,7 +13,7 @@ extern "C" {
 #endif
 
 /* Relative error (root of the summed squares, per buffer) of a float twin against double. */
-#define KERN_ATTENTION_TOLERANCE 4e-6
+#define KERN_ATTENTION_TOLERANCE 1e-6
 
 /*
  * Tile: (block of queries, sequence, query head), blocks from the last to the first:

@@ -13,7 +13,8 @@ extern "C" {
 
 /* Instruction sets, for masks. */
 enum kern_isa {
-    KERN_ISA_AVX2_FMA = 1u << 0,
+    KERN_ISA_VECTOR = 1u << 0, /* what the build's own flags give: SSE2, NEON */
+    KERN_ISA_AVX2_FMA = 1u << 1,
 };
 
 void kern_f64_functions(struct kern_functions *f); /* the arena holds doubles */

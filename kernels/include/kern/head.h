@@ -15,7 +15,7 @@ extern "C" {
 #endif
 
 /* Relative error (root of the summed squares, per buffer) of a float twin against double. */
-#define KERN_HEAD_TOLERANCE 4e-6
+#define KERN_HEAD_TOLERANCE 3e-6
 
 /* Tile: a block of rows. RSTDF and NORMF from X[layers] as in qkv.h, overwritten. */
 KERN_TWINS(final_norm_forward);

@@ -12,7 +12,7 @@ extern "C" {
 #endif
 
 /* Relative error (root of the summed squares, per buffer) of a float twin against double. */
-#define KERN_MLP_TOLERANCE 4e-6
+#define KERN_MLP_TOLERANCE 1e-6
 
 /*
  * Tile: a block of rows. RSTD2 and NORM2 from MID as in qkv.h; GATE_UP[n] = NORM2[n] * W^T;

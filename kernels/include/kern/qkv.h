@@ -12,7 +12,7 @@ extern "C" {
 #endif
 
 /* Relative error (root of the summed squares, per buffer) of a float twin against double. */
-#define KERN_QKV_TOLERANCE 2e-6
+#define KERN_QKV_TOLERANCE 1e-6
 
 /*
  * Tile: a block of rows. With x = X[layer][n]:

@@ -12,7 +12,7 @@ extern "C" {
 #endif
 
 /* Relative error (root of the summed squares, per buffer) of a float twin against double. */
-#define KERN_UPDATE_TOLERANCE 2e-6
+#define KERN_UPDATE_TOLERANCE 2e-7
 
 /* Tile: one norm gain (copy `tile` of GAIN_SLOT). Its gradient = (first_micro) or += the slots of
  * all row blocks in order. */

@@ -1,7 +1,7 @@
 /*
- * make_shards DIR DOCS SEED: a small data set of two document shards for the tests of ngtrain from
- * outside: words of a made-up language whose next id is easy to guess, so that a loss falls
- * quickly.
+ * make_shards DIR DOCS SEED [LONGEST]: a small data set of two document shards for the tests of
+ * ngtrain from outside: words of a made-up language whose next id is easy to guess, so that a loss
+ * falls quickly. The documents of the first shard are shorter than LONGEST before their EOS.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 
 #include "ngt.h"
 
-enum { VOCAB = 96, EOS = 95, LONGEST = 200 };
+enum { VOCAB = 96, EOS = 95, MOST = 200 };
 
 static uint64_t random_state;
 
@@ -20,12 +20,13 @@ static uint32_t next_random(uint32_t below)
 }
 
 static enum ngt_status write_shard(const char *folder, const char *name, uint64_t docs,
-                                   struct ngt_dataset_shard *ret_shard, struct ngt_error *reterr)
+                                   uint32_t longest, struct ngt_dataset_shard *ret_shard,
+                                   struct ngt_error *reterr)
 {
     static const struct ngt_pair identity[] = {{"name", "made-up"}};
     uint8_t kinds[VOCAB], bytes[VOCAB + 8];
     uint64_t starts[VOCAB + 1];
-    uint32_t ids[LONGEST + 1], source = 0;
+    uint32_t ids[MOST + 1], source = 0;
     struct ngt_writer *w = NULL;
     char *path = ngt_path_join(folder, name);
 
@@ -51,7 +52,7 @@ static enum ngt_status write_shard(const char *folder, const char *name, uint64_
     if (status == NGT_OK)
         status = ngt_writer_source(w, &(struct ngt_source){.name = "made-up"}, &source, reterr);
     for (uint64_t d = 0; d < docs && status == NGT_OK; d++) {
-        uint32_t n = next_random(LONGEST), id = next_random(EOS);
+        uint32_t n = next_random(longest), id = next_random(EOS);
         for (uint32_t i = 0; i < n; i++) {
             ids[i] = id;
             id = next_random(8) ? (5 * id + 3) % EOS : next_random(EOS);
@@ -75,15 +76,18 @@ int main(int argc, char **argv)
     struct ngt_error error = {0};
     char text[600];
 
-    if (argc != 4)
+    if (argc != 4 && argc != 5)
+        return 99;
+    uint32_t longest = argc == 5 ? (uint32_t)atoi(argv[4]) : MOST;
+    if (longest < 1 || longest > MOST)
         return 99;
     uint64_t docs = strtoull(argv[2], NULL, 10);
     random_state = strtoull(argv[3], NULL, 10);
     enum ngt_status status = ngt_folder_make(argv[1], &error);
     if (status == NGT_OK)
-        status = write_shard(argv[1], "0.ngt", docs, &shards[0], &error);
+        status = write_shard(argv[1], "0.ngt", docs, longest, &shards[0], &error);
     if (status == NGT_OK)
-        status = write_shard(argv[1], "1.ngt", docs / 2, &shards[1], &error);
+        status = write_shard(argv[1], "1.ngt", docs / 2, MOST, &shards[1], &error);
     if (status == NGT_OK) {
         char *path = ngt_path_join(argv[1], NGT_DATASET_FILE);
         ngt_json_out_init(&j, false);

@@ -230,6 +230,8 @@ static enum ngt_status work(struct run *r, struct ngt_error *reterr)
                    .fail_on_bad = o->on_bad == 1,
                    .max_bad = o->max_bad},
         .max_doc_bytes = o->max_doc_bytes,
+        .exclude = o->exclude.items,
+        .exclude_count = o->exclude.count,
         .limit = UINT64_MAX,
         .todo = r->todo,
         .todo_count = r->todo_count,

@@ -194,6 +194,28 @@ static const char *id_text(uint32_t id, char *out)
     return id == NGT_NO_ID ? "none" : decimal(id, out);
 }
 
+/* The globs, separated by spaces; too many are told apart by their hash. */
+static void join(const struct cli_list *globs, char *out, size_t room)
+{
+    struct ngt_digest_stream *d = ngt_digest_stream_new64();
+    size_t used = 0;
+
+    snprintf(out, room, "none");
+    for (uint64_t i = 0; i < globs->count; i++) {
+        if (d)
+            ngt_digest_stream_add(d, globs->items[i], strlen(globs->items[i]) + 1);
+        if (used < room)
+            used +=
+                (size_t)snprintf(out + used, room - used, "%s%s", i ? " " : "", globs->items[i]);
+    }
+    if (used >= room && d)
+        snprintf(out, room, "globs with the hash %016" PRIx64, ngt_digest_stream_value64(d));
+    for (char *c = out; *c; c++)
+        if (*c == '\t' || *c == '\n')
+            *c = '?';
+    ngt_digest_stream_free(&d);
+}
+
 enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct cli_list *operands,
                                     const struct tok_tokenizer *t,
                                     const struct pretok_special *special,
@@ -212,7 +234,7 @@ enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct
         .output = o->output,
         .known = known,
     };
-    char numbers[6][24];
+    char numbers[6][24], exclude[512];
     const struct ngt_pair options[] = {
         {"text_key", o->text_key},
         {"input_format", pretok_format_name((enum pretok_format)o->input_format)},
@@ -225,6 +247,7 @@ enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct
         {"shard_tokens", decimal(o->shard_tokens, numbers[3])},
         {"unit_bytes", decimal(o->unit_bytes, numbers[4])},
         {"limit", o->limit_given ? decimal(o->limit, numbers[5]) : "none"},
+        {"exclude", exclude}, /* also decides about members of archives */
     };
     struct pretok_plan_config config = {.unit_bytes = o->unit_bytes,
                                         .options = options,
@@ -232,6 +255,7 @@ enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct
     enum ngt_status status;
 
     ngt_error_clear(reterr);
+    join(&o->exclude, exclude, sizeof exclude);
     config.identity = tok_identity(t, &config.identity_count);
     if (operands->count == 0 && !o->files_from)
         return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,

@@ -90,7 +90,9 @@ static struct open_unit *begin_unit(struct pipeline *p, struct ngt_error *error)
                                                .unit = number,
                                                .text_key = c->writer.text_key,
                                                .max_doc_bytes = c->max_doc_bytes,
-                                               .limit = p->limit_left};
+                                               .limit = p->limit_left,
+                                               .exclude = c->exclude,
+                                               .exclude_count = c->exclude_count};
     enum ngt_status status;
 
     if (u)

@@ -16,6 +16,8 @@
 struct pretok_pipeline_config {
     struct pretok_writer_config writer;
     uint64_t max_doc_bytes;
+    const char *const *exclude; /* globs: members of archives that are passed over */
+    uint64_t exclude_count;
     uint64_t limit; /* records in all; UINT64_MAX: no limit. With one, units are read in order */
     const uint64_t *todo; /* unit numbers, rising */
     uint64_t todo_count;

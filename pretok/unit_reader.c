@@ -207,19 +207,20 @@ static enum ngt_status begin_member(struct pretok_unit_reader *r, const char *me
          r->format > PRETOK_FORMAT_TEXT))
         return ngt_fail(reterr, NGT_E_MISMATCH, in->name, HERE,
                         "%s: its name does not tell a format that this build reads; give "
-                        "--input-format",
+                        "--input-format, or leave it out with --exclude",
                         member ? member : "no archive");
     pretok_jsonl_start(r->jsonl, o->start == 0);
     r->at = r->end = NULL;
     return NGT_OK;
 }
 
-/* Files that an operating system leaves in archives, and what a folder would have hidden. */
-static bool hidden(const char *member)
+/* As in a folder: what begins with a dot, and what --exclude says. */
+static bool passed_over(const struct pretok_unit_reader *r, const char *member)
 {
     const char *slash = strrchr(member, '/');
 
-    return (slash ? slash[1] : member[0]) == '.';
+    return (slash ? slash[1] : member[0]) == '.' ||
+           pretok_name_matches(member, r->config.exclude, r->config.exclude_count);
 }
 
 static enum ngt_status next_member(struct pretok_unit_reader *r, struct ngt_error *reterr)
@@ -230,7 +231,7 @@ static enum ngt_status next_member(struct pretok_unit_reader *r, struct ngt_erro
 
     do
         status = pretok_stream_next(r->stream, &more, &member, reterr);
-    while (status == NGT_OK && more && member && hidden(member));
+    while (status == NGT_OK && more && member && passed_over(r, member));
     if (status != NGT_OK)
         return lose_input(r, status, reterr);
     if (more)

@@ -10,7 +10,9 @@ struct pretok_unit_reader_config {
     uint64_t unit;
     const char *text_key;
     uint64_t max_doc_bytes;
-    uint64_t limit; /* records to read at most; UINT64_MAX: all */
+    uint64_t limit;             /* records to read at most; UINT64_MAX: all */
+    const char *const *exclude; /* globs: members of archives that are passed over */
+    uint64_t exclude_count;
 };
 
 struct pretok_unit_reader;

@@ -74,7 +74,7 @@ const char *pretok_format_name(enum pretok_format format)
     return names[format];
 }
 
-static bool matches(const char *name, const char *const *globs, uint64_t count)
+bool pretok_name_matches(const char *name, const char *const *globs, uint64_t count)
 {
     const char *last = strrchr(name, '/');
 
@@ -222,8 +222,8 @@ static enum ngt_status add(struct search *s, const char *name, const char *path,
     struct pretok_input in = {0};
     enum ngt_status status;
 
-    if ((c->include_count && !matches(name, c->include, c->include_count)) ||
-        matches(name, c->exclude, c->exclude_count))
+    if ((c->include_count && !pretok_name_matches(name, c->include, c->include_count)) ||
+        pretok_name_matches(name, c->exclude, c->exclude_count))
         return NGT_OK;
     status = decide_format(c, name, path, &in.format, reterr);
     if (status == NGT_OK)

@@ -58,6 +58,8 @@ void pretok_inputs_done(struct pretok_inputs *inputs);
 /* By the extension under compression suffixes: *ret_archive for .tar and the like. False: unknown.
  */
 bool pretok_format_of_name(const char *name, enum pretok_format *ret_format, bool *ret_archive);
+/* Does one of the globs match the name? Those without a slash are held against its last part. */
+bool pretok_name_matches(const char *name, const char *const *globs, uint64_t count);
 const char *pretok_format_name(enum pretok_format format);
 
 /* Size, time and head_tail of a file as it is now. */

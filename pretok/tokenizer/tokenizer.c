@@ -20,7 +20,6 @@ struct tok_tokenizer {
     struct ngt_digest128 digest;
     struct ngt_pair identity[8];
     uint64_t identity_count;
-    char *name; /* the file's own name, without folders */
     char digest_text[33];
 };
 
@@ -96,7 +95,6 @@ static void describe(struct tok_tokenizer *t)
     struct ngt_pair *p = t->identity;
 
     ngt_digest128_hex(t->digest, t->digest_text);
-    *p++ = (struct ngt_pair){"name", t->name};
     *p++ = (struct ngt_pair){"family", t->model.family};
     *p++ = (struct ngt_pair){"variant", t->model.variant};
     *p++ = (struct ngt_pair){"xxh3_128", t->digest_text};
@@ -136,7 +134,6 @@ enum ngt_status tok_open(const struct tok_config *config, struct tok_tokenizer *
     uint8_t *bytes = NULL;
     uint64_t size = 0;
     enum ngt_status status;
-    const char *slash = strrchr(config->path, '/');
     bool list = config->parse_special == TOK_PARSE_LIST;
 
     ngt_error_clear(reterr);
@@ -153,7 +150,7 @@ enum ngt_status tok_open(const struct tok_config *config, struct tok_tokenizer *
         goto out;
     }
     t = calloc(1, sizeof *t);
-    if (!t || !(t->name = strdup(slash ? slash + 1 : config->path))) {
+    if (!t) {
         status = ngt_fail(reterr, NGT_E_NOMEM, config->path, NGT_NO_POS, NGT_NO_POS,
                           "out of memory for the tokenizer");
         goto out;
@@ -187,7 +184,6 @@ void tok_close(struct tok_tokenizer **t)
         (*t)->engine.vtable->free((*t)->engine.state);
     tok_special_strings_free(&(*t)->strings);
     tok_model_done(&(*t)->model);
-    free((*t)->name);
     free(*t);
     *t = NULL;
 }

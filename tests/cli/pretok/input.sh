@@ -48,6 +48,16 @@ same "$work/ids" "$work/want"
 expect 0 "$dump" --docs "$work/set"
 has "$work/out" "b/c.jsonl"
 
+# what is no text in an archive: refused by name, or left out
+mkdir "$work/mixed"
+cp "$work/in/d.jsonl" "$work/mixed"
+echo hello >"$work/mixed/LICENSE"
+(cd "$work/mixed" && tar cf "$work/mixed.tar" LICENSE d.jsonl)
+expect 1 "$pretok" -q -t "$work/tok.model" -o "$work/mixed1" "$work/mixed.tar"
+has "$work/err" "LICENSE: its name does not tell a format"
+expect 0 "$pretok" -q -t "$work/tok.model" -o "$work/mixed2" "$work/mixed.tar" --exclude 'LIC*'
+has "$work/out" "documents               1000"
+
 # standard input, lists, globs
 rm -rf "$work/set"
 cat "$work/in/a.jsonl" "$work/in/b/c.jsonl" "$work/in/d.jsonl" |

@@ -18,6 +18,8 @@ has "$work/err" "text_key was text, is now meta.set"
 expect 1 run --unit-bytes 70000 "$work/in"
 has "$work/err" "unit_bytes was 60000, is now 70000"
 expect 1 run "$work/in" --exclude d.jsonl
+has "$work/err" "exclude was none, is now d.jsonl"
+expect 1 run "$work/in" --include 'a*' --include 'c*'
 has "$work/err" "input d.jsonl was planned and is missing now"
 cp "$work/in/d.jsonl" "$work/in/e.jsonl"
 expect 1 run "$work/in"

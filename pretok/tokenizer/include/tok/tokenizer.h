@@ -64,8 +64,8 @@ void tok_close(struct tok_tokenizer **t);
 const struct ngt_vocabulary *tok_vocabulary(const struct tok_tokenizer *t);
 /* XXH3-128 of the file. */
 struct ngt_digest128 tok_digest(const struct tok_tokenizer *t);
-/* Pairs for the shard's identity section: name, family, engine, library version (reference),
- * pattern ... */
+/* Pairs for the shard's identity section: family, variant, hash, engine, library version
+ * (reference), pattern ... The file's name is not among them: it would change bytes. */
 const struct ngt_pair *tok_identity(const struct tok_tokenizer *t, uint64_t *ret_count);
 
 struct tok_special {

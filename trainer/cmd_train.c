@@ -23,8 +23,12 @@
 #include "trainer/report.h"
 #include "trainer/rundir.h"
 
-/* Steps the feed may be ahead of the device, and the most memory that may take. */
+/* Steps the feed may be ahead of the device. Small steps are soon done, and a late page of the
+ * mapping costs the same as with large ones: as many as fit into RING_BYTES, within these bounds.
+ */
 #define RING_STEPS 4u
+#define RING_STEPS_MOST 64u
+#define RING_BYTES (UINT64_C(32) << 20)
 #define KEPT_CHECKPOINTS 2u
 
 /* What was summed since the last line of metrics. */
@@ -522,6 +526,13 @@ static void announce(struct run *r)
             (unsigned long long)r->config.batch, r->device == TRAINER_CUDA ? "CUDA" : "CPU");
 }
 
+static uint64_t ring_steps(const struct trainer_config *c)
+{
+    uint64_t steps = RING_BYTES / (3 * sizeof(uint32_t) * c->batch * c->seq_len);
+
+    return steps < RING_STEPS ? RING_STEPS : steps > RING_STEPS_MOST ? RING_STEPS_MOST : steps;
+}
+
 static enum ngt_status train(struct run *r, bool *ret_stopped, struct ngt_error *reterr)
 {
     struct trainer_feed_config feed = {
@@ -547,7 +558,7 @@ static enum ngt_status train(struct run *r, bool *ret_stopped, struct ngt_error 
     uint64_t done = 0;
 
     enum ngt_status status =
-        trainer_ring_new(RING_STEPS * trainer_feed_micros(&feed), r->config.micro_batch,
+        trainer_ring_new(ring_steps(&r->config) * trainer_feed_micros(&feed), r->config.micro_batch,
                          r->config.seq_len, &r->ring, reterr);
     if (status != NGT_OK)
         return status;

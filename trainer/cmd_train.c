@@ -272,12 +272,32 @@ static enum ngt_status describe(struct run *r, struct ngt_error *reterr)
     return NGT_OK;
 }
 
-static bool same_model(const struct kern_model *a, const struct kern_model *b)
+/* NGT_E_MISMATCH names the first number in which the checkpoint's model is not the run's. */
+static enum ngt_status compare_models(const char *path, const struct kern_model *have,
+                                      const struct kern_model *want, struct ngt_error *reterr)
 {
-    return a->layers == b->layers && a->width == b->width && a->heads == b->heads &&
-           a->kv_heads == b->kv_heads && a->head_dim == b->head_dim && a->ffn == b->ffn &&
-           a->vocab == b->vocab && a->untied == b->untied && a->rms_eps == b->rms_eps &&
-           a->rope_theta == b->rope_theta;
+    const struct {
+        const char *what;
+        double have, want;
+    } numbers[] = {
+        {"layers", have->layers, want->layers},
+        {"residual width", have->width, want->width},
+        {"heads", have->heads, want->heads},
+        {"heads of keys and values (--kv-heads)", have->kv_heads, want->kv_heads},
+        {"head dimension", have->head_dim, want->head_dim},
+        {"MLP width", have->ffn, want->ffn},
+        {"vocabulary", have->vocab, want->vocab},
+        {"untied head (--untied)", have->untied, want->untied},
+        {"RMSNorm epsilon", (double)have->rms_eps, (double)want->rms_eps},
+        {"RoPE theta", (double)have->rope_theta, (double)want->rope_theta},
+    };
+
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (numbers[i].have != numbers[i].want)
+            return ngt_fail(reterr, NGT_E_MISMATCH, path, NGT_NO_POS, NGT_NO_POS,
+                            "another model: %s %g, where --model and the shards say %g",
+                            numbers[i].what, numbers[i].have, numbers[i].want);
+    return NGT_OK;
 }
 
 static enum ngt_status set_state(struct run *r, enum kern_state which, const float *values,
@@ -300,9 +320,8 @@ static enum ngt_status load(struct run *r, const char *path, struct ngt_error *r
     const struct trainer_about *about = trainer_checkpoint_about(c);
     if (strcmp(about->config, "{}") != 0) /* an imported one fits any run of its model */
         status = trainer_config_compare(about->config, r->config_text, path, reterr);
-    if (status == NGT_OK && !same_model(&about->model, &r->config.model))
-        status = ngt_fail(reterr, NGT_E_MISMATCH, path, NGT_NO_POS, NGT_NO_POS,
-                          "--model: the checkpoint is of another model");
+    if (status == NGT_OK)
+        status = compare_models(path, &about->model, &r->config.model, reterr);
     if (status == NGT_OK && about->step > r->config.schedule.steps)
         status = ngt_fail(reterr, NGT_E_MISMATCH, path, NGT_NO_POS, NGT_NO_POS,
                           "--steps: the checkpoint is of a later step");

@@ -268,7 +268,8 @@ int pretok_cmd_bench(const struct pretok_options *o, const struct cli_list *oper
     planned.unit_bytes = UINT64_MAX; /* one unit */
     planned.shard_tokens = 1;
     if (status == NGT_OK)
-        status = pretok_options_plan(&planned, operands, b.tokenizer, &special, &b.plan, &error);
+        status =
+            pretok_options_plan(&planned, operands, b.tokenizer, &special, NULL, &b.plan, &error);
     for (uint64_t i = 0; i < b.plan.inputs.count && status == NGT_OK; i++) {
         b.stored += b.plan.inputs.items[i].size;
         if (!b.plan.inputs.items[i].path)

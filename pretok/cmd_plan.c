@@ -24,7 +24,7 @@ int pretok_cmd_plan(const struct pretok_options *o, const struct cli_list *opera
     if (status == NGT_OK)
         status = pretok_options_special(o, t, &special, &error);
     if (status == NGT_OK)
-        status = pretok_options_plan(o, operands, t, &special, &plan, &error);
+        status = pretok_options_plan(o, operands, t, &special, NULL, &plan, &error);
     if (status == NGT_OK)
         status = pretok_job_folder_make(o->output, &error);
     if (status == NGT_OK)

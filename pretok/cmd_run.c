@@ -181,6 +181,7 @@ static enum ngt_status prepare(struct run *r, const struct cli_list *operands,
                                struct ngt_error *reterr)
 {
     const struct pretok_options *o = r->options;
+    struct pretok_plan planned = {0};
     enum ngt_status status;
 
     if (!o->output)
@@ -190,8 +191,12 @@ static enum ngt_status prepare(struct run *r, const struct cli_list *operands,
         status = pretok_options_tokenizer(o, &r->tokenizer, reterr);
     if (status == NGT_OK)
         status = pretok_options_special(o, r->tokenizer, &r->special, reterr);
-    if (status == NGT_OK)
-        status = pretok_options_plan(o, operands, r->tokenizer, &r->special, &r->plan, reterr);
+    if (status == NGT_OK) {
+        bool known = o->task && pretok_job_folder_load(o->output, &planned, NULL) == NGT_OK;
+        status = pretok_options_plan(o, operands, r->tokenizer, &r->special,
+                                     known ? &planned.inputs : NULL, &r->plan, reterr);
+        pretok_plan_done(&planned);
+    }
     if (status != NGT_OK)
         return status;
     if (o->task && r->plan.inputs.items[0].path == NULL)

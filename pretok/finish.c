@@ -273,8 +273,8 @@ static void write_pairs(struct ngt_json_out *out, const char *key, const struct 
 }
 
 /*
- * A unit that begins inside a source says where, and how many lines of the source lie before it: what
- * a reader adds to a record number of that unit to get the line in the file.
+ * A unit that begins inside a source says where, and how many lines of the source lie before it:
+ * what a reader adds to a record number of that unit to get the line in the file.
  */
 static void write_units(struct ngt_json_out *out, const struct pretok_overview *o)
 {

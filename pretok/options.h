@@ -57,11 +57,13 @@ NGT_NODISCARD enum ngt_status pretok_options_task(const struct pretok_options *o
                                                   uint64_t *ret_task, uint64_t *ret_tasks,
                                                   struct ngt_error *reterr);
 
-/* Finds the inputs and cuts them: what a run with these options would do. */
+/* Finds the inputs and cuts them: what a run with these options would do. known: see
+ * pretok_inputs_config; may be NULL. */
 NGT_NODISCARD enum ngt_status
 pretok_options_plan(const struct pretok_options *o, const struct cli_list *operands,
                     const struct tok_tokenizer *t, const struct pretok_special *special,
-                    struct pretok_plan *ret_plan, struct ngt_error *reterr);
+                    const struct pretok_inputs *known, struct pretok_plan *ret_plan,
+                    struct ngt_error *reterr);
 unsigned pretok_options_threads(const struct pretok_options *o);
 
 #endif

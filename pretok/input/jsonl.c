@@ -491,7 +491,7 @@ static bool number_byte(struct pretok_jsonl *j, uint8_t c)
             j->state = S_E_SIGN;
             return true;
         }
-        /* fall through */
+        __attribute__((fallthrough));
     case S_E_SIGN:
     case S_E_DIGITS:
         if (!digit)

@@ -104,6 +104,11 @@ static enum ngt_status read_at(int fd, const char *path, uint8_t *to, uint64_t n
     return NGT_OK;
 }
 
+static uint64_t time_of(const struct stat *st)
+{
+    return (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec;
+}
+
 enum ngt_status pretok_input_probe(const char *path, struct pretok_input *ret_input,
                                    struct ngt_error *reterr)
 {
@@ -141,7 +146,7 @@ enum ngt_status pretok_input_probe(const char *path, struct pretok_input *ret_in
         goto out;
     }
     ret_input->size = size;
-    ret_input->mtime = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
+    ret_input->mtime = time_of(&st);
     ret_input->head_tail = ngt_digest64(edges, head + tail);
     ret_input->plain = content == PRETOK_PLAIN;
     ret_input->device = st.st_dev;
@@ -183,6 +188,32 @@ static enum ngt_status decide_format(const struct pretok_inputs_config *c, const
     return NGT_OK;
 }
 
+static int name_against(const void *key, const void *item)
+{
+    return strcmp(key, ((const struct pretok_input *)item)->name);
+}
+
+/* As pretok_input_probe, by what is known where size and time agree. */
+static enum ngt_status probe(const struct pretok_inputs *known, const char *name, const char *path,
+                             struct pretok_input *ret_input, struct ngt_error *reterr)
+{
+    const struct pretok_input *k =
+        known ? bsearch(name, known->items, known->count, sizeof *known->items, name_against)
+              : NULL;
+    struct stat st;
+
+    if (!k || stat(path, &st) != 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != k->size ||
+        time_of(&st) != k->mtime)
+        return pretok_input_probe(path, ret_input, reterr);
+    ret_input->size = k->size;
+    ret_input->mtime = k->mtime;
+    ret_input->head_tail = k->head_tail;
+    ret_input->plain = k->plain;
+    ret_input->device = st.st_dev;
+    ret_input->node = st.st_ino;
+    return NGT_OK;
+}
+
 /* name and path are copied. */
 static enum ngt_status add(struct search *s, const char *name, const char *path,
                            struct ngt_error *reterr)
@@ -196,7 +227,7 @@ static enum ngt_status add(struct search *s, const char *name, const char *path,
         return NGT_OK;
     status = decide_format(c, name, path, &in.format, reterr);
     if (status == NGT_OK)
-        status = pretok_input_probe(path, &in, reterr);
+        status = probe(c->known, name, path, &in, reterr);
     if (status != NGT_OK)
         return status;
     if (s->found.count == s->room) {

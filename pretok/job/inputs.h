@@ -40,6 +40,10 @@ struct pretok_inputs_config {
     uint64_t include_count, exclude_count;
     enum pretok_format format;
     const char *output; /* this folder is passed over */
+    /* Files planned before, or NULL: one that still has its size and time is taken as it was,
+     * without reading its ends. A task among many spares the file server that; it looks at the ends
+     * of what it reads anyway. */
+    const struct pretok_inputs *known;
 };
 
 /*

@@ -300,6 +300,10 @@ T_CASE(accumulation)
     T_EQ_INT(kern_submit(halves, &slot, NULL), KERN_OK);
     T_EQ_INT(kern_collect(halves, true, &have, &b, NULL), KERN_OK);
     T_TRUE(!have);
+    /* A validation between micro-batches leaves the step alone. */
+    slot.kind = KERN_VALIDATE;
+    (void)work(halves, &slot);
+    slot.kind = KERN_TRAIN;
     slot.tokens += 48, slot.targets += 48, slot.first += 48;
     slot.first_micro = false, slot.last_micro = true;
     b = work(halves, &slot);

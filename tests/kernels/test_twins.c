@@ -249,6 +249,12 @@ T_CASE(many_tiles)
     all_isas("many tiles", lab_config(1, 40, 2, 1, 20, 300, 1037, false, 4, 75), 1);
 }
 
+/* Depths beyond one panel in every product, the head's too. */
+T_CASE(wide)
+{
+    all_isas("wide", lab_config(1, 300, 3, 1, 100, 280, 530, true, 1, 40), 1);
+}
+
 /* Logits far apart: the softmax must take its maximum first. */
 T_CASE(large_logits)
 {

@@ -25,6 +25,11 @@ struct lane {
     _Alignas(64) double op_seconds[KERN_OP_COUNT];
 };
 
+/* What a result sums up: one slot, or the micro-batches of a step. */
+struct tally {
+    double nll, compute, wait, busy;
+};
+
 struct cpu {
     struct kern_backend base;
     struct kern_config config;
@@ -42,8 +47,7 @@ struct cpu {
     struct kern_barrier barrier;
     enum kern_when limit; /* phases beyond it sit this slot out */
 
-    /* of the step under way */
-    double nll, compute, wait, busy;
+    struct tally step; /* of the training step under way; a validation between may not touch it */
     double idle_since; /* when the last slot ended; 0 before the first */
 
     struct kern_result *results; /* ring [capacity] of results nobody has collected */
@@ -193,11 +197,11 @@ static double busy_seconds(const struct cpu *c)
     return sum;
 }
 
-static void work_slot(struct cpu *c, const struct kern_slot *s)
+static void work_slot(struct cpu *c, const struct kern_slot *s, struct tally *tally)
 {
     double start = now(), busy = busy_seconds(c);
 
-    c->wait += c->idle_since > 0 ? start - c->idle_since : 0;
+    tally->wait += c->idle_since > 0 ? start - c->idle_since : 0;
     take_rows(c, s);
     c->limit = s->kind != KERN_TRAIN ? KERN_WHEN_ALWAYS
                : s->last_micro       ? KERN_WHEN_LAST
@@ -213,10 +217,10 @@ static void work_slot(struct cpu *c, const struct kern_slot *s)
 
     const float *nll = c->arena + c->table->plan.at[KERN_BUF_NLL].offset;
     for (uint32_t n = 0; n < c->table->tokens; n++)
-        c->nll += (double)nll[n];
+        tally->nll += (double)nll[n];
     c->idle_since = now();
-    c->compute += c->idle_since - start;
-    c->busy += busy_seconds(c) - busy;
+    tally->compute += c->idle_since - start;
+    tally->busy += busy_seconds(c) - busy;
 }
 
 static enum kern_status cpu_submit(struct kern_backend *b, const struct kern_slot *s,
@@ -225,6 +229,7 @@ static enum kern_status cpu_submit(struct kern_backend *b, const struct kern_slo
     struct cpu *c = (struct cpu *)b;
     enum kern_status status = KERN_OK;
     bool train = s->kind == KERN_TRAIN;
+    struct tally single = {0}, *tally = train ? &c->step : &single;
     uint64_t targets = 0;
 
     if (s->kind == KERN_STOP)
@@ -232,9 +237,9 @@ static enum kern_status cpu_submit(struct kern_backend *b, const struct kern_slo
     status = check_slot(c, s, reterr);
     if (status != KERN_OK)
         return status;
-    if (!train || s->first_micro)
-        c->nll = c->compute = c->wait = c->busy = 0;
-    work_slot(c, s);
+    if (train && s->first_micro)
+        c->step = (struct tally){0};
+    work_slot(c, s, tally);
     if (train && !s->last_micro)
         return KERN_OK;
     for (uint64_t n = 0; n < (uint64_t)s->rows * c->config.seq_len; n++)
@@ -244,12 +249,12 @@ static enum kern_status cpu_submit(struct kern_backend *b, const struct kern_slo
                            .kind = s->kind,
                            .step = s->step,
                            .targets = train ? s->step_targets : targets,
-                           .nll = c->nll,
+                           .nll = tally->nll,
                            .grad_norm = train ? c->verdict.norm : 0,
                            .updated = train && c->verdict.update,
-                           .compute_seconds = c->compute,
-                           .wait_seconds = c->wait,
-                           .busy = c->busy / (c->compute * c->workers.count),
+                           .compute_seconds = tally->compute,
+                           .wait_seconds = tally->wait,
+                           .busy = tally->busy / (tally->compute * c->workers.count),
                        },
                        reterr);
 }

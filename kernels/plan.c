@@ -50,7 +50,10 @@ static uint64_t scratch_bytes(const struct kern_table *t)
 
     own = larger(own, t->row_block * w);                          /* dnorm of a row tile */
     own = larger(own, 2 * (uint64_t)t->query_block * t->seq_len); /* weights, dscores */
-    own = larger(own, t->head_rows * ((w + MATMUL_COLS - 1) / MATMUL_COLS * MATMUL_COLS));
+    /* a chunk's normf, packed along either side, and gradients of some logits */
+    uint64_t w_up = (w + MATMUL_COLS - 1) / MATMUL_COLS * MATMUL_COLS;
+    uint64_t rows_up = (t->head_rows + MATMUL_COLS - 1) / MATMUL_COLS * MATMUL_COLS;
+    own = larger(own, rows_up * w_up + (uint64_t)VECTOR_HEAD_IDS * t->head_rows);
     return (larger(reference, (MATMUL_SCRATCH + own) * sizeof(float)) + 63) / 64 * 64;
 }
 

@@ -100,7 +100,7 @@ static void choose_tilings(struct kern_table *t)
     if (t->head_rows > t->row_block * t->row_blocks)
         t->head_rows = t->row_block * t->row_blocks;
     t->head_parts = blocks(t->tokens, t->head_rows);
-    t->vocab_tile = 256;
+    t->vocab_tile = 512;
     while (t->vocab_tile > 16 && blocks(v, t->vocab_tile) < 32)
         t->vocab_tile /= 2;
     t->vocab_tiles = blocks(v, t->vocab_tile);

@@ -5,9 +5,14 @@
 #include <string.h>
 
 #include "ngt/permutation.h"
+#include "refine.h"
 #include "rooms.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
+
+#define PART                                                                                       \
+    (1ull << 63) /* a document number is never that large: each takes 8 bytes of memory            \
+                  */
 
 const char *const packer_method_names[] = {"best-fit", "concat", "first-fit", NULL};
 
@@ -31,6 +36,8 @@ struct packer_plan {
     uint64_t *bin_first;        /* [bins + 1] into bin_docs */
     uint64_t *bin_docs;         /* documents whose rest stands in the bin, in the order placed */
     uint64_t bins;
+    struct packer_part *parts; /* of divided rests; bin_docs refers to them by PART | index */
+    uint64_t part_count;
 
     uint64_t *starts; /* concat: [docs + 1] first token of each document */
 };
@@ -200,6 +207,24 @@ static bool first_fit(const struct packer_plan *p, const uint64_t *order, uint64
     return true;
 }
 
+/* Best-fit decreasing that ended above the bound: bins are dissolved (refine.h). */
+static bool refine(struct packer_plan *p, const uint64_t *order, uint64_t n, uint64_t *bin_of)
+{
+    uint64_t tokens = 0, most;
+
+    for (uint64_t d = 0; d < p->docs; d++)
+        tokens += p->lengths[d];
+    most = packer_bound(tokens, p->seq_len);
+    if (p->whole + p->bins <= most)
+        return true;
+    struct packer_refinement r = {p->lengths, order, p->seq_len, n, bin_of, p->bins, NULL, 0};
+    bool good = packer_refine(&r, most - p->whole);
+    p->bins = r.bins;
+    p->parts = r.parts;
+    p->part_count = r.part_count;
+    return good;
+}
+
 static enum ngt_status fill_bins(struct packer_plan *p, struct ngt_error *reterr)
 {
     uint64_t n = 0;
@@ -211,20 +236,28 @@ static enum ngt_status fill_bins(struct packer_plan *p, struct ngt_error *reterr
     if (good)
         good = p->method == PACKER_BEST_FIT ? best_fit(p, order, n, bin_of, &p->bins)
                                             : first_fit(p, order, n, bin_of, &p->bins);
+    if (good && p->method == PACKER_BEST_FIT)
+        good = refine(p, order, n, bin_of);
     if (good) {
         p->bin_first = calloc(p->bins + 2, sizeof *p->bin_first);
-        p->bin_docs = malloc((n + 1) * sizeof *p->bin_docs);
+        p->bin_docs = malloc((n + p->part_count + 1) * sizeof *p->bin_docs);
         good = p->bin_first && p->bin_docs;
     }
     if (good) {
         /* counted two further on: bin b then begins at bin_first[b + 1], and filling moves that to
          * its end, which is where b + 1 begins */
         for (uint64_t i = 0; i < n; i++)
-            p->bin_first[bin_of[i] + 2]++;
+            if (bin_of[i] != UINT64_MAX)
+                p->bin_first[bin_of[i] + 2]++;
+        for (uint64_t k = 0; k < p->part_count; k++)
+            p->bin_first[p->parts[k].bin + 2]++;
         for (uint64_t b = 2; b <= p->bins + 1; b++)
             p->bin_first[b] += p->bin_first[b - 1];
         for (uint64_t i = 0; i < n; i++)
-            p->bin_docs[p->bin_first[bin_of[i] + 1]++] = order[i];
+            if (bin_of[i] != UINT64_MAX)
+                p->bin_docs[p->bin_first[bin_of[i] + 1]++] = order[i];
+        for (uint64_t k = 0; k < p->part_count; k++)
+            p->bin_docs[p->bin_first[p->parts[k].bin + 1]++] = PART | k;
     } else {
         status = no_memory(reterr);
     }
@@ -290,6 +323,7 @@ void packer_plan_free(struct packer_plan **plan)
     free(p->longs);
     free(p->bin_first);
     free(p->bin_docs);
+    free(p->parts);
     free(p->starts);
     free(p);
     *plan = NULL;
@@ -338,9 +372,13 @@ static enum ngt_status bin_pieces(const struct packer_plan *p, uint64_t sequence
     if (status != NGT_OK)
         return status;
     for (uint64_t i = 0; i < n; i++) {
-        uint64_t doc = p->bin_docs[first + ngt_permutation_at(order, i)],
-                 rest = p->lengths[doc] % p->seq_len;
-        put(ret, room, i, (struct packer_piece){doc, p->lengths[doc] - rest, (uint32_t)rest});
+        uint64_t doc = p->bin_docs[first + ngt_permutation_at(order, i)];
+        if (doc & PART) {
+            put(ret, room, i, p->parts[doc & ~PART].piece);
+        } else {
+            uint64_t rest = p->lengths[doc] % p->seq_len;
+            put(ret, room, i, (struct packer_piece){doc, p->lengths[doc] - rest, (uint32_t)rest});
+        }
     }
     ngt_permutation_free(&order);
     *ret_count = n;
@@ -426,6 +464,8 @@ struct packer_report packer_plan_report(const struct packer_plan *p)
 
     r.sequences = p->sequences;
     r.padding = r.sequences * p->seq_len - r.tokens;
+    if (p->method != PACKER_CONCAT)
+        r.segments = p->whole + p->bin_first[p->bins];
     return r;
 }
 
@@ -500,6 +540,15 @@ enum ngt_status packer_estimate(const uint64_t *lengths, uint64_t docs, uint64_t
         for (uint64_t d = 0; d < docs; d++)
             whole += lengths[d] / seq_len;
         r.sequences = whole + bins;
+        /* what the plan would refine cannot be told from counts */
+        if (r.sequences > packer_bound(r.tokens, seq_len)) {
+            struct packer_plan *plan = NULL;
+            status = packer_plan_new(lengths, docs, seq_len, method, 0, &plan, reterr);
+            if (status != NGT_OK)
+                return status;
+            r = packer_plan_report(plan);
+            packer_plan_free(&plan);
+        }
     }
     r.padding = r.sequences * seq_len - r.tokens;
     *ret_report = r;

@@ -19,14 +19,14 @@ void packer_report_print(FILE *out, const char *title, enum packer_method method
 
     fprintf(out, "%s: %s, %" PRIu64 " sequences of %" PRIu64 " tokens\n", title,
             packer_method_names[method], r->sequences, r->seq_len);
-    fprintf(out, "  %-22s %" PRIu64 " (%" PRIu64 " not empty), %" PRIu64 " cut (%.2f%%)\n",
-            "documents", r->documents, r->filled, r->cut, share(r->cut, r->filled));
+    fprintf(out, "  %-22s %" PRIu64 " of the input's %" PRIu64 ", %" PRIu64 " cut (%.2f%%)\n",
+            "documents", r->filled, r->documents, r->cut, share(r->cut, r->filled));
     fprintf(out, "  %-22s %" PRIu64 " in = %" PRIu64 " out\n", "tokens", r->tokens,
             total - r->padding);
     fprintf(out, "  %-22s %" PRIu64 " (%.4f%%)\n", "padding", r->padding, share(r->padding, total));
     fprintf(out, "  %-22s %" PRIu64 ", %.2f a sequence\n", "segments", r->segments,
             r->sequences ? (double)r->segments / (double)r->sequences : 0);
-    fprintf(out, "  %-22s %" PRIu64 " = tokens - documents not empty\n", "targets", r->targets);
+    fprintf(out, "  %-22s %" PRIu64 " = tokens - documents\n", "targets", r->targets);
 }
 
 void packer_result_json(FILE *out, const struct packer_result *result)

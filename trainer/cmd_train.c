@@ -23,8 +23,12 @@
 #include "trainer/report.h"
 #include "trainer/rundir.h"
 
-/* Steps the feed may be ahead of the device, and the most memory that may take. */
+/* Steps the feed may be ahead of the device. Small steps are soon done, and a late page of the
+ * mapping costs the same as with large ones: as many as fit into RING_BYTES, within these bounds.
+ */
 #define RING_STEPS 4u
+#define RING_STEPS_MOST 64u
+#define RING_BYTES (UINT64_C(32) << 20)
 #define KEPT_CHECKPOINTS 2u
 
 /* What was summed since the last line of metrics. */
@@ -268,12 +272,32 @@ static enum ngt_status describe(struct run *r, struct ngt_error *reterr)
     return NGT_OK;
 }
 
-static bool same_model(const struct kern_model *a, const struct kern_model *b)
+/* NGT_E_MISMATCH names the first number in which the checkpoint's model is not the run's. */
+static enum ngt_status compare_models(const char *path, const struct kern_model *have,
+                                      const struct kern_model *want, struct ngt_error *reterr)
 {
-    return a->layers == b->layers && a->width == b->width && a->heads == b->heads &&
-           a->kv_heads == b->kv_heads && a->head_dim == b->head_dim && a->ffn == b->ffn &&
-           a->vocab == b->vocab && a->untied == b->untied && a->rms_eps == b->rms_eps &&
-           a->rope_theta == b->rope_theta;
+    const struct {
+        const char *what;
+        double have, want;
+    } numbers[] = {
+        {"layers", have->layers, want->layers},
+        {"residual width", have->width, want->width},
+        {"heads", have->heads, want->heads},
+        {"heads of keys and values (--kv-heads)", have->kv_heads, want->kv_heads},
+        {"head dimension", have->head_dim, want->head_dim},
+        {"MLP width", have->ffn, want->ffn},
+        {"vocabulary", have->vocab, want->vocab},
+        {"untied head (--untied)", have->untied, want->untied},
+        {"RMSNorm epsilon", (double)have->rms_eps, (double)want->rms_eps},
+        {"RoPE theta", (double)have->rope_theta, (double)want->rope_theta},
+    };
+
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (numbers[i].have != numbers[i].want)
+            return ngt_fail(reterr, NGT_E_MISMATCH, path, NGT_NO_POS, NGT_NO_POS,
+                            "another model: %s %g, where --model and the shards say %g",
+                            numbers[i].what, numbers[i].have, numbers[i].want);
+    return NGT_OK;
 }
 
 static enum ngt_status set_state(struct run *r, enum kern_state which, const float *values,
@@ -296,9 +320,8 @@ static enum ngt_status load(struct run *r, const char *path, struct ngt_error *r
     const struct trainer_about *about = trainer_checkpoint_about(c);
     if (strcmp(about->config, "{}") != 0) /* an imported one fits any run of its model */
         status = trainer_config_compare(about->config, r->config_text, path, reterr);
-    if (status == NGT_OK && !same_model(&about->model, &r->config.model))
-        status = ngt_fail(reterr, NGT_E_MISMATCH, path, NGT_NO_POS, NGT_NO_POS,
-                          "--model: the checkpoint is of another model");
+    if (status == NGT_OK)
+        status = compare_models(path, &about->model, &r->config.model, reterr);
     if (status == NGT_OK && about->step > r->config.schedule.steps)
         status = ngt_fail(reterr, NGT_E_MISMATCH, path, NGT_NO_POS, NGT_NO_POS,
                           "--steps: the checkpoint is of a later step");
@@ -522,6 +545,13 @@ static void announce(struct run *r)
             (unsigned long long)r->config.batch, r->device == TRAINER_CUDA ? "CUDA" : "CPU");
 }
 
+static uint64_t ring_steps(const struct trainer_config *c)
+{
+    uint64_t steps = RING_BYTES / (3 * sizeof(uint32_t) * c->batch * c->seq_len);
+
+    return steps < RING_STEPS ? RING_STEPS : steps > RING_STEPS_MOST ? RING_STEPS_MOST : steps;
+}
+
 static enum ngt_status train(struct run *r, bool *ret_stopped, struct ngt_error *reterr)
 {
     struct trainer_feed_config feed = {
@@ -547,7 +577,7 @@ static enum ngt_status train(struct run *r, bool *ret_stopped, struct ngt_error 
     uint64_t done = 0;
 
     enum ngt_status status =
-        trainer_ring_new(RING_STEPS * trainer_feed_micros(&feed), r->config.micro_batch,
+        trainer_ring_new(ring_steps(&r->config) * trainer_feed_micros(&feed), r->config.micro_batch,
                          r->config.seq_len, &r->ring, reterr);
     if (status != NGT_OK)
         return status;

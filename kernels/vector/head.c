@@ -6,9 +6,9 @@
 #include "functions.h"
 #include "rows.h"
 
-/* Vocabulary worked at once in the backward pass: 128 x 256 logits are 128 KB and stay in the
- * second-level cache between the softmax and the two products that read them. */
-#define IDS 128u
+/* Vocabulary worked at once: 128 x 256 logits are 128 KB and stay in the second-level cache between
+ * the softmax and the products. */
+#define IDS VECTOR_HEAD_IDS
 
 void VEC(final_norm_forward)(const struct kern_run *r, const struct kern_phase *p, uint32_t tile,
                              void *scratch)
@@ -21,38 +21,80 @@ void VEC(final_norm_forward)(const struct kern_run *r, const struct kern_phase *
               t->model.width, t->model.rms_eps);
 }
 
+/* Adds n rows of logits of one tile to each column's running maximum and sum of exponentials; tops
+ * begin at -infinity, sums at 0. */
+static void add_to_softmax(float *tops, float *sums, const float *logits, uint64_t stride,
+                           uint32_t n, uint32_t columns)
+{
+    /* Four vectors side by side: a row's cache line is read whole, not once for each half. */
+    for (uint32_t c = 0; c < columns; c += 4 * LANES) {
+        vec top[4], sum[4] = {{0}};
+        unsigned count[4], used = 0;
+
+        for (; used < 4 && c + used * LANES < columns; used++) {
+            count[used] = lanes(c + used * LANES, columns);
+            top[used] = load_some(tops + c + used * LANES, count[used]);
+        }
+        if (used == 4 && count[3] == LANES) {
+            for (uint32_t i = 0; i < n; i++)
+                for (unsigned v = 0; v < 4; v++)
+                    top[v] = vec_max(vec_load(logits + i * stride + c + v * LANES), top[v]);
+            for (uint32_t i = 0; i < n; i++)
+                for (unsigned v = 0; v < 4; v++)
+                    sum[v] += vec_exp(vec_load(logits + i * stride + c + v * LANES) - top[v]);
+        } else {
+            for (uint32_t i = 0; i < n; i++)
+                for (unsigned v = 0; v < used; v++)
+                    top[v] =
+                        vec_max(load_some(logits + i * stride + c + v * LANES, count[v]), top[v]);
+            for (uint32_t i = 0; i < n; i++)
+                for (unsigned v = 0; v < used; v++)
+                    sum[v] +=
+                        vec_exp(load_some(logits + i * stride + c + v * LANES, count[v]) - top[v]);
+        }
+        for (unsigned v = 0; v < used; v++) {
+            float *t = tops + c + v * LANES, *s = sums + c + v * LANES;
+            vec shrink = vec_exp(load_some(t, count[v]) - top[v]);
+            store_some(s, vec_fma(load_some(s, count[v]), shrink, sum[v]), count[v]);
+            store_some(t, top[v], count[v]);
+        }
+    }
+}
+
 void VEC(logits)(const struct kern_run *r, const struct kern_phase *p, uint32_t tile, void *scratch)
 {
     const struct kern_table *t = r->table;
     uint32_t width = t->model.width;
     uint64_t stride = t->head_rows;
     struct range rows = part_range(t, p->part);
-    struct range ids = block_range(tile, t->vocab_tile, t->model.vocab);
-    uint32_t columns = rows.end - rows.begin, n = ids.end - ids.begin;
-    float *logits = buffer(r, KERN_BUF_LOGITS, 0) + ids.begin * stride;
+    struct range all = block_range(tile, t->vocab_tile, t->model.vocab);
+    uint32_t columns = rows.end - rows.begin, columns_up = (columns + 15) / 16 * 16;
+    const float *norm = buffer(r, KERN_BUF_NORMF, 0) + (uint64_t)rows.begin * width;
     float *tops = buffer(r, KERN_BUF_TILEMAX, 0) + tile * stride;
     float *sums = buffer(r, KERN_BUF_TILESUM, 0) + tile * stride;
+    float *packed = scratch_own(scratch);
 
-    matmul_run(
-        &(struct matmul){
-            .m = n,
-            .n = columns,
-            .k = width,
-            .a = {weights(r, t->at.head) + (uint64_t)ids.begin * width, width, 1},
-            .b = {buffer(r, KERN_BUF_NORMF, 0) + (uint64_t)rows.begin * width, 1, width},
-            .c = logits,
-            .c_row = stride},
-        scratch);
-    for (uint32_t c = 0; c < columns; c += LANES) {
-        unsigned count = lanes(c, columns);
-        vec top = load_some(logits + c, count), sum = {0};
+    for (uint32_t c = 0; c < columns; c++)
+        tops[c] = -INFINITY, sums[c] = 0;
+    for (uint32_t k = 0; k < width; k += MATMUL_DEPTH)
+        matmul_pack(packed + (uint64_t)k * columns_up, &(struct operand){norm + k, 1, width},
+                    width - k < MATMUL_DEPTH ? width - k : MATMUL_DEPTH, columns);
+    for (struct range ids = all; ids.begin < all.end; ids.begin = ids.end) {
+        ids.end = all.end - ids.begin < IDS ? all.end : ids.begin + IDS;
+        const float *head = weights(r, t->at.head) + (uint64_t)ids.begin * width;
+        float *logits = buffer(r, KERN_BUF_LOGITS, 0) + ids.begin * stride;
 
-        for (uint32_t i = 1; i < n; i++)
-            top = vec_max(load_some(logits + i * stride + c, count), top);
-        for (uint32_t i = 0; i < n; i++)
-            sum += vec_exp(load_some(logits + i * stride + c, count) - top);
-        store_some(tops + c, top, count);
-        store_some(sums + c, sum, count);
+        for (uint32_t k = 0; k < width; k += MATMUL_DEPTH)
+            matmul_packed(&(struct matmul){.m = ids.end - ids.begin,
+                                           .n = columns,
+                                           .k = width - k < MATMUL_DEPTH ? width - k : MATMUL_DEPTH,
+                                           .a = {head + k, width, 1},
+                                           .c = logits,
+                                           .c_row = stride,
+                                           .start = k ? logits : NULL,
+                                           .start_row = stride},
+                          packed + (uint64_t)k * columns_up, NULL);
+        add_to_softmax(tops, sums, logits, stride, ids.end - ids.begin, columns);
     }
 }
 
@@ -87,12 +129,12 @@ void VEC(loss)(const struct kern_run *r, const struct kern_phase *p, uint32_t ti
     }
 }
 
-/* Logits of `ids` to their gradients, in place. */
-static void dlogits(const struct kern_run *r, struct range rows, struct range ids)
+/* The gradients of the logits of `ids`: d [ids, columns], rows `columns` apart. */
+static void dlogits(float *d, const struct kern_run *r, struct range rows, struct range ids)
 {
     const struct kern_table *t = r->table;
     uint64_t stride = t->head_rows;
-    float *d = buffer(r, KERN_BUF_LOGITS, 0) + ids.begin * stride;
+    const float *logits = buffer(r, KERN_BUF_LOGITS, 0) + ids.begin * stride;
     const float *logsum = buffer(r, KERN_BUF_LOGSUM, 0) + rows.begin;
     const uint32_t *targets = r->targets + rows.begin;
     uint32_t columns = rows.end - rows.begin, n = ids.end - ids.begin;
@@ -106,13 +148,13 @@ static void dlogits(const struct kern_run *r, struct range rows, struct range id
         for (unsigned i = 0; i < count; i++)
             has[i] = targets[c + i] != KERN_NO_TARGET ? -1 : 0;
         for (uint32_t i = 0; i < n; i++) {
-            vec e = vec_exp(load_some(d + i * stride + c, count) - shift) * vec_all(share);
-            store_some(d + i * stride + c, vec_select(has, e, vec_all(0)), count);
+            vec e = vec_exp(load_some(logits + i * stride + c, count) - shift) * vec_all(share);
+            store_some(d + (uint64_t)i * columns + c, vec_select(has, e, vec_all(0)), count);
         }
     }
     for (uint32_t c = 0; c < columns; c++)
         if (targets[c] >= ids.begin && targets[c] < ids.end)
-            d[(targets[c] - ids.begin) * stride + c] -= share;
+            d[(uint64_t)(targets[c] - ids.begin) * columns + c] -= share;
 }
 
 void VEC(head_backward)(const struct kern_run *r, const struct kern_phase *p, uint32_t tile,
@@ -120,12 +162,11 @@ void VEC(head_backward)(const struct kern_run *r, const struct kern_phase *p, ui
 {
     const struct kern_table *t = r->table;
     uint32_t width = t->model.width;
-    uint64_t stride = t->head_rows;
     struct range rows = part_range(t, p->part), group = group_ids(t, tile);
     uint32_t columns = rows.end - rows.begin;
     const float *norm = buffer(r, KERN_BUF_NORMF, 0) + (uint64_t)rows.begin * width;
-    float *logits = buffer(r, KERN_BUF_LOGITS, 0), *slot = buffer(r, KERN_BUF_HEAD_SLOT, tile);
-    float *packed = scratch_own(scratch);
+    float *slot = buffer(r, KERN_BUF_HEAD_SLOT, tile);
+    float *d = scratch_own(scratch), *packed = d + (uint64_t)IDS * columns;
     bool overwrite = r->first_micro && p->part == 0;
 
     matmul_pack(packed, &(struct operand){norm, width, 1}, columns, width);
@@ -133,13 +174,12 @@ void VEC(head_backward)(const struct kern_run *r, const struct kern_phase *p, ui
         ids.end = group.end - ids.begin < IDS ? group.end : ids.begin + IDS;
         const float *head = weights(r, t->at.head) + (uint64_t)ids.begin * width;
         float *dhead = gradients(r, t->at.head) + (uint64_t)ids.begin * width;
-        const float *d = logits + ids.begin * stride;
 
-        dlogits(r, rows, ids);
+        dlogits(d, r, rows, ids);
         matmul_packed(&(struct matmul){.m = ids.end - ids.begin,
                                        .n = width,
                                        .k = columns,
-                                       .a = {d, stride, 1},
+                                       .a = {d, columns, 1},
                                        .c = dhead,
                                        .c_row = width,
                                        .start = overwrite ? NULL : dhead,
@@ -148,7 +188,7 @@ void VEC(head_backward)(const struct kern_run *r, const struct kern_phase *p, ui
         matmul_run(&(struct matmul){.m = columns,
                                     .n = width,
                                     .k = ids.end - ids.begin,
-                                    .a = {d, 1, stride},
+                                    .a = {d, 1, columns},
                                     .b = {head, width, 1},
                                     .c = slot,
                                     .c_row = width,

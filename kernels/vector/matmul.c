@@ -156,16 +156,13 @@ void matmul_pack(float *packed, const struct operand *b, uint32_t k, uint32_t n)
  * every k, all in the same few sets when the stride is a power of two. */
 static void pack_strip(float *to, const float *a, uint64_t col, uint32_t rows, uint32_t depth)
 {
-    for (uint32_t i = 0; i < rows; i += ROWS, to += (uint64_t)depth * ROWS) {
-        uint32_t n = rows - i < ROWS ? rows - i : ROWS;
-        const float *from = a + i;
+    uint32_t whole = rows / ROWS, rest = rows % ROWS;
 
-        if (n == ROWS)
-            for (uint32_t k = 0; k < depth; k++, from += col)
-                memcpy(to + k * ROWS, from, ROWS * sizeof *to);
-        else
-            for (uint32_t k = 0; k < depth; k++, from += col)
-                memcpy(to + k * ROWS, from, n * sizeof *to);
+    for (uint32_t k = 0; k < depth; k++, a += col, to += ROWS) {
+        for (uint32_t i = 0; i < whole; i++)
+            memcpy(to + (uint64_t)i * depth * ROWS, a + i * ROWS, ROWS * sizeof *to);
+        if (rest)
+            memcpy(to + (uint64_t)whole * depth * ROWS, a + whole * ROWS, rest * sizeof *to);
     }
 }
 

@@ -23,6 +23,9 @@
 /* Floats of scratch that matmul needs, at 64-byte alignment. */
 #define MATMUL_SCRATCH (MATMUL_DEPTH * (MATMUL_WIDTH + MATMUL_STRIP))
 
+/* Vocabulary that vector/head.c works at once; here because plan.c sizes its scratch. */
+#define VECTOR_HEAD_IDS 128u
+
 /* Element (i, j) of an operand stands at at[i * row + j * col]; one of row, col is 1. */
 struct operand {
     const float *at;

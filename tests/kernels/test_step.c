@@ -300,6 +300,10 @@ T_CASE(accumulation)
     T_EQ_INT(kern_submit(halves, &slot, NULL), KERN_OK);
     T_EQ_INT(kern_collect(halves, true, &have, &b, NULL), KERN_OK);
     T_TRUE(!have);
+    /* A validation between micro-batches leaves the step alone. */
+    slot.kind = KERN_VALIDATE;
+    (void)work(halves, &slot);
+    slot.kind = KERN_TRAIN;
     slot.tokens += 48, slot.targets += 48, slot.first += 48;
     slot.first_micro = false, slot.last_micro = true;
     b = work(halves, &slot);
@@ -413,7 +417,19 @@ T_CASE(presets)
     T_EQ_STR(t.name, "model.norm.weight");
     kern_tensor_at(&m, 9, &t);
     T_EQ_STR(t.name, "model.layers.0.mlp.down_proj.weight");
-    T_TRUE(fabs((double)t.init_std - 0.02 / sqrt(10)) < 1e-8);
+    uint64_t offset = 0;
+    for (uint32_t i = 0; i < kern_tensor_count(&m); i++) {
+        kern_tensor_at(&m, i, &t);
+        bool norm = strstr(t.name, "norm") != NULL;
+        bool residual = strstr(t.name, "o_proj") || strstr(t.name, "down_proj");
+        double std = norm ? 0 : residual ? 0.02 / sqrt(10) : 0.02;
+        T_EQ_U64(t.offset, offset);
+        T_EQ_INT(t.decay, !norm);
+        if (!(fabs((double)t.init_std - std) < 1e-8))
+            T_FAIL("%s: init_std %g, expected %g", t.name, (double)t.init_std, std);
+        offset += (uint64_t)t.rows * t.cols;
+    }
+    T_EQ_U64(offset, kern_parameter_count(&m));
 }
 
 int main(int argc, char **argv)

@@ -18,8 +18,10 @@ extern "C" {
 /*
  * Tile: (block of queries, sequence, query head), blocks from the last to the first:
  * tile = (query_blocks - 1 - block) * rows * heads + sequence * heads + head.
- *   s_j = q_i . k_j / sqrt(hd);  LSE[i][h] = log sum_j exp(s_j);  MIX[i][h] = sum_j exp(s_j - LSE)
- * v_j overwritten. scratch: T reals (reference).
+ *   s_j = q_i . k_j / sqrt(hd)
+ *   LSE[i][h] = log sum_j exp(s_j); overwritten
+ *   MIX[i][h] = sum_j exp(s_j - LSE) v_j; overwritten
+ * scratch: T reals (reference).
  */
 KERN_TWINS(attention_forward);
 

@@ -35,11 +35,13 @@ KERN_TWINS(logits);
 KERN_TWINS(loss);
 
 /*
- * Tile: a group of vocabulary tiles (a run of whole ones; the runs as even as can be). dlogit =
- * (exp(logit - LOGSUM) - [v is the target]) / step_targets, exactly 0 without a target (selected),
- * in place in LOGITS; then HEAD_SLOT[tile][c] = sum over the group's v of dlogit * head[v]
- * overwritten d head[v] = sum over the chunk's rows of dlogit * NORMF[c]        overwritten when
- * first_micro and part 0, else added
+ * Tile: a group of vocabulary tiles: a run of whole ones, the runs as even as can be.
+ *   dlogit = (exp(logit - LOGSUM) - [v is the target]) / step_targets,
+ *            exactly 0 without a target (selected, not multiplied)
+ *   HEAD_SLOT[tile][c] = sum over the group's v of dlogit * head[v]; overwritten
+ *   d head[v] = sum over the chunk's rows of dlogit * NORMF[c];
+ *            overwritten when first_micro and part 0, else added
+ * LOGITS may be used for the gradients: what it holds afterwards is undefined.
  */
 KERN_TWINS(head_backward);
 

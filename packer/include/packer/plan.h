@@ -3,12 +3,17 @@
  * thread, no clock. The plan depends on lengths, T, method and seed alone.
  *
  * best-fit   Best-fit decreasing (Johnson 1973; for token packing Ding et al., ICML 2024):
- * documents longer than T are cut into pieces of T and a rest. Pieces of T are sequences of their
- * own. The others, longest first (equal lengths in document order), go each into the open sequence
- * with the least room that suffices (equal rooms: the one that got its room first), or open one.
- * Free rooms are found by a bitmap over 0..T. first-fit  The same pieces in document order, each
- * into the first open sequence that has room. concat     All documents one after the other, cut at
- * T.
+ *            documents longer than T are cut into pieces of T and a rest. Pieces of T are sequences
+ *            of their own. The others, longest first (equal lengths in document order), go each
+ *            into the open sequence with the least room that suffices (equal rooms: the one that
+ *            got its room first), or open one. Free rooms are found by a bitmap over 0..T.
+ *            Where that takes more than ceil(tokens / T) * 1.0002 + 1 sequences, which happens to
+ *            small data sets, the emptiest sequences of rests are divided among the free rooms of
+ *            others: documents that are cut anyway come in a few pieces more.
+ *
+ * first-fit  The same pieces in document order, each into the first open sequence that has room.
+ *
+ * concat     All documents one after the other, cut at T.
  *
  * Then, for all methods, by key: the pieces inside a sequence (not for concat, whose order is its
  * meaning) and the sequences themselves are shuffled (ngt/permutation.h).

@@ -34,5 +34,6 @@ $NGTRAIN import hf back --quiet
 $NGTRAIN eval back data/val --seq-len 32 --json --quiet >b
 same a b
 refuse 1 'has a checkpoint already' $NGTRAIN import hf back
-# and on from there
+# and on from there, with a run that fits
+refuse 1 'another model: heads of keys and values' $NGTRAIN $tiny --steps 3 --kv-heads 1 -o back data
 $NGTRAIN $tiny --steps 3 -o back data

@@ -24,3 +24,22 @@ for signal in INT TERM USR1; do
     $NGTRAIN $tiny --steps 30 -o run data
     same whole/checkpoint-0000000030.ngc run/checkpoint-0000000030.ngc
 done
+
+# kill -9 at any moment leaves nothing half-written, and the same command goes on to the same bytes
+for after in 3 9 14; do
+    rm -rf run
+    $NGTRAIN $tiny --steps 30 --checkpoint-every 2 -o run data &
+    pid=$!
+    tries=0
+    until [ -e run/metrics.jsonl ] && [ "$(wc -l <run/metrics.jsonl)" -ge $after ]; do
+        tries=$((tries + 1))
+        [ $tries -lt 6000 ]
+        sleep 0.002
+    done
+    kill -9 $pid
+    wait $pid || true
+    $NGTRAIN $tiny --steps 30 --checkpoint-every 2 -o run data
+    same whole/checkpoint-0000000030.ngc run/checkpoint-0000000030.ngc
+    [ "$(grep -c '"loss"' run/metrics.jsonl)" = 30 ]
+    [ "$(ls run | wc -l)" = 6 ]
+done

@@ -160,7 +160,7 @@ T_CASE(every_prefix_is_noticed)
     struct pretok_bytes text = {0}, out = {0};
     struct ngt_error error;
 
-    sample(&text, 3000);
+    sample(&text, 600);
     for (size_t i = 0; i < 5; i++) {
         struct pretok_bytes packed = {0};
         compress_as(codecs[i], text.at, text.size, &packed);

@@ -22,6 +22,7 @@ static const char *put(const char *name, const void *bytes, size_t n)
     FILE *f;
 
     snprintf(path, sizeof path, "%s/%s", folder, name);
+    (void)unlink(path); /* ext4 flushes a file that was truncated and written again */
     f = fopen(path, "wb");
     T_REQUIRE(f && (n == 0 || fwrite(bytes, 1, n, f) == n) && fclose(f) == 0);
     return path;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "emit.h"
+#include "table.h"
 
 /* "ngt-pack" -> "_ngt_pack": a name shells take for a function */
 static void function_name(FILE *out, const struct cli_program *p)

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "emit.h"
+#include "table.h"
 #include "ngt/json.h"
 
 static const char *const type_names[] = {

@@ -1,30 +1,10 @@
 #include <string.h>
 
 #include "emit.h"
+#include "table.h"
 
 /* Where the explanations begin; a longer option puts its own on the next line. */
 #define COLUMN 27
-
-bool cli_in_group(const struct cli_option *o, const char *group)
-{
-    return strcmp(o->group ? o->group : CLI_GENERAL, group) == 0;
-}
-
-const char *cli_group_at(const struct cli_command *c, unsigned index)
-{
-    unsigned seen = 0;
-
-    for (const struct cli_option *o = c->options; o && o->name; o++) {
-        if (cli_in_group(o, CLI_GENERAL))
-            continue;
-        bool known = false;
-        for (const struct cli_option *before = c->options; before != o && !known; before++)
-            known = cli_in_group(before, o->group);
-        if (!known && seen++ == index)
-            return o->group;
-    }
-    return seen == index ? CLI_GENERAL : NULL;
-}
 
 /* Columns, not bytes: continuation bytes of UTF-8 take no room. */
 static size_t columns(const char *s, size_t n)

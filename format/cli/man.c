@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "emit.h"
+#include "table.h"
 
 /* Text with what roff would take for its own escaped; a dash is the one that can be copied. */
 static void text(FILE *out, const char *s)

@@ -12,12 +12,7 @@
 #include <string.h>
 
 #include "emit.h"
-
-const struct cli_option cli_common[] = {
-    {.name = "help", .type = CLI_TRUE, .help = "print this text"},
-    {.name = "version", .type = CLI_TRUE, .help = "print the version"},
-    {0},
-};
+#include "table.h"
 
 static const char *const emit_choices[] = {"man", "bash", "zsh", "fish", "json", NULL};
 
@@ -41,72 +36,6 @@ static enum cli_outcome usage(const struct parse *p, const char *format, ...)
     va_end(args);
     fputc('\n', stderr);
     return CLI_USAGE;
-}
-
-const struct cli_command *cli_default_command(const struct cli_program *p)
-{
-    for (uint64_t i = 0; i < p->command_count; i++)
-        if (!p->commands[i].name)
-            return &p->commands[i];
-    return NULL;
-}
-
-bool cli_takes_value(enum cli_type type)
-{
-    return type != CLI_TRUE && type != CLI_FALSE && type != CLI_COUNT;
-}
-
-void cli_argument_text(const struct cli_option *o, char *out, size_t size)
-{
-    size_t used = 0;
-
-    out[0] = '\0';
-    if (!cli_takes_value(o->type))
-        return;
-    if (o->argument || o->type != CLI_CHOICE) {
-        snprintf(out, size, "%s", o->argument ? o->argument : "VALUE");
-        return;
-    }
-    for (const char *const *c = o->choices; *c && used < size; c++)
-        used += (size_t)snprintf(out + used, size - used, "%s%s", used ? "|" : "", *c);
-}
-
-void cli_range_text(const struct cli_option *o, char *out, size_t size)
-{
-    double low = o->low, high = o->high;
-
-    out[0] = '\0';
-    switch (o->type) {
-    case CLI_U64:
-    case CLI_SIZE:
-        if (o->max)
-            snprintf(out, size, "from %" PRIu64 " to %" PRIu64, o->min, o->max);
-        else if (o->min)
-            snprintf(out, size, "%" PRIu64 " or more", o->min);
-        break;
-    case CLI_SHARE:
-        if (low == 0 && high == 0)
-            high = 1;
-        snprintf(out, size, "from %g%% to %g%%", low * 100, high * 100);
-        break;
-    case CLI_DOUBLE:
-        if (low == 0 && high == 0)
-            break;
-        if (isinf(high))
-            snprintf(out, size, "%g or more", low);
-        else
-            snprintf(out, size, "from %g to %g", low, high);
-        break;
-    case CLI_CHOICE:
-        cli_argument_text(o, out, size);
-        break;
-    case CLI_TRUE:
-    case CLI_FALSE:
-    case CLI_STRING:
-    case CLI_LIST:
-    case CLI_COUNT:
-        break;
-    }
 }
 
 static bool parse_u64(const char *text, uint64_t *ret)

@@ -10,7 +10,9 @@
 #include "tok/tokenizer.h"
 
 #define PRETOK_BATCH_RECORDS 512u
-#define PRETOK_BATCH_TEXT (1u << 20)
+/* Half as much text halves what is in flight at most, four batches a thread; one still takes a hundred
+ * milliseconds of tokenizing. */
+#define PRETOK_BATCH_TEXT (512u << 10)
 
 /* Where records come from, inside a unit. Lives as long as the unit's reader. */
 struct pretok_origin {
@@ -38,6 +40,9 @@ struct pretok_batch {
     uint64_t stored;   /* stored bytes of the unit read when it was filled */
 };
 
+/* Takes the memory that a usual batch needs, pages and all, so that a run has from its beginning what
+ * it will have at its end, and none is taken in between. False when out of memory. */
+bool pretok_batch_prepare(struct pretok_batch *b);
 void pretok_batch_clear(struct pretok_batch *b);
 void pretok_batch_done(struct pretok_batch *b);
 bool pretok_batch_full(const struct pretok_batch *b);

@@ -143,6 +143,10 @@ static enum ngt_status tokenize(struct worker *w, struct pretok_batch *b, struct
 {
     const struct pretok_writer_config *c = &w->p->config->writer;
 
+    /* room for nearly any text at once: growing would copy; pages that are not used cost nothing */
+    enum ngt_status reserved = tok_ids_reserve(&b->ids, b->text.size / 2 + 2 * b->count, error);
+    if (reserved != NGT_OK)
+        return reserved;
     for (uint64_t i = 0; i < b->count; i++) {
         struct pretok_item *item = &b->items[i];
         struct tok_counts counts = {0};
@@ -394,7 +398,8 @@ static enum ngt_status prepare(struct pipeline *p, struct worker *workers, struc
     uint64_t count = 4 * (uint64_t)c->threads + 4;
     p->free = calloc(count, sizeof *p->free);
     for (; p->free && p->batch_count < count; p->batch_count++)
-        if (!(p->free[p->free_count++] = calloc(1, sizeof(struct pretok_batch))))
+        if (!(p->free[p->free_count++] = calloc(1, sizeof(struct pretok_batch))) ||
+            !pretok_batch_prepare(p->free[p->batch_count]))
             break;
     if (p->batch_count < count)
         return ngt_fail(reterr, NGT_E_NOMEM, NULL, HERE, "out of memory for %u threads",

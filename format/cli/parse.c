@@ -427,10 +427,25 @@ static enum cli_outcome find_command(struct parse *p, int argc, char **argv, int
     return usage(p, "unknown command \"%s\"; see %s --help", argv[1], program->name);
 }
 
+/* "prog -q report DIR" would otherwise look for a file called report. */
+static enum cli_outcome misplaced_command(const struct parse *p, const char *first)
+{
+    for (uint64_t i = 0; i < p->program->command_count; i++) {
+        const char *name = p->program->commands[i].name;
+        if (name && strcmp(name, first) == 0)
+            return usage(p, "the command %s comes first: %s %s ...; a file of that name is ./%s",
+                         name, p->program->name, name, name);
+    }
+    return CLI_RUN;
+}
+
 static enum cli_outcome check_operands(const struct parse *p)
 {
     const struct cli_command *c = p->command;
     const char *sub = c->name ? c->name : "", *space = c->name ? " " : "";
+
+    if (!c->name && p->operands.count && misplaced_command(p, p->operands.items[0]) != CLI_RUN)
+        return CLI_USAGE;
 
     if (p->operands.count < c->min_operands)
         return usage(p, "%s%sneeds %s; see %s%s%s --help", sub, space,

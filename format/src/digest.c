@@ -15,6 +15,11 @@ uint64_t ngt_digest64(const void *bytes, uint64_t n)
     return XXH3_64bits(bytes, n);
 }
 
+uint64_t ngt_digest64_seeded(const void *bytes, uint64_t n, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(bytes, n, seed);
+}
+
 struct ngt_digest128 ngt_digest128(const void *bytes, uint64_t n)
 {
     XXH128_hash_t h = XXH3_128bits(bytes, n);

@@ -10,7 +10,12 @@ void ngt_error_clear(struct ngt_error *e)
 {
     if (!e)
         return;
-    *e = (struct ngt_error){.offset = NGT_NO_POS, .item = NGT_NO_POS};
+    /* field by field: this runs at the start of every call, and the texts need only their first
+     * byte */
+    e->code = NGT_OK;
+    e->sys_errno = 0;
+    e->offset = e->item = NGT_NO_POS;
+    e->path[0] = e->message[0] = '\0';
 }
 
 enum ngt_status ngt_fail(struct ngt_error *e, enum ngt_status code, const char *path,

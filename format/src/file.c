@@ -7,6 +7,7 @@
  */
 #include "ngt/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -265,6 +266,7 @@ enum ngt_status ngt_output_write(struct ngt_output *out, const void *bytes, uint
 {
     const uint8_t *from = bytes;
 
+    ngt_error_clear(reterr);
     while (size) {
         if (out->used == 0 && size >= BUFFER_BYTES) {
             uint64_t whole = size - size % BUFFER_BYTES;
@@ -295,7 +297,10 @@ enum ngt_status ngt_output_patch(struct ngt_output *out, uint64_t offset, const 
                                  uint64_t size, struct ngt_error *reterr)
 {
     const uint8_t *from = bytes;
-    enum ngt_status status = flush(out, reterr);
+    enum ngt_status status;
+
+    ngt_error_clear(reterr);
+    status = flush(out, reterr);
 
     if (status != NGT_OK)
         return status;
@@ -337,7 +342,10 @@ static enum ngt_status sync_folder(const char *folder, struct ngt_error *reterr)
 enum ngt_status ngt_output_commit(struct ngt_output **outp, struct ngt_error *reterr)
 {
     struct ngt_output *out = *outp;
-    enum ngt_status status = flush(out, reterr);
+    enum ngt_status status;
+
+    ngt_error_clear(reterr);
+    status = flush(out, reterr);
 
     if (status == NGT_OK && fsync(out->fd) != 0)
         status = ngt_fail(reterr, NGT_E_IO, out->path, HERE, "cannot sync");
@@ -423,6 +431,20 @@ enum ngt_status ngt_folder_make(const char *path, struct ngt_error *reterr)
         status = ngt_fail(reterr, NGT_E_DATA, path, HERE, "is no folder");
     free(copy);
     return status;
+}
+
+enum ngt_status ngt_folder_sweep(const char *path, struct ngt_error *reterr)
+{
+    DIR *dir = opendir(path);
+
+    ngt_error_clear(reterr);
+    if (!dir)
+        return ngt_fail(reterr, NGT_E_IO, path, HERE, "cannot read the folder");
+    for (struct dirent *e; (e = readdir(dir)) != NULL;)
+        if (ngt_output_is_stale(e->d_name))
+            (void)unlinkat(dirfd(dir), e->d_name, 0);
+    closedir(dir);
+    return NGT_OK;
 }
 
 char *ngt_path_join(const char *folder, const char *name)

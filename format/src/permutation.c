@@ -1,10 +1,11 @@
 /*
  * FORMAT.md, "Permutation". Two regimes, by n alone:
- *   n <  2^16  a Fisher-Yates shuffle, tabled
- *   n >= 2^16  a Feistel network over b = ceil(log2 n) bits, split into high = b / 2 and low = b -
- * b / 2 bits whose roles alternate, so that the walk visits fewer than two values on average even
- * just above a power of 4
- */
+ *
+ *   n <= 2^16  a Fisher-Yates shuffle, tabled
+ *   n >  2^16  a Feistel network over b = ceil(log2 n) bits, split into b / 2 and b - b / 2 bits
+ *              whose roles alternate, so that the walk visits fewer than two values on average even
+ *              just above a power of 4
+ **/
 #include "ngt/permutation.h"
 
 #include <stdlib.h>

@@ -107,6 +107,8 @@ static const struct bad bad_lines[] = {
     {"-q", "the-sample: needs INPUT...; see the-sample --help\n"},
     {"status", "the-sample: status needs DIR; see the-sample status --help\n"},
     {"status a b", "the-sample: \"b\" is too much: status takes DIR\n"},
+    {"-q status a", "the-sample: the command status comes first: the-sample status ...; a file of "
+                    "that name is ./status\n"},
 };
 
 T_CASE(messages_name_option_value_and_range)

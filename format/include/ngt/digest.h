@@ -9,6 +9,8 @@ struct ngt_digest128 {
 };
 
 uint64_t ngt_digest64(const void *bytes, uint64_t n);
+/* The same with a seed, for choices that must not follow the shards' own hashes. */
+uint64_t ngt_digest64_seeded(const void *bytes, uint64_t n, uint64_t seed);
 struct ngt_digest128 ngt_digest128(const void *bytes, uint64_t n);
 
 /* Streaming XXH3-128; its low 64 bits are not XXH3-64. new returns NULL when out of memory. */

@@ -62,6 +62,8 @@ bool ngt_output_is_stale(const char *name);
 
 /* mkdir -p; an existing folder is fine. */
 NGT_NODISCARD enum ngt_status ngt_folder_make(const char *path, struct ngt_error *reterr);
+/* Removes the stale temporaries in a folder (ngt_output_is_stale). */
+NGT_NODISCARD enum ngt_status ngt_folder_sweep(const char *path, struct ngt_error *reterr);
 /* malloced "folder/name", or NULL when out of memory */
 char *ngt_path_join(const char *folder, const char *name);
 #endif

@@ -1,7 +1,7 @@
 /*
  * The keyed order that packer and trainer share: a bijection of [0, n) computed index by index. Six
  * rounds of a Feistel network with a multiply-xorshift round and cycle walking (walks < 2 on
- * average, by an unequal split of odd bit counts); below 2^16 a Fisher-Yates shuffle by the same
+ * average, by an unequal split of odd bit counts); up to 2^16 a Fisher-Yates shuffle by the same
  * key. FORMAT.md, "Permutation", gives it exactly.
  */
 #ifndef NGT_PERMUTATION_H

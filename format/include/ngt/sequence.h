@@ -25,9 +25,10 @@ uint64_t ngt_sequences_len(const struct ngt_sequences *s); /* T */
  *
  *   ret_tokens    [T] ids; padding: any valid id
  *   ret_targets   [T] the next id of the same document, or NGT_NO_ID (last token of a document,
- * padding, no loss) ret_first     [T] index of the first token of the same segment: what attention
- * may see is [first[i], i], and the position of token i is i - first[i]; a padding token is a
- * segment of its own
+ *                 padding, no loss)
+ *   ret_first     [T] index of the first token of the same segment: what attention may see is
+ *                 [first[i], i], and the position of token i is i - first[i]; a padding token is a
+ *                 segment of its own
  */
 NGT_NODISCARD enum ngt_status ngt_sequences_gather(const struct ngt_sequences *s, uint64_t sequence,
                                                    uint32_t *ret_tokens, uint32_t *ret_targets,

@@ -64,8 +64,8 @@ void tok_close(struct tok_tokenizer **t);
 const struct ngt_vocabulary *tok_vocabulary(const struct tok_tokenizer *t);
 /* XXH3-128 of the file. */
 struct ngt_digest128 tok_digest(const struct tok_tokenizer *t);
-/* Pairs for the shard's identity section: name, family, engine, library version (reference),
- * pattern ... */
+/* Pairs for the shard's identity section: family, variant, hash, engine, library version
+ * (reference), pattern ... The file's name is not among them: it would change bytes. */
 const struct ngt_pair *tok_identity(const struct tok_tokenizer *t, uint64_t *ret_count);
 
 struct tok_special {
@@ -74,6 +74,9 @@ struct tok_special {
 struct tok_special tok_special_ids(const struct tok_tokenizer *t);
 /* The id of a token by its name ("</s>"), or NGT_NO_ID. */
 uint32_t tok_find(const struct tok_tokenizer *t, const char *name);
+/* The name of id, which must be in the vocabulary; [*ret_bytes], not NUL-terminated, lives as long
+ * as t. */
+const char *tok_name(const struct tok_tokenizer *t, uint32_t id, uint64_t *ret_bytes);
 
 /* Working memory of one thread. */
 NGT_NODISCARD enum ngt_status tok_scratch_new(const struct tok_tokenizer *t,

@@ -1,0 +1,45 @@
+/*
+ * What travels from reader to tokenizer to writer: some records of one unit, their texts in one
+ * buffer, their ids in another. Batches are used over and over, so that steady state allocates
+ * nothing; one that grew for a giant document gives that memory back.
+ */
+#ifndef PRETOK_BATCH_H
+#define PRETOK_BATCH_H
+
+#include "input/record.h"
+#include "tok/tokenizer.h"
+
+#define PRETOK_BATCH_RECORDS 512u
+#define PRETOK_BATCH_TEXT (1u << 20)
+
+/* Where records come from, inside a unit. Lives as long as the unit's reader. */
+struct pretok_origin {
+    const char *name; /* of the input */
+    char *member;     /* in an archive, or NULL; owned */
+    uint64_t start;   /* of the unit in the input */
+    struct pretok_origin *next;
+};
+
+struct pretok_item {
+    const struct pretok_origin *origin;
+    struct pretok_record record; /* raw and keys do not hold here: see raw_start, keys_start */
+    uint64_t raw_start, keys_start;
+    uint64_t ids_start, ids_count; /* document: in ids, BOS and EOS included */
+    uint64_t special;              /* strings of control tokens left as text */
+};
+
+struct pretok_batch {
+    struct pretok_item items[PRETOK_BATCH_RECORDS];
+    uint64_t count;
+    struct pretok_bytes text, raw; /* raw: bytes and keys of refused records */
+    struct tok_ids ids;
+    uint64_t sequence; /* within the unit, from 0 */
+    bool last;         /* of the unit */
+    uint64_t stored;   /* stored bytes of the unit read when it was filled */
+};
+
+void pretok_batch_clear(struct pretok_batch *b);
+void pretok_batch_done(struct pretok_batch *b);
+bool pretok_batch_full(const struct pretok_batch *b);
+
+#endif

@@ -1,0 +1,128 @@
+/* pretok encode: a look at what a tokenizer does. A document a line in, a line a document out. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "commands.h"
+#include "input/stream.h"
+#include "input/utf8.h"
+
+#define HERE NGT_NO_POS, NGT_NO_POS
+
+struct encode {
+    const struct pretok_options *options;
+    struct tok_tokenizer *tokenizer;
+    struct tok_scratch *scratch;
+    struct tok_ids ids;
+    struct pretok_bytes text; /* a document that is not complete yet */
+};
+
+static enum ngt_status one(struct encode *e, struct ngt_error *reterr)
+{
+    uint64_t replaced = 0;
+    enum ngt_status status;
+
+    if (!pretok_utf8_repair(&e->text, 0, &replaced))
+        return ngt_fail(reterr, NGT_E_NOMEM, NULL, HERE, "out of memory");
+    e->ids.count = 0;
+    status = tok_encode(e->tokenizer, e->scratch, (const char *)e->text.at, e->text.size, &e->ids,
+                        NULL, reterr);
+    e->text.size = 0;
+    for (uint64_t i = 0; status == NGT_OK && i < e->ids.count; i++) {
+        if (i)
+            putchar(' ');
+        if (e->options->pieces) {
+            uint64_t n;
+            const char *name = tok_name(e->tokenizer, e->ids.ids[i], &n);
+            fwrite(name, 1, n, stdout);
+        } else {
+            printf("%" PRIu32, e->ids.ids[i]);
+        }
+    }
+    putchar('\n');
+    return status;
+}
+
+static enum ngt_status add(struct encode *e, const uint8_t *at, uint64_t n,
+                           struct ngt_error *reterr)
+{
+    if (!pretok_bytes_append(&e->text, at, n))
+        return ngt_fail(reterr, NGT_E_NOMEM, NULL, HERE, "out of memory");
+    return NGT_OK;
+}
+
+static enum ngt_status one_member(struct encode *e, struct pretok_stream *stream,
+                                  struct ngt_error *reterr)
+{
+    const uint8_t end = e->options->nul ? '\0' : '\n';
+    const uint8_t *at = NULL;
+    uint64_t n = 1;
+    bool pending = false;
+    enum ngt_status status = NGT_OK;
+
+    while (status == NGT_OK && n) {
+        status = pretok_stream_read(stream, &at, &n, reterr);
+        uint64_t from = 0;
+        for (uint64_t i = 0; i < n && status == NGT_OK; i++) {
+            if (at[i] != end)
+                continue;
+            status = add(e, at + from, i - from, reterr);
+            if (status == NGT_OK && !e->options->nul && e->text.size &&
+                e->text.at[e->text.size - 1] == '\r')
+                e->text.size--;
+            if (status == NGT_OK)
+                status = one(e, reterr);
+            from = i + 1;
+            pending = false;
+        }
+        if (status == NGT_OK && n > from) {
+            status = add(e, at + from, n - from, reterr);
+            pending = true;
+        }
+    }
+    if (status == NGT_OK && pending)
+        status = one(e, reterr);
+    return status;
+}
+
+static enum ngt_status one_file(struct encode *e, const char *path, struct ngt_error *reterr)
+{
+    struct pretok_stream_config config = {.path = path, .bytes = UINT64_MAX};
+    struct pretok_stream *stream = NULL;
+    const char *member;
+    bool more = true;
+    enum ngt_status status = pretok_stream_open(&config, &stream, reterr);
+
+    while (status == NGT_OK && more) {
+        status = pretok_stream_next(stream, &more, &member, reterr);
+        if (status == NGT_OK && more)
+            status = one_member(e, stream, reterr);
+    }
+    pretok_stream_close(&stream);
+    return status;
+}
+
+int pretok_cmd_encode(const struct pretok_options *o, const struct cli_list *operands,
+                      struct cli_console *console)
+{
+    struct encode e = {.options = o};
+    struct ngt_error error;
+    enum ngt_status status = pretok_options_tokenizer(o, &e.tokenizer, &error);
+
+    if (status == NGT_OK)
+        status = tok_scratch_new(e.tokenizer, &e.scratch, &error);
+    if (status == NGT_OK && operands->count == 0)
+        status = one_file(&e, NULL, &error);
+    for (uint64_t i = 0; i < operands->count && status == NGT_OK; i++) {
+        const char *path = operands->items[i];
+        status = one_file(&e, path[0] == '-' && !path[1] ? NULL : path, &error);
+    }
+    if (status == NGT_OK && (fflush(stdout) != 0 || ferror(stdout)))
+        status = ngt_fail(&error, NGT_E_IO, "standard output", HERE, "cannot write");
+    int code = pretok_exit(console, status, &error);
+    tok_scratch_free(&e.scratch);
+    tok_close(&e.tokenizer);
+    tok_ids_done(&e.ids);
+    pretok_bytes_done(&e.text);
+    return code;
+}

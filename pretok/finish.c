@@ -1,0 +1,411 @@
+#include "finish.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "input/source.h"
+#include "ngt/dataset.h"
+#include "ngt/file.h"
+#include "ngt/pool.h"
+#include "unit_writer.h"
+
+#define HERE NGT_NO_POS, NGT_NO_POS
+
+static enum ngt_status no_memory(struct ngt_error *reterr)
+{
+    return ngt_fail(reterr, NGT_E_NOMEM, NULL, HERE, "out of memory for the receipts");
+}
+
+/* ---- overview ---- */
+
+enum ngt_status pretok_overview_load(const struct pretok_plan *plan, const char *folder,
+                                     struct pretok_overview *ret_overview, struct ngt_error *reterr)
+{
+    struct pretok_overview o = {.unit_count = plan->unit_count};
+    enum ngt_status status = NGT_OK;
+
+    ngt_error_clear(reterr);
+    o.receipts = calloc(plan->unit_count + 1, sizeof *o.receipts);
+    if (!o.receipts)
+        return no_memory(reterr);
+    for (uint64_t u = 1; u <= plan->unit_count && status == NGT_OK; u++) {
+        struct pretok_receipt *r = &o.receipts[u - 1];
+        bool there = false;
+        status = pretok_receipt_load(plan, folder, u, &there, r, reterr);
+        if (status != NGT_OK || !there)
+            continue;
+        o.done++;
+        pretok_ledger_add(&o.ledger, &r->ledger);
+        for (uint64_t i = 0; i < r->source_count; i++)
+            o.lost_sources += r->sources[i].lost != NULL;
+    }
+    if (status == NGT_OK)
+        *ret_overview = o;
+    else
+        pretok_overview_done(&o);
+    return status;
+}
+
+void pretok_overview_done(struct pretok_overview *o)
+{
+    for (uint64_t i = 0; o->receipts && i < o->unit_count; i++)
+        pretok_receipt_done(&o->receipts[i]);
+    free(o->receipts);
+    *o = (struct pretok_overview){0};
+}
+
+char *pretok_overview_open_units(const struct pretok_overview *o, char *out, size_t room)
+{
+    size_t used = 0;
+
+    out[0] = '\0';
+    for (uint64_t u = 0; u < o->unit_count; u++) {
+        uint64_t first = u;
+        char range[48];
+        if (o->receipts[u].unit)
+            continue;
+        while (u + 1 < o->unit_count && !o->receipts[u + 1].unit)
+            u++;
+        int n = first == u
+                    ? snprintf(range, sizeof range, "%" PRIu64, first + 1)
+                    : snprintf(range, sizeof range, "%" PRIu64 "-%" PRIu64, first + 1, u + 1);
+        if (used + (size_t)n + 8 > room) {
+            strcpy(out + used, ", ...");
+            break;
+        }
+        used += (size_t)snprintf(out + used, room - used, "%s%s", used ? ", " : "", range);
+    }
+    return out;
+}
+
+/* ---- proofs ---- */
+
+struct proof {
+    const struct pretok_finish_config *config;
+    const struct pretok_overview *overview;
+};
+
+static enum ngt_status prove_inputs(const struct proof *p, const struct pretok_receipt *r,
+                                    struct ngt_error *reterr)
+{
+    const struct pretok_plan *plan = p->config->plan;
+    const struct pretok_unit *u = &plan->units[r->unit - 1];
+    const char *limit = pretok_plan_option(plan, "limit");
+    bool limited = limit && strcmp(limit, "none") != 0;
+
+    if (limited)
+        return NGT_OK; /* not everything was to be read */
+    if (r->source_count != u->input_count)
+        return ngt_fail(reterr, NGT_E_CORRUPT, NULL, NGT_NO_POS, r->unit,
+                        "the unit's receipt has %" PRIu64 " sources, the plan %" PRIu64,
+                        r->source_count, u->input_count);
+    for (uint64_t i = 0; i < r->source_count; i++) {
+        const struct pretok_receipt_source *s = &r->sources[i];
+        const struct pretok_input *in = &plan->inputs.items[u->first_input + i];
+        uint64_t want = u->part ? u->bytes : in->size;
+        bool stream = in->path == NULL;
+        if (strcmp(s->name, in->name) != 0 || s->start != (u->part ? u->start : 0) ||
+            (!s->lost && !stream && s->stored_bytes != want))
+            return ngt_fail(reterr, NGT_E_CORRUPT, in->name, NGT_NO_POS, r->unit,
+                            "the unit's receipt says %" PRIu64 " bytes of %s from %" PRIu64
+                            " were read, the plan says %" PRIu64 " from %" PRIu64,
+                            s->stored_bytes, s->name, s->start, want, u->part ? u->start : 0);
+    }
+    return NGT_OK;
+}
+
+static enum ngt_status read_again(const struct pretok_input *in,
+                                  const struct pretok_receipt_source *s, struct ngt_error *reterr)
+{
+    struct pretok_source *source = NULL;
+    const uint8_t *at;
+    uint64_t n = 1;
+    enum ngt_status status =
+        pretok_file_source_new(in->path, s->start, s->stored_bytes, &source, reterr);
+
+    while (status == NGT_OK && n)
+        status = source->read(source, &at, &n, reterr);
+    if (status == NGT_OK) {
+        struct ngt_digest128 d = pretok_file_source_digest(source);
+        if (d.low != s->hash.low || d.high != s->hash.high)
+            status = ngt_fail(reterr, NGT_E_MISMATCH, in->path, HERE,
+                              "does not hold the bytes that were read from it");
+    }
+    pretok_source_free(&source);
+    return status;
+}
+
+static enum ngt_status prove_unit(void *arg, uint64_t index, unsigned worker,
+                                  struct ngt_error *reterr)
+{
+    const struct proof *p = arg;
+    const struct pretok_finish_config *c = p->config;
+    const struct pretok_receipt *r = &p->overview->receipts[index];
+    const struct pretok_unit *u = &c->plan->units[index];
+    enum ngt_status status = prove_inputs(p, r, reterr);
+
+    (void)worker;
+    if (status == NGT_OK)
+        status = pretok_receipt_check(r, c->plan, c->folder, c->whole, reterr);
+    for (uint64_t i = 0; i < r->source_count && status == NGT_OK && c->check_inputs; i++) {
+        const struct pretok_input *in = &c->plan->inputs.items[u->first_input + i];
+        if (in->path && !r->sources[i].lost)
+            status = read_again(in, &r->sources[i], reterr);
+    }
+    return status;
+}
+
+static enum ngt_status prove_all(const struct pretok_finish_config *c,
+                                 const struct pretok_overview *o, struct ngt_error *reterr)
+{
+    struct proof proof = {c, o};
+    struct ngt_pool *pool = NULL;
+    enum ngt_status status = ngt_pool_new(c->threads ? c->threads : 1, &pool, reterr);
+
+    if (status == NGT_OK)
+        status = ngt_pool_each(pool, o->unit_count, prove_unit, &proof, reterr);
+    ngt_pool_free(&pool);
+    return status;
+}
+
+static enum ngt_status judge_all(const struct pretok_finish_config *c,
+                                 const struct pretok_overview *o, struct ngt_error *reterr)
+{
+    const char *keys = NULL, *text_key = pretok_plan_option(c->plan, "text_key");
+    enum ngt_status status = pretok_ledger_check(&o->ledger, c->folder, reterr);
+
+    if (status != NGT_OK)
+        return status;
+    for (uint64_t i = 0; i < o->unit_count && !keys; i++)
+        keys = o->receipts[i].keys;
+    if (o->ledger.documents == 0 && o->ledger.records == 0)
+        return ngt_fail(reterr, NGT_E_DATA, c->folder, HERE, "the inputs hold no record at all");
+    if (o->ledger.documents == 0)
+        return ngt_fail(reterr, NGT_E_DATA, c->folder, HERE,
+                        "not one document in %" PRIu64 " records; --text-key is \"%s\"%s%.120s",
+                        o->ledger.records, text_key ? text_key : "",
+                        keys ? ", the keys there are: " : "", keys ? keys : "");
+    return pretok_judge(&o->ledger, c->max_bad, "all units", text_key ? text_key : "", keys,
+                        reterr);
+}
+
+static enum ngt_status tell_lost(const struct pretok_finish_config *c,
+                                 const struct pretok_overview *o, struct ngt_error *reterr)
+{
+    char line[700];
+
+    for (uint64_t i = 0; i < o->unit_count && c->say; i++)
+        for (uint64_t k = 0; k < o->receipts[i].source_count; k++) {
+            const struct pretok_receipt_source *s = &o->receipts[i].sources[k];
+            if (!s->lost)
+                continue;
+            snprintf(line, sizeof line, "%s: not read to its end: %s", s->name, s->lost);
+            c->say(c->arg, line);
+        }
+    if (o->lost_sources && !c->allow_lost)
+        return ngt_fail(reterr, NGT_E_DATA, c->folder, HERE,
+                        "%" PRIu64 " sources could not be read to their end; the readable records "
+                        "are kept, " NGT_DATASET_FILE " is withheld: mend the sources and start in "
+                        "another folder, or accept with --allow-lost-sources",
+                        o->lost_sources);
+    return NGT_OK;
+}
+
+/* ---- what is written ---- */
+
+static enum ngt_status append_file(struct ngt_output *out, const char *path,
+                                   struct ngt_error *reterr)
+{
+    struct pretok_source *source = NULL;
+    const uint8_t *at;
+    uint64_t n = 1;
+    enum ngt_status status = pretok_file_source_new(path, 0, UINT64_MAX, &source, reterr);
+
+    while (status == NGT_OK && n) {
+        status = source->read(source, &at, &n, reterr);
+        if (status == NGT_OK && n)
+            status = ngt_output_write(out, at, n, reterr);
+    }
+    pretok_source_free(&source);
+    return status;
+}
+
+static enum ngt_status join_quarantine(const struct pretok_finish_config *c,
+                                       const struct pretok_overview *o, struct ngt_error *reterr)
+{
+    char *path = ngt_path_join(c->folder, "quarantine.jsonl");
+    struct ngt_output *out = NULL;
+    enum ngt_status status = path ? NGT_OK : no_memory(reterr);
+
+    for (uint64_t i = 0; i < o->unit_count && status == NGT_OK; i++) {
+        if (!o->receipts[i].quarantine_bytes)
+            continue;
+        char *part = pretok_quarantine_path(c->plan, c->folder, i + 1);
+        if (!part)
+            status = no_memory(reterr);
+        if (status == NGT_OK && !out)
+            status = ngt_output_open(path, &out, reterr);
+        if (status == NGT_OK)
+            status = append_file(out, part, reterr);
+        free(part);
+    }
+    if (status == NGT_OK && out)
+        status = ngt_output_commit(&out, reterr);
+    else if (status == NGT_OK && unlink(path) != 0 && errno != ENOENT)
+        status = ngt_fail(reterr, NGT_E_IO, path, HERE, "cannot remove");
+    ngt_output_abort(&out);
+    free(path);
+    return status;
+}
+
+static void write_pairs(struct ngt_json_out *out, const char *key, const struct ngt_pair *pairs,
+                        uint64_t count)
+{
+    ngt_json_key(out, key);
+    ngt_json_object(out);
+    for (uint64_t i = 0; i < count; i++)
+        ngt_json_member_string(out, pairs[i].key, pairs[i].value);
+    ngt_json_object_end(out);
+}
+
+/*
+ * A unit that begins inside a source says where, and how many lines of the source lie before it:
+ * what a reader adds to a record number of that unit to get the line in the file.
+ */
+static void write_units(struct ngt_json_out *out, const struct pretok_overview *o)
+{
+    uint64_t first = 0, lines = 0; /* lines of the current source so far */
+
+    ngt_json_key(out, "units");
+    ngt_json_array(out);
+    for (uint64_t i = 0; i < o->unit_count; i++) {
+        const struct pretok_receipt *r = &o->receipts[i];
+        const struct pretok_receipt_source *s = r->source_count ? &r->sources[0] : NULL;
+        ngt_json_object(out);
+        ngt_json_member_u64(out, "unit", r->unit);
+        ngt_json_member_u64(out, "first_record", first);
+        ngt_json_member_u64(out, "records", r->ledger.records);
+        ngt_json_member_u64(out, "documents", r->ledger.documents);
+        ngt_json_member_u64(out, "shards", r->shard_count);
+        if (s && s->start) {
+            ngt_json_member_string(out, "source", s->name);
+            ngt_json_member_u64(out, "start", s->start);
+            ngt_json_member_u64(out, "records_before", lines);
+        }
+        ngt_json_object_end(out);
+        first += r->ledger.records;
+        if (s)
+            lines = s->start ? lines + s->lines : s->lines;
+    }
+    ngt_json_array_end(out);
+}
+
+static void write_lost(struct ngt_json_out *out, const struct pretok_overview *o)
+{
+    ngt_json_key(out, "lost_sources");
+    ngt_json_array(out);
+    for (uint64_t i = 0; i < o->unit_count; i++)
+        for (uint64_t k = 0; k < o->receipts[i].source_count; k++)
+            if (o->receipts[i].sources[k].lost) {
+                ngt_json_object(out);
+                ngt_json_member_string(out, "source", o->receipts[i].sources[k].name);
+                ngt_json_member_string(out, "why", o->receipts[i].sources[k].lost);
+                ngt_json_object_end(out);
+            }
+    ngt_json_array_end(out);
+}
+
+static bool digest_of(const struct pretok_plan *plan, struct ngt_digest128 *ret)
+{
+    char high[17] = "";
+
+    for (uint64_t i = 0; i < plan->identity_count; i++) {
+        const char *hex = plan->identity[i].value;
+        if (strcmp(plan->identity[i].key, "xxh3_128") != 0 || strlen(hex) != 32)
+            continue;
+        memcpy(high, hex, 16);
+        ret->high = strtoull(high, NULL, 16);
+        ret->low = strtoull(hex + 16, NULL, 16);
+        return true;
+    }
+    return false;
+}
+
+static enum ngt_status write_dataset(const struct pretok_finish_config *c,
+                                     const struct pretok_overview *o, struct ngt_error *reterr)
+{
+    struct ngt_json_out out;
+    struct ngt_dataset_shard *shards = NULL;
+    struct ngt_digest128 digest = {0};
+    char *path = ngt_path_join(c->folder, NGT_DATASET_FILE);
+    uint64_t count = 0;
+    enum ngt_status status;
+
+    for (uint64_t i = 0; i < o->unit_count; i++)
+        count += o->receipts[i].shard_count;
+    shards = calloc(count + 1, sizeof *shards);
+    ngt_json_out_init(&out, false);
+    if (!path || !shards) {
+        status = no_memory(reterr);
+        goto out;
+    }
+    if (!digest_of(c->plan, &digest)) {
+        status = ngt_fail(reterr, NGT_E_DATA, c->folder, HERE,
+                          "the plan does not name the tokenizer's hash");
+        goto out;
+    }
+    count = 0;
+    for (uint64_t i = 0; i < o->unit_count; i++)
+        for (uint64_t k = 0; k < o->receipts[i].shard_count; k++)
+            shards[count++] = (struct ngt_dataset_shard){
+                .name = o->receipts[i].shards[k].name, .summary = o->receipts[i].shards[k].summary};
+    ngt_dataset_json(&out, "pretok", c->version, NGT_DOCUMENTS, digest, shards, count);
+    ngt_json_key(&out, "ledger");
+    ngt_json_object(&out);
+    pretok_ledger_write(&o->ledger, &out);
+    ngt_json_object_end(&out);
+    write_pairs(&out, "options", c->plan->options, c->plan->option_count);
+    write_pairs(&out, "tokenizer_identity", c->plan->identity, c->plan->identity_count);
+    write_lost(&out, o);
+    write_units(&out, o);
+    ngt_json_object_end(&out);
+    status = out.failed ? no_memory(reterr) : ngt_file_write(path, out.bytes, out.size, reterr);
+out:
+    ngt_json_out_done(&out);
+    free(shards);
+    free(path);
+    return status;
+}
+
+enum ngt_status pretok_finish(const struct pretok_finish_config *config,
+                              struct pretok_ledger *ret_ledger, struct ngt_error *reterr)
+{
+    struct pretok_overview o = {0};
+    char open_units[200];
+    enum ngt_status status = pretok_overview_load(config->plan, config->folder, &o, reterr);
+
+    if (status != NGT_OK)
+        return status;
+    *ret_ledger = o.ledger;
+    if (o.done < o.unit_count)
+        status =
+            ngt_fail(reterr, NGT_E_DATA, config->folder, HERE,
+                     "%" PRIu64 " of %" PRIu64 " units are missing: %s", o.unit_count - o.done,
+                     o.unit_count, pretok_overview_open_units(&o, open_units, sizeof open_units));
+    if (status == NGT_OK)
+        status = prove_all(config, &o, reterr);
+    if (status == NGT_OK)
+        status = judge_all(config, &o, reterr);
+    if (status == NGT_OK)
+        status = join_quarantine(config, &o, reterr);
+    if (status == NGT_OK)
+        status = tell_lost(config, &o, reterr);
+    if (status == NGT_OK)
+        status = write_dataset(config, &o, reterr);
+    pretok_overview_done(&o);
+    return status;
+}

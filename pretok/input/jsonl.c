@@ -1,0 +1,804 @@
+/*
+ * A byte-driven state machine with fast inner loops for strings, where nearly all bytes are.
+ *
+ *   LINE -> START -> VALUE ... END -> LINE        a newline ends the record in any state
+ *                       \-> BAD -> LINE           anything wrong: the rest of the line is skipped
+ *
+ * Nesting is a bit a level, so depth costs no stack. The path of the text is followed by two
+ * numbers: an object at depth d (the top one has depth 1) lies on the path when `matched` == d - 1,
+ * that is, when each object around it is the value of the right key.
+ */
+#include "input/jsonl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "input/utf8.h"
+
+enum state {
+    S_BOM,
+    S_LINE,  /* before the first byte of a line */
+    S_START, /* blanks only so far */
+    S_VALUE,
+    S_FIRST_KEY, /* after { */
+    S_KEY,
+    S_COLON,
+    S_FIRST_ELEMENT, /* after [ */
+    S_AFTER,         /* after a value inside a container */
+    S_STRING,
+    S_ESCAPE,
+    S_HEX,
+    S_LITERAL,
+    S_MINUS,
+    S_ZERO,
+    S_DIGITS,
+    S_POINT,
+    S_FRACTION,
+    S_E,
+    S_E_SIGN,
+    S_E_DIGITS,
+    S_END, /* the top value is complete */
+    S_BAD,
+};
+
+enum string_use {
+    USE_NOTHING,
+    USE_KEY,     /* a key in an object on the path */
+    USE_OFF_KEY, /* a key elsewhere */
+    USE_TEXT,
+};
+
+enum found {
+    FOUND_NOTHING,
+    FOUND_OTHER, /* the key is there, its value is no string */
+    FOUND_TEXT,
+    FOUND_TOO_LONG,
+};
+
+#define KEYS_LIMIT 256u
+
+struct segment {
+    const uint8_t *at;
+    uint64_t size;
+};
+
+struct pretok_jsonl {
+    uint8_t *path; /* the segments' bytes */
+    struct segment *segments;
+    uint64_t segment_count, max_text;
+
+    /* the source */
+    uint64_t lines, offset; /* offset: of the next byte to come */
+    unsigned bom;           /* bytes of a BOM met at the start */
+
+    /* the record */
+    enum state state;
+    enum string_use use;
+    enum found found;
+    enum pretok_reason reason;
+    uint64_t line_offset, error_at;
+    uint64_t text_start, text_end, replaced;
+    uint64_t depth, matched;
+    uint64_t object_bits[PRETOK_JSONL_DEPTH / 64];
+    bool top_is_object, pending; /* pending: the next value is the one the path leads to */
+    const char *literal;         /* what must follow */
+    uint32_t hex, hex_digits, high_surrogate;
+
+    uint8_t *key; /* decoded, cut at key_room: longer than any segment is no match */
+    uint64_t key_size, key_room;
+    char keys[KEYS_LIMIT];
+    uint64_t keys_size;
+
+    uint8_t raw[PRETOK_RAW_LIMIT]; /* the record's bytes of earlier chunks */
+    uint64_t raw_size;
+};
+
+/* ---- the path ---- */
+
+static enum ngt_status parse_path(struct pretok_jsonl *j, const char *key, struct ngt_error *reterr)
+{
+    uint64_t n = strlen(key), used = 0;
+
+    j->path = malloc(n + 1);
+    j->segments = calloc(n + 1, sizeof *j->segments);
+    if (!j->path || !j->segments)
+        return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
+                        "out of memory for the JSON reader");
+    struct segment *s = j->segments;
+    s->at = j->path;
+    for (uint64_t i = 0;; i++) {
+        if (key[i] == '\\' && key[i + 1] == '.') {
+            j->path[used++] = '.';
+            i++;
+        } else if (key[i] == '.' || key[i] == '\0') {
+            s->size = (uint64_t)(j->path + used - s->at);
+            if (!s->size)
+                return ngt_fail(reterr, NGT_E_DATA, NULL, NGT_NO_POS, NGT_NO_POS,
+                                "--text-key \"%s\" has an empty part", key);
+            if (j->key_room < s->size + 1)
+                j->key_room = s->size + 1;
+            s++;
+            s->at = j->path + used;
+            if (key[i] == '\0')
+                break;
+        } else {
+            j->path[used++] = (uint8_t)key[i];
+        }
+    }
+    j->segment_count = (uint64_t)(s - j->segments);
+    return NGT_OK;
+}
+
+enum ngt_status pretok_jsonl_new(const struct pretok_jsonl_config *config,
+                                 struct pretok_jsonl **ret_jsonl, struct ngt_error *reterr)
+{
+    struct pretok_jsonl *j = NULL;
+    enum ngt_status status = NGT_OK;
+
+    ngt_error_clear(reterr);
+    j = calloc(1, sizeof *j);
+    if (!j) {
+        status = ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
+                          "out of memory for the JSON reader");
+        goto out;
+    }
+    j->max_text = config->max_text_bytes;
+    j->key_room = 64; /* enough to show what keys there are */
+    status = parse_path(j, config->text_key, reterr);
+    if (status != NGT_OK)
+        goto out;
+    j->key = malloc(j->key_room);
+    if (!j->key) {
+        status = ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
+                          "out of memory for the JSON reader");
+        goto out;
+    }
+    pretok_jsonl_start(j, true);
+    *ret_jsonl = j;
+    j = NULL;
+out:
+    pretok_jsonl_free(&j);
+    return status;
+}
+
+void pretok_jsonl_free(struct pretok_jsonl **j)
+{
+    if (!*j)
+        return;
+    free((*j)->path);
+    free((*j)->segments);
+    free((*j)->key);
+    free(*j);
+    *j = NULL;
+}
+
+void pretok_jsonl_start(struct pretok_jsonl *j, bool skip_bom)
+{
+    j->lines = 0;
+    j->offset = 0;
+    j->bom = 0;
+    j->state = skip_bom ? S_BOM : S_LINE;
+    j->raw_size = 0;
+}
+
+uint64_t pretok_jsonl_lines(const struct pretok_jsonl *j)
+{
+    return j->lines;
+}
+
+/* ---- pieces of the machine ---- */
+
+static void begin_record(struct pretok_jsonl *j, uint64_t offset, const struct pretok_bytes *text)
+{
+    j->lines++;
+    j->line_offset = offset;
+    j->state = S_START;
+    j->use = USE_NOTHING;
+    j->found = FOUND_NOTHING;
+    j->reason = PRETOK_ACCEPTED;
+    j->text_start = j->text_end = text->size;
+    j->replaced = 0;
+    j->error_at = 0;
+    j->depth = j->matched = 0;
+    j->top_is_object = j->pending = false;
+    j->high_surrogate = 0;
+    j->keys_size = 0;
+    j->keys[0] = '\0';
+    j->raw_size = 0;
+}
+
+static bool in_object(const struct pretok_jsonl *j)
+{
+    uint64_t level = j->depth - 1;
+    return j->object_bits[level / 64] >> (level % 64) & 1;
+}
+
+static bool on_path(const struct pretok_jsonl *j)
+{
+    return j->matched == j->depth - 1 && j->matched < j->segment_count;
+}
+
+static void push(struct pretok_jsonl *j, bool object)
+{
+    uint64_t bit = UINT64_C(1) << (j->depth % 64), *word = &j->object_bits[j->depth / 64];
+
+    *word = object ? *word | bit : *word & ~bit;
+    j->depth++;
+}
+
+static void pop(struct pretok_jsonl *j)
+{
+    /* leaving the container that the last matched key opened */
+    if (j->depth > 1 && j->matched == j->depth - 1)
+        j->matched--;
+    j->depth--;
+    j->state = j->depth ? S_AFTER : S_END;
+}
+
+static void value_done(struct pretok_jsonl *j)
+{
+    j->state = j->depth ? S_AFTER : S_END;
+}
+
+static void fail(struct pretok_jsonl *j, enum pretok_reason reason, uint64_t at)
+{
+    j->reason = reason;
+    j->error_at = at - j->line_offset;
+    j->state = S_BAD;
+}
+
+/* A value begins with c. False when no value does. */
+static bool begin_value(struct pretok_jsonl *j, uint8_t c, struct pretok_bytes *text)
+{
+    bool target = j->pending && j->matched + 1 == j->segment_count;
+    bool descend = j->pending && !target;
+
+    j->pending = false;
+    if (j->depth == 0)
+        j->top_is_object = c == '{';
+    if (target)
+        j->found = c == '"' ? FOUND_TEXT : FOUND_OTHER;
+    switch (c) {
+    case '{':
+        if (descend) {
+            j->matched = j->depth;
+            j->keys_size = 0; /* name the keys of the object that lacks one */
+            j->keys[0] = '\0';
+        }
+        push(j, true);
+        j->state = S_FIRST_KEY;
+        return true;
+    case '[':
+        push(j, false);
+        j->state = S_FIRST_ELEMENT;
+        return true;
+    case '"':
+        j->use = target ? USE_TEXT : USE_NOTHING;
+        if (target)
+            text->size = j->text_start;
+        j->state = S_STRING;
+        return true;
+    case 't':
+        j->literal = "rue";
+        j->state = S_LITERAL;
+        return true;
+    case 'f':
+        j->literal = "alse";
+        j->state = S_LITERAL;
+        return true;
+    case 'n':
+        j->literal = "ull";
+        j->state = S_LITERAL;
+        return true;
+    case '-':
+        j->state = S_MINUS;
+        return true;
+    case '0':
+        j->state = S_ZERO;
+        return true;
+    default:
+        if (c < '1' || c > '9')
+            return false;
+        j->state = S_DIGITS;
+        return true;
+    }
+}
+
+static void begin_key(struct pretok_jsonl *j)
+{
+    j->use = on_path(j) ? USE_KEY : USE_OFF_KEY;
+    j->key_size = 0;
+    j->state = S_STRING;
+}
+
+static void list_key(struct pretok_jsonl *j)
+{
+    uint64_t need = j->key_size + (j->keys_size ? 2 : 0);
+
+    if (j->keys_size + need >= KEYS_LIMIT)
+        return;
+    if (j->keys_size) {
+        memcpy(j->keys + j->keys_size, ", ", 2);
+        j->keys_size += 2;
+    }
+    memcpy(j->keys + j->keys_size, j->key, j->key_size);
+    j->keys_size += j->key_size;
+    j->keys[j->keys_size] = '\0';
+}
+
+static void end_string(struct pretok_jsonl *j, struct pretok_bytes *text)
+{
+    switch (j->use) {
+    case USE_KEY: {
+        const struct segment *s = &j->segments[j->matched];
+        list_key(j);
+        if (j->key_size == s->size && memcmp(j->key, s->at, s->size) == 0) {
+            /* the last of equal keys wins: what an earlier one led to is forgotten */
+            j->found = FOUND_NOTHING;
+            j->pending = true;
+        }
+        j->state = S_COLON;
+        break;
+    }
+    case USE_OFF_KEY:
+        j->state = S_COLON;
+        break;
+    case USE_TEXT:
+        j->text_end = text->size;
+        value_done(j);
+        break;
+    case USE_NOTHING:
+        value_done(j);
+        break;
+    }
+}
+
+/* Bytes of a string's value; false when out of memory. */
+static bool put(struct pretok_jsonl *j, const uint8_t *bytes, uint64_t n, struct pretok_bytes *text)
+{
+    if (j->use == USE_TEXT) {
+        if (j->found == FOUND_TOO_LONG)
+            return true;
+        if (n > j->max_text - (text->size - j->text_start)) {
+            j->found = FOUND_TOO_LONG;
+            text->size = j->text_start;
+            return true;
+        }
+        return pretok_bytes_append(text, bytes, n);
+    }
+    if (j->use == USE_KEY) {
+        uint64_t room = j->key_room - j->key_size;
+        if (n > room)
+            n = room;
+        memcpy(j->key + j->key_size, bytes, n);
+        j->key_size += n;
+    }
+    return true;
+}
+
+static bool put_code(struct pretok_jsonl *j, uint32_t code, struct pretok_bytes *text)
+{
+    uint8_t bytes[4];
+    return put(j, bytes, pretok_utf8_put(code, bytes), text);
+}
+
+/* A high surrogate was followed by something else than a low one. */
+static bool flush_surrogate(struct pretok_jsonl *j, struct pretok_bytes *text)
+{
+    if (!j->high_surrogate)
+        return true;
+    j->high_surrogate = 0;
+    if (j->use == USE_TEXT)
+        j->replaced++;
+    return put_code(j, 0xFFFD, text);
+}
+
+static bool put_hex(struct pretok_jsonl *j, struct pretok_bytes *text)
+{
+    uint32_t code = j->hex, high = j->high_surrogate;
+
+    if (code >= 0xDC00 && code <= 0xDFFF && high) {
+        j->high_surrogate = 0;
+        return put_code(j, 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00), text);
+    }
+    if (!flush_surrogate(j, text))
+        return false;
+    if (code >= 0xD800 && code <= 0xDBFF) {
+        j->high_surrogate = code;
+        return true;
+    }
+    if (code >= 0xDC00 && code <= 0xDFFF) {
+        if (j->use == USE_TEXT)
+            j->replaced++;
+        code = 0xFFFD;
+    }
+    return put_code(j, code, text);
+}
+
+/* First byte in [at, end) that is a quote, a backslash or a control character. */
+static const uint8_t *string_run(const uint8_t *at, const uint8_t *end)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+
+    while (end - at >= 8) {
+        uint64_t v, quote, slash;
+        memcpy(&v, at, 8);
+        quote = v ^ ones * '"';
+        slash = v ^ ones * '\\';
+        if ((((quote - ones) & ~quote) | ((slash - ones) & ~slash) | ((v - ones * 0x20) & ~v)) &
+            tops)
+            break;
+        at += 8;
+    }
+    while (at < end && *at != '"' && *at != '\\' && *at >= 0x20)
+        at++;
+    return at;
+}
+
+static int hex_value(uint8_t c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+static bool blank(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* May a number end in this state? */
+static bool number_whole(enum state s)
+{
+    return s == S_ZERO || s == S_DIGITS || s == S_FRACTION || s == S_E_DIGITS;
+}
+
+/* One byte of a number. False when it does not belong to it. */
+static bool number_byte(struct pretok_jsonl *j, uint8_t c)
+{
+    bool digit = c >= '0' && c <= '9';
+
+    switch (j->state) {
+    case S_MINUS:
+        if (!digit)
+            return false;
+        j->state = c == '0' ? S_ZERO : S_DIGITS;
+        return true;
+    case S_ZERO:
+    case S_DIGITS:
+        if (digit)
+            return j->state == S_DIGITS;
+        if (c == '.') {
+            j->state = S_POINT;
+            return true;
+        }
+        break;
+    case S_POINT:
+    case S_FRACTION:
+        if (digit) {
+            j->state = S_FRACTION;
+            return true;
+        }
+        if (j->state == S_POINT)
+            return false;
+        break;
+    case S_E:
+        if (c == '+' || c == '-') {
+            j->state = S_E_SIGN;
+            return true;
+        }
+        __attribute__((fallthrough));
+    case S_E_SIGN:
+    case S_E_DIGITS:
+        if (!digit)
+            return false;
+        j->state = S_E_DIGITS;
+        return true;
+    default:
+        return false;
+    }
+    if (c == 'e' || c == 'E') {
+        j->state = S_E;
+        return true;
+    }
+    return false;
+}
+
+/* ---- the end of a record ---- */
+
+static void keep_raw(struct pretok_jsonl *j, const uint8_t *from, const uint8_t *to)
+{
+    uint64_t n = (uint64_t)(to - from), room = PRETOK_RAW_LIMIT - j->raw_size;
+
+    if (n > room)
+        n = room;
+    memcpy(j->raw + j->raw_size, from, n);
+    j->raw_size += n;
+}
+
+/*
+ * The newline at `at` (offset `offset`) ends the record that has its bytes of this chunk from
+ * `from` on. PRETOK_MORE: the line was blank.
+ */
+static enum pretok_event end_record(struct pretok_jsonl *j, const uint8_t *from, const uint8_t *at,
+                                    uint64_t offset, struct pretok_bytes *text,
+                                    struct pretok_record *ret)
+{
+    bool blank_line = j->state == S_START;
+
+    if (number_whole(j->state))
+        value_done(j);
+    if (j->state != S_END && j->state != S_BAD && !blank_line)
+        fail(j, PRETOK_NOT_JSON, offset);
+    else if (j->state == S_END && !j->top_is_object)
+        j->reason = PRETOK_NOT_OBJECT;
+    else if (j->state == S_END && j->found == FOUND_NOTHING)
+        j->reason = PRETOK_NO_KEY;
+    else if (j->state == S_END && j->found == FOUND_OTHER)
+        j->reason = PRETOK_WRONG_TYPE;
+    else if (j->state == S_END && j->found == FOUND_TOO_LONG)
+        j->reason = PRETOK_TOO_LONG;
+    j->state = S_LINE;
+    if (blank_line)
+        return PRETOK_MORE;
+
+    *ret = (struct pretok_record){.record = j->lines,
+                                  .offset = j->line_offset,
+                                  .reason = j->reason,
+                                  .error_at = j->error_at,
+                                  .full_bytes = offset - j->line_offset,
+                                  .keys = j->keys};
+    if (j->reason != PRETOK_ACCEPTED) {
+        text->size = j->text_start;
+        keep_raw(j, from, at);
+        /* the BOM was no part of the record */
+        ret->raw = j->raw;
+        ret->raw_bytes = j->raw_size;
+        return PRETOK_REFUSED;
+    }
+    text->size = j->text_end;
+    ret->text_start = j->text_start;
+    ret->replaced = j->replaced;
+    if (!pretok_utf8_repair(text, j->text_start, &ret->replaced))
+        return PRETOK_NOMEM;
+    ret->text_bytes = text->size - j->text_start;
+    return PRETOK_DOCUMENT;
+}
+
+/* ---- the machine ---- */
+
+enum pretok_event pretok_jsonl_next(struct pretok_jsonl *j, const uint8_t **at, const uint8_t *end,
+                                    struct pretok_bytes *text, struct pretok_record *ret_record)
+{
+    const uint8_t *p = *at, *chunk = *at, *from = *at; /* from: the record's first byte here */
+    const uint64_t base = j->offset;
+    enum pretok_event event = PRETOK_MORE;
+
+#define OFFSET(q) (base + (uint64_t)((q)-chunk))
+    while (p < end) {
+        uint8_t c = *p;
+
+        switch (j->state) {
+        case S_BOM: {
+            static const uint8_t mark[3] = {0xEF, 0xBB, 0xBF};
+            if (j->bom < 3 && c == mark[j->bom]) {
+                p++;
+                if (++j->bom == 3)
+                    j->state = S_LINE;
+                continue;
+            }
+            if (j->bom == 0) {
+                j->state = S_LINE;
+                continue;
+            }
+            /* it was none: these bytes begin line 1, which cannot be JSON */
+            begin_record(j, OFFSET(p) - j->bom, text);
+            if ((uint64_t)(p - chunk) < j->bom) { /* they came with an earlier chunk */
+                keep_raw(j, mark, mark + j->bom);
+                from = p;
+            } else {
+                from = p - j->bom;
+            }
+            fail(j, PRETOK_NOT_JSON, j->line_offset);
+            continue;
+        }
+        case S_LINE:
+            begin_record(j, OFFSET(p), text);
+            from = p;
+            continue;
+        case S_BAD: {
+            const uint8_t *newline = memchr(p, '\n', (size_t)(end - p));
+            if (!newline) {
+                p = end;
+                continue;
+            }
+            p = newline;
+            break;
+        }
+        case S_STRING: {
+            const uint8_t *stop = string_run(p, end);
+            if (stop > p) {
+                if (!flush_surrogate(j, text) || !put(j, p, (uint64_t)(stop - p), text))
+                    goto nomem;
+                p = stop;
+                if (p == end)
+                    continue;
+                c = *p;
+            }
+            if (c == '"') {
+                if (!flush_surrogate(j, text))
+                    goto nomem;
+                p++;
+                end_string(j, text);
+                continue;
+            }
+            if (c == '\\') {
+                p++;
+                j->state = S_ESCAPE;
+                continue;
+            }
+            break; /* a control character */
+        }
+        case S_ESCAPE: {
+            static const char letters[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
+            if (c == 'u') {
+                p++;
+                j->hex = j->hex_digits = 0;
+                j->state = S_HEX;
+                continue;
+            }
+            const char *which = c ? strchr(letters, c) : NULL;
+            if (!which)
+                break;
+            p++;
+            if (!flush_surrogate(j, text) ||
+                !put(j, (const uint8_t *)&values[which - letters], 1, text))
+                goto nomem;
+            j->state = S_STRING;
+            continue;
+        }
+        case S_HEX: {
+            int digit = hex_value(c);
+            if (digit < 0)
+                break;
+            p++;
+            j->hex = j->hex << 4 | (uint32_t)digit;
+            if (++j->hex_digits < 4)
+                continue;
+            j->state = S_STRING;
+            if (!put_hex(j, text))
+                goto nomem;
+            continue;
+        }
+        case S_LITERAL:
+            if (c != (uint8_t)*j->literal)
+                break;
+            p++;
+            if (!*++j->literal)
+                value_done(j);
+            continue;
+        case S_MINUS:
+        case S_ZERO:
+        case S_DIGITS:
+        case S_POINT:
+        case S_FRACTION:
+        case S_E:
+        case S_E_SIGN:
+        case S_E_DIGITS:
+            if (number_byte(j, c)) {
+                p++;
+                continue;
+            }
+            if (!number_whole(j->state))
+                break;
+            value_done(j);
+            continue; /* the byte belongs to what follows */
+        case S_START:
+        case S_VALUE:
+        case S_FIRST_ELEMENT:
+            if (blank(c)) {
+                p++;
+                continue;
+            }
+            if (c == ']' && j->state == S_FIRST_ELEMENT) {
+                p++;
+                pop(j);
+                continue;
+            }
+            if ((c == '{' || c == '[') && j->depth == PRETOK_JSONL_DEPTH) {
+                fail(j, PRETOK_TOO_DEEP, OFFSET(p));
+                continue;
+            }
+            if (c == '\n' || !begin_value(j, c, text))
+                break;
+            p++;
+            continue;
+        case S_FIRST_KEY:
+        case S_KEY:
+            if (blank(c)) {
+                p++;
+                continue;
+            }
+            if (c == '"') {
+                p++;
+                begin_key(j);
+                continue;
+            }
+            if (c == '}' && j->state == S_FIRST_KEY) {
+                p++;
+                pop(j);
+                continue;
+            }
+            break;
+        case S_COLON:
+            if (blank(c)) {
+                p++;
+                continue;
+            }
+            if (c != ':')
+                break;
+            p++;
+            j->state = S_VALUE;
+            continue;
+        case S_AFTER:
+            if (blank(c)) {
+                p++;
+                continue;
+            }
+            if (c == ',') {
+                p++;
+                j->state = in_object(j) ? S_KEY : S_VALUE;
+                continue;
+            }
+            if (c == (in_object(j) ? '}' : ']')) {
+                p++;
+                pop(j);
+                continue;
+            }
+            break;
+        case S_END:
+            if (blank(c)) {
+                p++;
+                continue;
+            }
+            break;
+        }
+
+        /* Here c has no place where it stands, or it is the newline that ends the record. */
+        if (*p != '\n') {
+            fail(j, PRETOK_NOT_JSON, OFFSET(p));
+            continue;
+        }
+        event = end_record(j, from, p, OFFSET(p), text, ret_record);
+        p++;
+        from = p;
+        if (event != PRETOK_MORE)
+            break;
+    }
+    if (event == PRETOK_MORE && j->state != S_LINE && j->state != S_BOM)
+        keep_raw(j, from, p);
+    j->offset = OFFSET(p);
+    *at = p;
+    return event;
+
+nomem:
+    j->offset = OFFSET(p);
+    *at = p;
+    return PRETOK_NOMEM;
+#undef OFFSET
+}
+
+enum pretok_event pretok_jsonl_end(struct pretok_jsonl *j, struct pretok_bytes *text,
+                                   struct pretok_record *ret_record)
+{
+    static const uint8_t newline[1] = {'\n'};
+    const uint8_t *at = newline;
+
+    if (j->state == S_LINE || (j->state == S_BOM && j->bom == 0))
+        return PRETOK_MORE;
+    return pretok_jsonl_next(j, &at, newline + 1, text, ret_record);
+}

@@ -1,0 +1,46 @@
+/* A record as a reader delivers it: a document, or a refusal with its reason. */
+#ifndef PRETOK_RECORD_H
+#define PRETOK_RECORD_H
+
+#include "input/bytes.h"
+
+/* Why a record went to the quarantine. The order is that of the ledger; names are part of it. */
+enum pretok_reason {
+    PRETOK_ACCEPTED = 0,
+    PRETOK_NOT_JSON,
+    PRETOK_NOT_OBJECT,
+    PRETOK_NO_KEY,
+    PRETOK_WRONG_TYPE,
+    PRETOK_TOO_LONG,
+    PRETOK_TOO_DEEP,
+    PRETOK_TOKENIZER,
+    PRETOK_REASONS
+};
+const char *pretok_reason_name(enum pretok_reason reason); /* "no_key": in ledgers */
+const char *pretok_reason_text(enum pretok_reason reason); /* in messages and the quarantine */
+
+enum pretok_event {
+    PRETOK_MORE = 0, /* the chunk is used up */
+    PRETOK_DOCUMENT,
+    PRETOK_REFUSED,
+    PRETOK_NOMEM,
+};
+
+/* Bytes of a refused record that are kept. */
+#define PRETOK_RAW_LIMIT 16384u
+
+struct pretok_record {
+    uint64_t record;     /* 1-based, within the source's part of the unit */
+    uint64_t offset;     /* of its first byte, decompressed, likewise */
+    uint64_t text_start; /* document: its text in the buffer given */
+    uint64_t text_bytes;
+    uint64_t replaced; /* U+FFFD put for lone surrogates and ill-formed UTF-8 */
+    enum pretok_reason reason;
+    const uint8_t *raw;  /* refused: the record as it was, at most PRETOK_RAW_LIMIT bytes, */
+    uint64_t raw_bytes;  /* valid until the next call */
+    uint64_t full_bytes; /* of the whole record */
+    uint64_t error_at;   /* not JSON: byte within the record */
+    const char *keys;    /* no key: the keys there are, separated by ", ", maybe cut; "" */
+};
+
+#endif

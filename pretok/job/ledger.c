@@ -1,0 +1,117 @@
+#include "job/ledger.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+
+/* One table drives shard counters, JSON and its reader: a figure is added in one place. */
+static const struct {
+    const char *key;
+    size_t at;
+} figures[] = {
+#define FIGURE(name)                                                                               \
+    {                                                                                              \
+#name, offsetof(struct pretok_ledger, name)                                                \
+    }
+    FIGURE(records),
+    FIGURE(documents),
+    {"empty_documents", offsetof(struct pretok_ledger, empty)},
+    FIGURE(filtered),
+    FIGURE(text_bytes),
+    FIGURE(tokens),
+    {"replaced_characters", offsetof(struct pretok_ledger, replaced)},
+    {"special_strings", offsetof(struct pretok_ledger, special)},
+#define REASON(reason, name)                                                                       \
+    {                                                                                              \
+        "quarantined." name, offsetof(struct pretok_ledger, quarantined[reason])                   \
+    }
+    REASON(PRETOK_NOT_JSON, "not_json"),
+    REASON(PRETOK_NOT_OBJECT, "not_object"),
+    REASON(PRETOK_NO_KEY, "no_key"),
+    REASON(PRETOK_WRONG_TYPE, "wrong_type"),
+    REASON(PRETOK_TOO_LONG, "too_long"),
+    REASON(PRETOK_TOO_DEEP, "too_deep"),
+    REASON(PRETOK_TOKENIZER, "tokenizer"),
+};
+#define FIGURES (sizeof figures / sizeof *figures)
+_Static_assert(FIGURES + 1 == PRETOK_LEDGER_COUNTERS, "a reason without a counter");
+
+static uint64_t value(const struct pretok_ledger *l, uint64_t i)
+{
+    return *(const uint64_t *)((const char *)l + figures[i].at);
+}
+
+uint64_t pretok_ledger_bad(const struct pretok_ledger *l)
+{
+    uint64_t sum = 0;
+
+    for (unsigned r = 0; r < PRETOK_REASONS; r++)
+        sum += l->quarantined[r];
+    return sum;
+}
+
+void pretok_ledger_add(struct pretok_ledger *sum, const struct pretok_ledger *l)
+{
+    for (uint64_t i = 0; i < FIGURES; i++)
+        *(uint64_t *)((char *)sum + figures[i].at) += value(l, i);
+}
+
+enum ngt_status pretok_ledger_check(const struct pretok_ledger *l, const char *path,
+                                    struct ngt_error *reterr)
+{
+    uint64_t bad = pretok_ledger_bad(l);
+
+    if (l->records == l->documents + bad + l->filtered && l->empty <= l->documents)
+        return NGT_OK;
+    return ngt_fail(reterr, NGT_E_CORRUPT, path, NGT_NO_POS, NGT_NO_POS,
+                    "the ledger does not balance: %" PRIu64 " records, %" PRIu64
+                    " documents + %" PRIu64 " quarantined + %" PRIu64 " filtered",
+                    l->records, l->documents, bad, l->filtered);
+}
+
+uint64_t pretok_ledger_counters(const struct pretok_ledger *l,
+                                struct ngt_counter out[PRETOK_LEDGER_COUNTERS])
+{
+    for (uint64_t i = 0; i < FIGURES; i++)
+        out[i] = (struct ngt_counter){figures[i].key, value(l, i)};
+    return FIGURES;
+}
+
+void pretok_ledger_write(const struct pretok_ledger *l, struct ngt_json_out *out)
+{
+    for (uint64_t i = 0; i < FIGURES; i++)
+        ngt_json_member_u64(out, figures[i].key, value(l, i));
+}
+
+enum ngt_status pretok_ledger_read(const struct ngt_json *object, const char *path,
+                                   struct pretok_ledger *ret_ledger, struct ngt_error *reterr)
+{
+    struct pretok_ledger l = {0};
+
+    for (uint64_t i = 0; i < FIGURES; i++)
+        if (!ngt_json_get_u64(object, figures[i].key, (uint64_t *)((char *)&l + figures[i].at)))
+            return ngt_fail(reterr, NGT_E_DATA, path, NGT_NO_POS, NGT_NO_POS,
+                            "the ledger lacks \"%s\"", figures[i].key);
+    *ret_ledger = l;
+    return NGT_OK;
+}
+
+void pretok_ledger_print(const struct pretok_ledger *l, FILE *to)
+{
+    uint64_t bad = pretok_ledger_bad(l);
+
+    fprintf(to, "records      %15" PRIu64 "\n", l->records);
+    fprintf(to, "documents    %15" PRIu64 "   of them empty: %" PRIu64 "\n", l->documents,
+            l->empty);
+    fprintf(to, "quarantined  %15" PRIu64 "\n", bad);
+    for (unsigned r = 1; r < PRETOK_REASONS; r++)
+        if (l->quarantined[r])
+            fprintf(to, "             %15" PRIu64 "   %s\n", l->quarantined[r],
+                    pretok_reason_text((enum pretok_reason)r));
+    if (l->filtered)
+        fprintf(to, "filtered     %15" PRIu64 "\n", l->filtered);
+    fprintf(to, "text bytes   %15" PRIu64 "\n", l->text_bytes);
+    fprintf(to, "tokens       %15" PRIu64 "\n", l->tokens);
+    fprintf(to, "replaced     %15" PRIu64 "   characters that became U+FFFD\n", l->replaced);
+    fprintf(to, "special      %15" PRIu64 "   strings of control tokens left as text\n",
+            l->special);
+}

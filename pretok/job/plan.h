@@ -1,0 +1,67 @@
+/*
+ * What a run will do, fixed before anything is read: inputs, units, options that affect bytes,
+ * tokenizer. Everything that follows is a function of the plan, so any number of tasks, killed and
+ * repeated at will, ends in the same bytes.
+ *
+ * A unit is several small files, one file, or a range of a plain JSON lines file that begins and
+ * ends at record boundaries. Files that are compressed are not cut, whatever their size.
+ */
+#ifndef PRETOK_PLAN_H
+#define PRETOK_PLAN_H
+
+#include "job/inputs.h"
+#include "ngt/digest.h"
+#include "ngt/writer.h"
+
+#define PRETOK_PLAN_FILE "plan.json"
+
+struct pretok_unit {
+    uint64_t first_input, input_count;
+    uint64_t start, bytes; /* of the input, when input_count is 1; else 0 and the sum of sizes */
+    bool part;             /* a range: not the whole file */
+};
+
+struct pretok_plan {
+    struct pretok_inputs inputs;
+    struct pretok_unit *units; /* [unit_count]; unit number u is units[u - 1] */
+    uint64_t unit_count;
+    struct ngt_pair *options; /* owned strings; what affects bytes */
+    uint64_t option_count;
+    struct ngt_pair *identity; /* of the tokenizer; owned strings */
+    uint64_t identity_count;
+    uint64_t fingerprint; /* of all of it but paths and times; stands in every receipt */
+};
+
+struct pretok_plan_config {
+    struct pretok_inputs inputs;               /* taken over, also on failure */
+    uint64_t unit_bytes;                       /* >= 1 */
+    const struct ngt_pair *options, *identity; /* copied */
+    uint64_t option_count, identity_count;
+};
+
+/* Cuts inputs into units: reads a few bytes of each file that is cut. */
+NGT_NODISCARD enum ngt_status pretok_plan_build(struct pretok_plan_config *config,
+                                                struct pretok_plan *ret_plan,
+                                                struct ngt_error *reterr);
+void pretok_plan_done(struct pretok_plan *plan);
+
+NGT_NODISCARD enum ngt_status pretok_plan_save(const struct pretok_plan *plan, const char *path,
+                                               struct ngt_error *reterr);
+/* NGT_E_IO (sys_errno ENOENT): there is none. NGT_E_DATA, NGT_E_UNSUPPORTED. */
+NGT_NODISCARD enum ngt_status pretok_plan_load(const char *path, struct pretok_plan *ret_plan,
+                                               struct ngt_error *reterr);
+
+/* NGT_E_MISMATCH names the first difference: what was planned, what is asked for now. */
+NGT_NODISCARD enum ngt_status pretok_plan_compare(const struct pretok_plan *planned,
+                                                  const struct pretok_plan *now, const char *path,
+                                                  struct ngt_error *reterr);
+
+uint64_t pretok_plan_bytes(const struct pretok_plan *plan, uint64_t unit); /* 1-based */
+/* The value of an option, or NULL. */
+const char *pretok_plan_option(const struct pretok_plan *plan, const char *key);
+
+/* Zero-padded so that names sort in data order: "00012" and "00012-0003.ngt". out has 64 bytes. */
+char *pretok_unit_name(const struct pretok_plan *plan, uint64_t unit, char *out);
+char *pretok_shard_name(const struct pretok_plan *plan, uint64_t unit, uint64_t part, char *out);
+
+#endif

@@ -1,0 +1,122 @@
+#include "job_folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "job/receipt.h"
+#include "ngt/dataset.h"
+#include "ngt/file.h"
+
+#define HERE NGT_NO_POS, NGT_NO_POS
+
+static enum ngt_status no_memory(const char *folder, struct ngt_error *reterr)
+{
+    return ngt_fail(reterr, NGT_E_NOMEM, folder, HERE, "out of memory");
+}
+
+static void sweep(const char *folder)
+{
+    DIR *dir = opendir(folder);
+
+    for (struct dirent *e; dir && (e = readdir(dir)) != NULL;) {
+        if (!ngt_output_is_stale(e->d_name))
+            continue;
+        char *path = ngt_path_join(folder, e->d_name);
+        if (path)
+            (void)unlink(path);
+        free(path);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+enum ngt_status pretok_job_folder_make(const char *folder, struct ngt_error *reterr)
+{
+    char *receipts = ngt_path_join(folder, PRETOK_RECEIPT_FOLDER);
+    enum ngt_status status;
+
+    ngt_error_clear(reterr);
+    if (!receipts)
+        return no_memory(folder, reterr);
+    status = ngt_folder_make(folder, reterr);
+    if (status == NGT_OK)
+        status = ngt_folder_make(receipts, reterr);
+    if (status == NGT_OK) {
+        sweep(folder);
+        sweep(receipts);
+    }
+    free(receipts);
+    return status;
+}
+
+bool pretok_job_folder_complete(const char *folder)
+{
+    char *path = ngt_path_join(folder, NGT_DATASET_FILE);
+    struct stat st;
+    bool there = path && stat(path, &st) == 0;
+
+    free(path);
+    return there;
+}
+
+enum ngt_status pretok_job_folder_reopen(const char *folder, struct ngt_error *reterr)
+{
+    char *path = ngt_path_join(folder, NGT_DATASET_FILE);
+    enum ngt_status status = NGT_OK;
+
+    ngt_error_clear(reterr);
+    if (!path)
+        return no_memory(folder, reterr);
+    if (unlink(path) != 0 && errno != ENOENT)
+        status = ngt_fail(reterr, NGT_E_IO, path, HERE, "cannot remove");
+    free(path);
+    return status;
+}
+
+enum ngt_status pretok_job_folder_load(const char *folder, struct pretok_plan *ret_plan,
+                                       struct ngt_error *reterr)
+{
+    char *path = ngt_path_join(folder, PRETOK_PLAN_FILE);
+    struct stat st;
+    enum ngt_status status;
+
+    ngt_error_clear(reterr);
+    if (!path)
+        return no_memory(folder, reterr);
+    if (stat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR))
+        status = ngt_fail(reterr, NGT_E_DATA, folder, HERE,
+                          "holds no " PRETOK_PLAN_FILE ": no run of pretok began here");
+    else
+        status = pretok_plan_load(path, ret_plan, reterr);
+    free(path);
+    return status;
+}
+
+enum ngt_status pretok_job_folder_plan(const char *folder, const struct pretok_plan *plan,
+                                       struct ngt_error *reterr)
+{
+    char *path = ngt_path_join(folder, PRETOK_PLAN_FILE);
+    struct pretok_plan planned = {0};
+    struct stat st;
+    enum ngt_status status;
+
+    ngt_error_clear(reterr);
+    if (!path)
+        return no_memory(folder, reterr);
+    if (stat(path, &st) != 0 && errno == ENOENT) {
+        status = pretok_job_folder_complete(folder)
+                     ? ngt_fail(reterr, NGT_E_EXISTS, folder, HERE,
+                                "holds another data set; use another folder")
+                     : pretok_plan_save(plan, path, reterr);
+    } else {
+        status = pretok_plan_load(path, &planned, reterr);
+        if (status == NGT_OK)
+            status = pretok_plan_compare(&planned, plan, path, reterr);
+    }
+    pretok_plan_done(&planned);
+    free(path);
+    return status;
+}

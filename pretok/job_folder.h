@@ -1,0 +1,26 @@
+/* DIR of a run: made, swept of what killed processes left, and tied to its plan. */
+#ifndef PRETOK_JOB_FOLDER_H
+#define PRETOK_JOB_FOLDER_H
+
+#include "job/plan.h"
+
+/* Makes DIR and DIR/receipts, and removes temporaries of processes that no longer run. */
+NGT_NODISCARD enum ngt_status pretok_job_folder_make(const char *folder, struct ngt_error *reterr);
+
+/*
+ * Stores the plan, or compares it with the one stored: NGT_E_MISMATCH names the difference,
+ * NGT_E_EXISTS: the folder holds another data set. Several tasks may do this at once: their plans
+ * are the same, or one of them is told.
+ */
+NGT_NODISCARD enum ngt_status pretok_job_folder_plan(const char *folder,
+                                                     const struct pretok_plan *plan,
+                                                     struct ngt_error *reterr);
+/* NGT_E_DATA: there is none. */
+NGT_NODISCARD enum ngt_status
+pretok_job_folder_load(const char *folder, struct pretok_plan *ret_plan, struct ngt_error *reterr);
+/* Is dataset.json there? */
+bool pretok_job_folder_complete(const char *folder);
+/* Removes dataset.json: the set is not complete while a unit is done again. */
+NGT_NODISCARD enum ngt_status pretok_job_folder_reopen(const char *folder,
+                                                       struct ngt_error *reterr);
+#endif

@@ -1,0 +1,267 @@
+#include "options.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ngt/pool.h"
+
+#define HERE NGT_NO_POS, NGT_NO_POS
+
+unsigned pretok_options_threads(const struct pretok_options *o)
+{
+    return o->threads ? (unsigned)o->threads : ngt_pool_cores();
+}
+
+/* ---- tokenizer ---- */
+
+enum ngt_status pretok_options_tokenizer(const struct pretok_options *o,
+                                         struct tok_tokenizer **ret_tokenizer,
+                                         struct ngt_error *reterr)
+{
+    struct tok_config config = {
+        .path = o->tokenizer, .engine = (enum tok_engine)o->engine, .pattern = o->pattern};
+    char *list = NULL, *rest = NULL, *name;
+    const char **names = NULL;
+    uint64_t count = 0;
+    enum ngt_status status;
+
+    ngt_error_clear(reterr);
+    if (!o->tokenizer)
+        return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE, "no tokenizer; give -t FILE");
+    if (strcmp(o->parse_special, "all") == 0) {
+        config.parse_special = TOK_PARSE_ALL;
+    } else if (strcmp(o->parse_special, "none") != 0) {
+        rest = list = strdup(o->parse_special);
+        names = calloc(strlen(o->parse_special) + 1, sizeof *names);
+        if (!list || !names) {
+            status = ngt_fail(reterr, NGT_E_NOMEM, NULL, HERE, "out of memory");
+            goto out;
+        }
+        while ((name = strsep(&rest, ",")) != NULL)
+            if (*name)
+                names[count++] = name;
+        config.parse_special = TOK_PARSE_LIST;
+        config.special_list = names;
+        config.special_count = count;
+    }
+    status = tok_open(&config, ret_tokenizer, reterr);
+out:
+    free(names);
+    free(list);
+    return status;
+}
+
+/* Names of control tokens, separated by spaces, cut to fit. */
+static const char *candidates(const struct tok_tokenizer *t, char *out, size_t room)
+{
+    const struct ngt_vocabulary *v = tok_vocabulary(t);
+    size_t used = 0;
+
+    out[0] = '\0';
+    for (uint32_t id = 0; id < v->count; id++) {
+        uint64_t n = v->starts[id + 1] - v->starts[id];
+        if (v->kinds[id] != NGT_ID_CONTROL)
+            continue;
+        if (used + n + 6 > room) {
+            strcpy(out + used, " ...");
+            break;
+        }
+        used += (size_t)snprintf(out + used, room - used, " %.*s", (int)n,
+                                 (const char *)v->bytes + v->starts[id]);
+    }
+    return out[0] ? out : " none";
+}
+
+static enum ngt_status resolve(const struct tok_tokenizer *t, const char *option, const char *text,
+                               bool added, uint32_t *id, struct ngt_error *reterr)
+{
+    char names[140];
+
+    if (text) {
+        char *end = NULL;
+        unsigned long long number = strtoull(text, &end, 10);
+        *id = tok_find(t, text);
+        if (*id == NGT_NO_ID && text[0] >= '0' && text[0] <= '9' && *end == '\0' &&
+            number < tok_vocabulary(t)->count)
+            *id = (uint32_t)number;
+        if (*id == NGT_NO_ID)
+            return ngt_fail(reterr, NGT_E_DATA, NULL, HERE,
+                            "--%s-token: no token \"%.40s\"; control tokens:%s", option, text,
+                            candidates(t, names, sizeof names));
+    }
+    if (added && *id == NGT_NO_ID)
+        return ngt_fail(reterr, NGT_E_DATA, NULL, HERE,
+                        "the tokenizer does not say which token is %s; give --%s-token or "
+                        "--no-%s; control tokens:%s",
+                        option[0] == 'b' ? "BOS" : "EOS", option, option,
+                        candidates(t, names, sizeof names));
+    return NGT_OK;
+}
+
+enum ngt_status pretok_options_special(const struct pretok_options *o,
+                                       const struct tok_tokenizer *t,
+                                       struct pretok_special *ret_special, struct ngt_error *reterr)
+{
+    struct tok_special known = tok_special_ids(t);
+    struct pretok_special s = {.bos = known.bos, .eos = known.eos, .pad = known.pad};
+    enum ngt_status status;
+
+    ngt_error_clear(reterr);
+    status = resolve(t, "bos", o->bos_token, o->bos, &s.bos, reterr);
+    if (status == NGT_OK)
+        status = resolve(t, "eos", o->eos_token, o->eos, &s.eos, reterr);
+    if (status == NGT_OK)
+        *ret_special = s;
+    return status;
+}
+
+/* ---- task ---- */
+
+static bool number_of(const char *variable, uint64_t *ret)
+{
+    const char *text = getenv(variable);
+    char *end;
+
+    if (!text || !*text)
+        return false;
+    *ret = strtoull(text, &end, 10);
+    return *end == '\0';
+}
+
+/* Slurm: elements of the array times tasks of the step. Otherwise MPI's rank and size. */
+static bool task_from_environment(uint64_t *task, uint64_t *tasks)
+{
+    uint64_t id, first = 0, step = 1, count, rank, size;
+    bool found = false;
+
+    *task = *tasks = 1;
+    if (number_of("SLURM_ARRAY_TASK_ID", &id) && number_of("SLURM_ARRAY_TASK_COUNT", &count)) {
+        (void)number_of("SLURM_ARRAY_TASK_MIN", &first);
+        if (!number_of("SLURM_ARRAY_TASK_STEP", &step) || step == 0)
+            step = 1;
+        if (id < first)
+            return false;
+        *task = (id - first) / step + 1;
+        *tasks = count;
+        found = true;
+    }
+    /* only inside a step: in a batch script SLURM_NTASKS tells what could be, not what is */
+    if ((number_of("SLURM_STEP_NUM_TASKS", &size) && number_of("SLURM_PROCID", &rank)) ||
+        (number_of("OMPI_COMM_WORLD_SIZE", &size) && number_of("OMPI_COMM_WORLD_RANK", &rank)) ||
+        (number_of("PMI_SIZE", &size) && number_of("PMI_RANK", &rank))) {
+        *task = (*task - 1) * size + rank + 1;
+        *tasks *= size;
+        found = true;
+    }
+    return found && *task >= 1 && *task <= *tasks;
+}
+
+enum ngt_status pretok_options_task(const struct pretok_options *o, uint64_t *ret_task,
+                                    uint64_t *ret_tasks, struct ngt_error *reterr)
+{
+    int used = 0;
+
+    ngt_error_clear(reterr);
+    *ret_task = *ret_tasks = 1;
+    if (!o->task)
+        return NGT_OK;
+    if (strcmp(o->task, "auto") == 0) {
+        if (task_from_environment(ret_task, ret_tasks))
+            return NGT_OK;
+        return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
+                        "--task auto: neither SLURM_ARRAY_TASK_ID and _COUNT, SLURM_PROCID in a "
+                        "step, OMPI_COMM_WORLD_RANK nor PMI_RANK is set");
+    }
+    if (sscanf(o->task, "%" SCNu64 "/%" SCNu64 "%n", ret_task, ret_tasks, &used) != 2 ||
+        o->task[used] || *ret_task < 1 || *ret_task > *ret_tasks)
+        return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
+                        "--task: \"%.40s\" is not I/N with I from 1 to N, or auto", o->task);
+    return NGT_OK;
+}
+
+/* ---- plan ---- */
+
+static const char *decimal(uint64_t n, char *out)
+{
+    snprintf(out, 24, "%" PRIu64, n);
+    return out;
+}
+
+static const char *id_text(uint32_t id, char *out)
+{
+    return id == NGT_NO_ID ? "none" : decimal(id, out);
+}
+
+/* The globs, separated by spaces; too many are told apart by their hash. */
+static void join(const struct cli_list *globs, char *out, size_t room)
+{
+    struct ngt_digest_stream *d = ngt_digest_stream_new64();
+    size_t used = 0;
+
+    snprintf(out, room, "none");
+    for (uint64_t i = 0; i < globs->count; i++) {
+        if (d)
+            ngt_digest_stream_add(d, globs->items[i], strlen(globs->items[i]) + 1);
+        if (used < room)
+            used +=
+                (size_t)snprintf(out + used, room - used, "%s%s", i ? " " : "", globs->items[i]);
+    }
+    if (used >= room && d)
+        snprintf(out, room, "globs with the hash %016" PRIx64, ngt_digest_stream_value64(d));
+    for (char *c = out; *c; c++)
+        if (*c == '\t' || *c == '\n')
+            *c = '?';
+    ngt_digest_stream_free(&d);
+}
+
+enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct cli_list *operands,
+                                    const struct tok_tokenizer *t,
+                                    const struct pretok_special *special,
+                                    const struct pretok_inputs *known, struct pretok_plan *ret_plan,
+                                    struct ngt_error *reterr)
+{
+    struct pretok_inputs_config find = {
+        .operands = operands->items,
+        .operand_count = operands->count,
+        .files_from = o->files_from,
+        .include = o->include.items,
+        .include_count = o->include.count,
+        .exclude = o->exclude.items,
+        .exclude_count = o->exclude.count,
+        .format = (enum pretok_format)o->input_format,
+        .output = o->output,
+        .known = known,
+    };
+    char numbers[6][24], exclude[512];
+    const struct ngt_pair options[] = {
+        {"text_key", o->text_key},
+        {"input_format", pretok_format_name((enum pretok_format)o->input_format)},
+        {"bos", o->bos ? "yes" : "no"},
+        {"bos_id", id_text(special->bos, numbers[0])},
+        {"eos", o->eos ? "yes" : "no"},
+        {"eos_id", id_text(special->eos, numbers[1])},
+        {"parse_special", o->parse_special},
+        {"max_doc_bytes", decimal(o->max_doc_bytes, numbers[2])},
+        {"shard_tokens", decimal(o->shard_tokens, numbers[3])},
+        {"unit_bytes", decimal(o->unit_bytes, numbers[4])},
+        {"limit", o->limit_given ? decimal(o->limit, numbers[5]) : "none"},
+        {"exclude", exclude}, /* also decides about members of archives */
+    };
+    struct pretok_plan_config config = {.unit_bytes = o->unit_bytes,
+                                        .options = options,
+                                        .option_count = sizeof options / sizeof *options};
+    enum ngt_status status;
+
+    ngt_error_clear(reterr);
+    join(&o->exclude, exclude, sizeof exclude);
+    config.identity = tok_identity(t, &config.identity_count);
+    if (operands->count == 0 && !o->files_from)
+        return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
+                        "no input; give files, folders, - or --files-from");
+    status = pretok_inputs_find(&find, &config.inputs, reterr);
+    if (status == NGT_OK)
+        status = pretok_plan_build(&config, ret_plan, reterr);
+    return status;
+}

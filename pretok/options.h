@@ -1,0 +1,69 @@
+/* The command line as data, and what follows from it before anything is read. */
+#ifndef PRETOK_OPTIONS_H
+#define PRETOK_OPTIONS_H
+
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "job/plan.h"
+#include "tok/tokenizer.h"
+
+struct pretok_options {
+    const char *tokenizer, *output;
+    uint64_t threads; /* 0: all cores */
+    int input_format; /* enum pretok_format */
+    const char *text_key;
+    bool bos, eos;
+    const char *bos_token, *eos_token;
+    const char *parse_special;
+    int on_bad; /* 0 quarantine, 1 fail */
+    double max_bad;
+    bool allow_lost;
+    uint64_t max_doc_bytes, shard_tokens, unit_bytes;
+    const char *task, *pattern;
+    int engine; /* enum tok_engine */
+    const char *stats;
+    unsigned verbose;
+    bool quiet;
+    int progress;
+    struct cli_list include, exclude;
+    const char *files_from;
+    uint64_t limit;
+    bool limit_given;
+    bool check_inputs, quick; /* finish */
+    bool ids, pieces, nul;    /* encode */
+    bool json;                /* status, bench */
+};
+
+extern const struct cli_program pretok_program;
+
+/* Opens the tokenizer that the options describe. NGT_E_RANGE: an option that makes no sense. */
+NGT_NODISCARD enum ngt_status pretok_options_tokenizer(const struct pretok_options *o,
+                                                       struct tok_tokenizer **ret_tokenizer,
+                                                       struct ngt_error *reterr);
+
+/* The special ids of a run: from the tokenizer file, or as --bos-token and --eos-token say. */
+struct pretok_special {
+    uint32_t bos, eos, pad; /* NGT_NO_ID: none */
+};
+/* NGT_E_DATA: one that is to be added is not known, or no such token; the message names candidates.
+ */
+NGT_NODISCARD enum ngt_status pretok_options_special(const struct pretok_options *o,
+                                                     const struct tok_tokenizer *t,
+                                                     struct pretok_special *ret_special,
+                                                     struct ngt_error *reterr);
+
+/* --task: which share of how many; 1/1 without it. NGT_E_RANGE. */
+NGT_NODISCARD enum ngt_status pretok_options_task(const struct pretok_options *o,
+                                                  uint64_t *ret_task, uint64_t *ret_tasks,
+                                                  struct ngt_error *reterr);
+
+/* Finds the inputs and cuts them: what a run with these options would do. known: see
+ * pretok_inputs_config; may be NULL. */
+NGT_NODISCARD enum ngt_status
+pretok_options_plan(const struct pretok_options *o, const struct cli_list *operands,
+                    const struct tok_tokenizer *t, const struct pretok_special *special,
+                    const struct pretok_inputs *known, struct pretok_plan *ret_plan,
+                    struct ngt_error *reterr);
+unsigned pretok_options_threads(const struct pretok_options *o);
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * What an engine is to tokenizer.c, and what a vocabulary file becomes. A new family adds a file
+ * that fills a struct tok_model and one that fills a struct tok_engine; nothing else changes.
+ */
+#ifndef TOK_ENGINE_H
+#define TOK_ENGINE_H
+
+#include "tok/tokenizer.h"
+
+/*
+ * The one internal form of a vocabulary. Two spellings of every id: its name in the tokenizer file
+ * (what tok_find looks up) and the bytes it stands for in text (what a shard stores). All arrays
+ * are malloced and released by tok_model_done.
+ */
+struct tok_model {
+    struct ngt_vocabulary vocabulary; /* points into kinds, starts, bytes below */
+    uint8_t *kinds;                   /* [count] enum ngt_id_kind */
+    uint64_t *starts;                 /* [count + 1] */
+    uint8_t *bytes;
+    uint64_t *name_starts; /* [count + 1] offsets into names */
+    char *names;           /* not NUL-terminated each */
+    struct tok_special special;
+    const char *family;  /* "sentencepiece"; static */
+    const char *variant; /* "bpe", "unigram", ...; static */
+};
+void tok_model_done(struct tok_model *model);
+
+/*
+ * The functions of an engine. `engine` is read-only after creation and shared by all threads; what
+ * changes lives in the scratch.
+ */
+typedef enum ngt_status (*tok_scratch_new_fn)(const void *engine, void **ret_scratch,
+                                              struct ngt_error *reterr);
+typedef void (*tok_scratch_free_fn)(void *scratch);
+typedef enum ngt_status (*tok_encode_fn)(const void *engine, void *scratch, const char *text,
+                                         uint64_t n, struct tok_ids *ids, struct ngt_error *reterr);
+typedef void (*tok_engine_free_fn)(void *engine);
+
+struct tok_vtable {
+    const char *name;    /* "reference", "fast" */
+    const char *library; /* name and version of the library behind it, or NULL */
+    tok_scratch_new_fn scratch_new;
+    tok_scratch_free_fn scratch_free;
+    tok_encode_fn encode;
+    tok_engine_free_fn free;
+};
+
+struct tok_engine_instance {
+    const struct tok_vtable *vtable;
+    void *state;
+};
+
+/*
+ * Makes the engine of a SentencePiece file from its bytes [n]; they are not kept. NGT_E_DATA when
+ * the library refuses them.
+ */
+NGT_NODISCARD enum ngt_status tok_sp_engine_new(const uint8_t *bytes, uint64_t n, const char *path,
+                                                struct tok_engine_instance *ret_engine,
+                                                struct ngt_error *reterr);
+
+#endif

@@ -1,0 +1,156 @@
+/* Outputs appear whole or not at all; temporaries of dead processes are known and swept; a full
+ * disk loses nothing. */
+#include "ngt/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/wait.h>
+
+#include "shards.h"
+#include "t.h"
+
+static const char *folder;
+
+static char *at(const char *name)
+{
+    static char path[4][512];
+    static unsigned turn;
+
+    turn = (turn + 1) % 4;
+    snprintf(path[turn], sizeof *path, "%s/%s", folder, name);
+    return path[turn];
+}
+
+static unsigned files_in(const char *path)
+{
+    unsigned n = 0;
+    DIR *d = opendir(path);
+
+    T_REQUIRE(d);
+    for (struct dirent *e; (e = readdir(d)) != NULL;)
+        n += e->d_name[0] != '.';
+    closedir(d);
+    return n;
+}
+
+T_CASE(appears_at_commit)
+{
+    struct ngt_output *out = NULL;
+    uint8_t *bytes, big[100000];
+    uint64_t size;
+
+    memset(big, 'x', sizeof big);
+    T_REQUIRE(ngt_output_open(at("a"), &out, NULL) == NGT_OK);
+    for (int i = 0; i < 40; i++) {
+        T_EQ_INT(ngt_output_write(out, "0123456789", 10, NULL), NGT_OK);
+        T_EQ_INT(ngt_output_write(out, big, sizeof big, NULL), NGT_OK);
+    }
+    T_EQ_INT(ngt_output_patch(out, 3, "abc", 3, NULL), NGT_OK);
+    T_EQ_INT(ngt_output_patch(out, 4000399, "xx", 2, NULL), NGT_E_RANGE);
+    T_EQ_INT(ngt_output_write(out, "end", 3, NULL), NGT_OK);
+    T_EQ_U64(ngt_output_size(out), 4000403);
+    T_TRUE(access(at("a"), F_OK) != 0);
+    T_EQ_INT(ngt_output_commit(&out, NULL), NGT_OK);
+    T_TRUE(out == NULL);
+    T_REQUIRE(ngt_file_read(at("a"), 1 << 30, &bytes, &size, NULL) == NGT_OK);
+    T_EQ_U64(size, 4000403);
+    T_EQ_MEM(bytes, "012abc6789x", 11);
+    T_EQ_MEM(bytes + size - 4, "xend", 4);
+    free(bytes);
+    T_EQ_INT(ngt_file_read(at("a"), 100, &bytes, &size, NULL), NGT_E_DATA);
+}
+
+T_CASE(abort_leaves_nothing)
+{
+    struct ngt_output *out = NULL;
+    unsigned before = files_in(folder);
+
+    T_REQUIRE(ngt_output_open(at("b"), &out, NULL) == NGT_OK);
+    T_EQ_INT(ngt_output_write(out, "x", 1, NULL), NGT_OK);
+    T_EQ_U64(files_in(folder), before + 1);
+    ngt_output_abort(&out);
+    T_EQ_U64(files_in(folder), before);
+    T_EQ_INT(ngt_output_open(at("no/such/folder"), &out, NULL), NGT_E_IO);
+}
+
+T_CASE(a_full_disk_is_told_and_leaves_nothing)
+{
+    struct ngt_output *out = NULL;
+    struct ngt_error e;
+    uint8_t block[4096] = {1};
+    enum ngt_status status = NGT_OK;
+
+    if (access("/dev/full", W_OK) != 0)
+        T_SKIP("no /dev/full here");
+    T_REQUIRE(symlink("/dev/full", at("full")) == 0);
+    /* the temporary is a name of ours; a device can only stand in for it through the descriptor */
+    T_REQUIRE(ngt_output_open(at("c"), &out, NULL) == NGT_OK);
+    int full = open("/dev/full", O_WRONLY), low = -1;
+    for (int fd = 3; fd < 64 && low < 0; fd++) {
+        char link[64], target[512];
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        ssize_t n = readlink(link, target, sizeof target - 1);
+        if (n > 0) {
+            target[n] = '\0';
+            low = strstr(target, "/c.tmp.") ? fd : -1;
+        }
+    }
+    T_REQUIRE(full >= 0 && low >= 0 && dup2(full, low) == low);
+    close(full);
+    for (int i = 0; i < 1000 && status == NGT_OK; i++)
+        status = ngt_output_write(out, block, sizeof block, &e);
+    T_EQ_INT(status, NGT_E_IO);
+    T_EQ_INT(e.sys_errno, ENOSPC);
+    ngt_output_abort(&out);
+    T_TRUE(access(at("c"), F_OK) != 0);
+}
+
+T_CASE(stale_temporaries_are_those_of_dead_processes)
+{
+    struct ngt_output *out = NULL;
+    char name[300] = "";
+
+    T_TRUE(!ngt_output_is_stale("shard.ngt"));
+    T_TRUE(!ngt_output_is_stale("shard.ngt.tmp.elsewhere.1.0"));
+    T_REQUIRE(ngt_output_open(at("d"), &out, NULL) == NGT_OK);
+    DIR *d = opendir(folder);
+    for (struct dirent *e; (e = readdir(d)) != NULL;)
+        if (strncmp(e->d_name, "d.tmp.", 6) == 0)
+            snprintf(name, sizeof name, "%s", e->d_name);
+    closedir(d);
+    T_TRUE(name[0] && !ngt_output_is_stale(name)); /* we live */
+    ngt_output_abort(&out);
+    pid_t child = fork();
+    if (child == 0) {
+        struct ngt_output *left = NULL;
+        _exit(ngt_output_open(at("e"), &left, NULL) == NGT_OK ? 0 : 1);
+    }
+    int code;
+    T_REQUIRE(waitpid(child, &code, 0) == child && code == 0);
+    unsigned before = files_in(folder);
+    T_EQ_INT(ngt_folder_sweep(folder, NULL), NGT_OK);
+    T_EQ_U64(files_in(folder), before - 1);
+}
+
+T_CASE(folders)
+{
+    struct ngt_error e;
+
+    T_EQ_INT(ngt_folder_make(at("x/y/z"), NULL), NGT_OK);
+    T_EQ_INT(ngt_folder_make(at("x/y/z/"), NULL), NGT_OK);
+    T_EQ_INT(ngt_file_write(at("x/file"), "1", 1, NULL), NGT_OK);
+    T_EQ_INT(ngt_folder_make(at("x/file"), &e), NGT_E_DATA);
+    T_TRUE(ngt_folder_make(at("x/file/y"), &e) != NGT_OK);
+    char *joined = ngt_path_join("a/", "b");
+    T_EQ_STR(joined, "a/b");
+    free(joined);
+}
+
+int main(int argc, char **argv)
+{
+    folder = shards_folder();
+    int result = t_main(argc, argv);
+    shards_remove(folder);
+    return result;
+}

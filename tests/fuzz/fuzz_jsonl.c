@@ -1,0 +1,86 @@
+/*
+ * The JSON lines scanner on any bytes. The first byte tells how the rest is cut into chunks; whole
+ * and cut must give the same records, texts must be UTF-8, and the account must balance.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "input/jsonl.h"
+#include "input/utf8.h"
+#include "ngt/digest.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct account {
+    uint64_t documents, refused, bytes, lines;
+    struct ngt_digest_stream *digest;
+};
+
+static void note(struct account *a, enum pretok_event event, const struct pretok_record *r,
+                 const struct pretok_bytes *text)
+{
+    const uint64_t numbers[] = {event, r->record, r->offset, r->reason, r->replaced, r->error_at};
+
+    ngt_digest_stream_add(a->digest, numbers, sizeof numbers);
+    if (event == PRETOK_DOCUMENT) {
+        a->documents++;
+        if (pretok_utf8_valid_prefix(text->at + r->text_start, r->text_bytes) != r->text_bytes)
+            abort();
+        ngt_digest_stream_add(a->digest, text->at + r->text_start, r->text_bytes);
+    } else if (event == PRETOK_REFUSED) {
+        a->refused++;
+        if (r->raw_bytes > PRETOK_RAW_LIMIT || r->raw_bytes > r->full_bytes)
+            abort();
+        ngt_digest_stream_add(a->digest, r->raw, r->raw_bytes);
+    } else {
+        abort(); /* no memory for so little */
+    }
+}
+
+static struct account scan(struct pretok_jsonl *j, const uint8_t *data, size_t size, size_t step)
+{
+    struct account a = {.digest = ngt_digest_stream_new64()};
+    struct pretok_bytes text = {0};
+    struct pretok_record r;
+    enum pretok_event event;
+
+    pretok_jsonl_start(j, true);
+    for (size_t at = 0; at < size;) {
+        const uint8_t *p = data + at, *end = size - at < step ? data + size : p + step;
+        at = (size_t)(end - data);
+        while ((event = pretok_jsonl_next(j, &p, end, &text, &r)) != PRETOK_MORE)
+            note(&a, event, &r, &text);
+        if (p != end)
+            abort();
+    }
+    if ((event = pretok_jsonl_end(j, &text, &r)) != PRETOK_MORE)
+        note(&a, event, &r, &text);
+    a.lines = pretok_jsonl_lines(j);
+    if (a.documents + a.refused > a.lines)
+        abort();
+    pretok_bytes_done(&text);
+    return a;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct pretok_jsonl_config config = {.text_key = "a.b", .max_text_bytes = 64};
+    struct pretok_jsonl *j = NULL;
+
+    if (size < 1)
+        return 0;
+    if (data[0] & 0x80)
+        config.text_key = "text";
+    if (pretok_jsonl_new(&config, &j, NULL) != NGT_OK)
+        abort();
+    struct account whole = scan(j, data + 1, size - 1, size);
+    struct account cut = scan(j, data + 1, size - 1, (data[0] & 0x1F) + 1u);
+    if (whole.documents != cut.documents || whole.refused != cut.refused ||
+        whole.lines != cut.lines ||
+        ngt_digest_stream_value64(whole.digest) != ngt_digest_stream_value64(cut.digest))
+        abort();
+    ngt_digest_stream_free(&whole.digest);
+    ngt_digest_stream_free(&cut.digest);
+    pretok_jsonl_free(&j);
+    return 0;
+}

@@ -17,7 +17,7 @@
 #include "unit_reader.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
-#define SECONDS 2.0 /* a stage is repeated that long */
+#define SECONDS 1.0 /* a stage is repeated that long */
 
 struct document {
     uint64_t start, size;

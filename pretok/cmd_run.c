@@ -358,7 +358,8 @@ int pretok_cmd_run(const struct pretok_options *o, const struct cli_list *operan
             }
         }
     }
-    int code = pretok_exit(console, status, &error);
+    /* tell_end has said so */
+    int code = status == NGT_E_STOPPED ? CLI_EXIT_AGAIN : pretok_exit(console, status, &error);
     free(r.todo);
     pretok_plan_done(&r.plan);
     tok_close(&r.tokenizer);

@@ -1,7 +1,7 @@
 # Read with `.` by the tests of pretok; the scripts are called with PRETOK NGT-DUMP. Makes in $work:
 #   tok.model other.model    Llama 2's and another one from the shared data, or small ones trained here; exit 77 without
 #   in/a.jsonl in/b/c.jsonl in/d.jsonl    3000 records
-pretok=$1 dump=$2
+pretok=$(realpath "$1") dump=$(realpath "$2")
 . "$(dirname "$0")/../check.sh"
 shared=${NGT_SHARED:-$(dirname "$0")/../../../../shared}
 

@@ -1,3 +1,5 @@
+/* Spin, then sleep: see barrier.h. The count of arrivals and the generation are the whole state; a
+ * worker that has left cannot arrive for the next generation before it has seen this one open. */
 #include "barrier.h"
 
 #include <limits.h>

@@ -114,9 +114,9 @@ enum ngt_status trainer_drive(const struct trainer_drive *d, uint64_t first_step
         switch (slot->kind) {
         case TRAINER_TRAIN:
         case TRAINER_VALIDATE:
-            /* only between steps: a step begun is finished. A validation may be left out: it is
-             * made up for when the run goes on. */
-            if (slot->first && d->stopped(d->context)) {
+            /* A step begun is finished. A validation may be left out or broken off: it is made up
+             * for when the run goes on. */
+            if ((slot->first || slot->kind == TRAINER_VALIDATE) && d->stopped(d->context)) {
                 stopped = ended = true;
                 break;
             }

@@ -1,3 +1,6 @@
+/* Reference of kern/attention.h: one query at a time, every sum written out; no shortcut is taken
+ * that a faster twin takes (delta from its definition, scores computed again for the backward
+ * pass). */
 #include "kern/attention.h"
 #include "real.h"
 

@@ -1,3 +1,4 @@
+/* Reference of kern/embed.h. */
 #include "kern/embed.h"
 #include "real.h"
 

@@ -1,3 +1,4 @@
+/* The reference as a set of functions (kern/functions.h): every op has one. */
 #include "kern/functions.h"
 #include "kern/attention.h"
 #include "kern/embed.h"

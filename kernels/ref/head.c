@@ -1,3 +1,4 @@
+/* Reference of kern/head.h: one row and one vocabulary entry at a time. */
 #include "kern/head.h"
 #include "real.h"
 

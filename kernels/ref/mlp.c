@@ -1,3 +1,4 @@
+/* Reference of kern/mlp.h: one row at a time. */
 #include "kern/mlp.h"
 #include "real.h"
 

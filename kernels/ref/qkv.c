@@ -1,3 +1,4 @@
+/* Reference of kern/qkv.h: one row at a time. */
 #include "kern/qkv.h"
 #include "real.h"
 

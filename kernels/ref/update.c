@@ -1,3 +1,4 @@
+/* Reference of kern/update.h, over the flat vectors. */
 #include "kern/update.h"
 #include "real.h"
 

@@ -1,3 +1,4 @@
+/* The phases of this folder as a set: the others keep what was there before. */
 #include "functions.h"
 
 void VEC(functions)(struct kern_functions *f)

@@ -1,3 +1,8 @@
+/*
+ * The product itself: matmul_run cuts C into panels of MATMUL_WIDTH columns and MATMUL_DEPTH terms,
+ * packs that piece of B, and matmul_packed walks it column panel by column panel, so that 16
+ * columns of B stay in the first-level cache while all rows of A pass by.
+ */
 #include "matmul.h"
 #include "vector.h"
 

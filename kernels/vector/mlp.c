@@ -1,3 +1,4 @@
+/* kern/mlp.h as matrix products over a block of rows, SwiGLU eight at a time. */
 #include "kern/mlp.h"
 #include "functions.h"
 #include "rows.h"

@@ -1,3 +1,4 @@
+/* kern/qkv.h as matrix products over a block of rows. */
 #include "kern/qkv.h"
 #include "functions.h"
 #include "rows.h"

@@ -1,9 +1,8 @@
+/* kern/update.h where it is long: the sum of squares and AdamW. */
 #include "kern/update.h"
 #include "functions.h"
 #include "rows.h"
 
-/* Whole vectors may reach beyond a tile's end only where memory belongs to nobody else: they never
- * do here, the rest goes by parts. */
 void VEC(squares)(const struct kern_run *r, const struct kern_phase *p, uint32_t tile,
                   void *scratch)
 {

@@ -40,9 +40,6 @@ struct pretok_batch {
     uint64_t stored;   /* stored bytes of the unit read when it was filled */
 };
 
-/* Takes the memory that a usual batch needs, pages and all, so that a run has from its beginning what
- * it will have at its end, and none is taken in between. False when out of memory. */
-bool pretok_batch_prepare(struct pretok_batch *b);
 void pretok_batch_clear(struct pretok_batch *b);
 void pretok_batch_done(struct pretok_batch *b);
 bool pretok_batch_full(const struct pretok_batch *b);

@@ -1,4 +1,5 @@
 #include <signal.h>
+#include <stdatomic.h>
 
 #include "cli/progress.h"
 
@@ -6,7 +7,7 @@
  * The one global of the project's libraries: a signal handler can reach nothing else. It only ever
  * goes from 0 to 1.
  */
-static volatile sig_atomic_t stop_requested;
+static _Atomic int stop_requested; /* lock-free, hence fit for a handler; read by all threads */
 
 static void on_signal(int number)
 {

@@ -2,8 +2,8 @@
  * One shard, written front to back: header (blank at first), tokens as they come, the other
  * sections at commit, the section table last; then the header is patched in and the file published.
  *
- * Memory: 8 bytes a document for its start, a few bytes for provenance, and what the optional
- * sections hold. Token data is hashed block by block on its way out and never read back.
+ * Memory: about 7 bytes a document (its length and provenance), and what the optional sections
+ * hold. Token data is hashed block by block on its way out and never read back.
  */
 #include "ngt/writer.h"
 
@@ -29,8 +29,9 @@ struct ngt_writer {
     struct ngt_bytes block_hashes;
     struct ngt_digest_stream *token_digest;
 
-    uint64_t items; /* documents or sequences */
-    struct ngt_bytes starts, segments;
+    uint64_t items;           /* documents or sequences */
+    struct ngt_bytes lengths; /* varint an item: ids of a document, segments of a sequence */
+    struct ngt_bytes segments;
     struct ngt_bytes sources, provenance, loss_starts, loss_spans, doc_ids, metadata, text_hashes;
     uint64_t source_count, loss_count;
     bool have_loss, have_ids, have_metadata, have_hashes;
@@ -100,7 +101,6 @@ enum ngt_status ngt_writer_open(const char *path, const struct ngt_writer_config
         .seq_len = config->kind == NGT_PACKED ? config->seq_len : 0,
         .tokenizer = config->tokenizer,
     };
-    ngt_bytes_add64(&w->starts, 0);
     if ((status = ngt_output_open(path, &w->out, reterr)) != NGT_OK ||
         (status = ngt_output_write(w->out, blank, sizeof blank, reterr)) != NGT_OK)
         goto out;
@@ -120,7 +120,7 @@ void ngt_writer_abort(struct ngt_writer **wp)
     ngt_output_abort(&w->out);
     ngt_digest_stream_free(&w->token_digest);
     ngt_bytes_done(&w->block_hashes);
-    ngt_bytes_done(&w->starts);
+    ngt_bytes_done(&w->lengths);
     ngt_bytes_done(&w->segments);
     ngt_bytes_done(&w->sources);
     ngt_bytes_done(&w->provenance);
@@ -223,20 +223,18 @@ static enum ngt_status add_ids(struct ngt_writer *w, const uint32_t *ids, uint64
 static enum ngt_status add_loss(struct ngt_writer *w, const uint64_t *spans, uint64_t count,
                                 uint64_t length, struct ngt_error *reterr)
 {
-    uint64_t end = 0;
+    uint64_t end = 0, at = 0;
 
     if (!spans && !w->have_loss)
         return NGT_OK;
     if (!w->have_loss) {
-        /* all items so far carry loss everywhere: one span each, of the length known from the
-         * starts */
+        /* all items so far carry loss everywhere: one span each, of their length */
         w->have_loss = true;
         ngt_bytes_add64(&w->loss_starts, 0);
         for (uint64_t i = 0; i < w->items; i++) {
-            uint64_t whole =
-                w->config.kind == NGT_PACKED
-                    ? w->config.seq_len
-                    : ngt_get64(w->starts.bytes + 8 * (i + 1)) - ngt_get64(w->starts.bytes + 8 * i);
+            uint64_t whole = w->config.seq_len;
+            if (w->config.kind == NGT_DOCUMENTS)
+                (void)ngt_varint_read(w->lengths.bytes, w->lengths.size, &at, &whole);
             if (whole) {
                 ngt_bytes_add64(&w->loss_spans, 0);
                 ngt_bytes_add64(&w->loss_spans, whole);
@@ -321,8 +319,8 @@ enum ngt_status ngt_writer_doc(struct ngt_writer *w, const struct ngt_doc *doc,
         w->header.filled_docs++;
         w->header.targets += doc->count - 1;
     }
-    ngt_bytes_add64(&w->starts, w->header.tokens);
-    return w->starts.failed || w->provenance.failed || w->doc_ids.failed || w->metadata.failed ||
+    ngt_bytes_add_varint(&w->lengths, doc->count);
+    return w->lengths.failed || w->provenance.failed || w->doc_ids.failed || w->metadata.failed ||
                    w->text_hashes.failed
                ? no_memory(w, reterr)
                : NGT_OK;
@@ -364,8 +362,8 @@ enum ngt_status ngt_writer_sequence(struct ngt_writer *w, const uint32_t *ids,
     w->header.segments += segment_count;
     w->header.sequences++;
     w->items++;
-    ngt_bytes_add64(&w->starts, w->header.segments);
-    return w->starts.failed || w->segments.failed ? no_memory(w, reterr) : NGT_OK;
+    ngt_bytes_add_varint(&w->lengths, segment_count);
+    return w->lengths.failed || w->segments.failed ? no_memory(w, reterr) : NGT_OK;
 }
 
 /* ---- the other sections ---- */
@@ -495,6 +493,43 @@ static enum ngt_status add_token_sections(struct ngt_writer *w, struct ngt_error
     return add_section(w, NGT_S_BLOCK_HASHES, true, false, &w->block_hashes, reterr);
 }
 
+/* The starts, summed up from the lengths and written piece by piece: they never stand in memory. */
+static enum ngt_status add_starts(struct ngt_writer *w, enum ngt_section_kind kind,
+                                  struct ngt_error *reterr)
+{
+    uint8_t piece[8192];
+    uint64_t used = 8, at = 0, sum = 0, length;
+    struct ngt_digest_stream *digest = ngt_digest_stream_new64();
+    enum ngt_status status = digest ? pad(w, reterr) : no_memory(w, reterr);
+    struct ngt_section s = {.kind = kind,
+                            .required = true,
+                            .encoding = NGT_RAW,
+                            .offset = ngt_output_size(w->out),
+                            .stored_bytes = 8 * (w->items + 1),
+                            .logical_bytes = 8 * (w->items + 1)};
+
+    ngt_put64(piece, 0);
+    for (uint64_t i = 0; i <= w->items && status == NGT_OK; i++) {
+        if (used == sizeof piece || i == w->items) {
+            ngt_digest_stream_add(digest, piece, used);
+            status = ngt_output_write(w->out, piece, used, reterr);
+            used = 0;
+        }
+        if (i < w->items && status == NGT_OK) {
+            (void)ngt_varint_read(w->lengths.bytes, w->lengths.size, &at, &length);
+            sum += length;
+            ngt_put64(piece + used, sum);
+            used += 8;
+        }
+    }
+    if (status == NGT_OK) {
+        s.hash = ngt_digest_stream_value64(digest);
+        w->sections[w->section_count++] = s;
+    }
+    ngt_digest_stream_free(&digest);
+    return status;
+}
+
 static enum ngt_status add_all(struct ngt_writer *w, const struct ngt_counter *counters,
                                uint64_t counter_count, struct ngt_error *reterr)
 {
@@ -502,8 +537,7 @@ static enum ngt_status add_all(struct ngt_writer *w, const struct ngt_counter *c
     enum ngt_status status;
 
     if ((status = add_token_sections(w, reterr)) != NGT_OK ||
-        (status = add_section(w, packed ? NGT_S_SEQ_STARTS : NGT_S_DOC_STARTS, true, false,
-                              &w->starts, reterr)) != NGT_OK)
+        (status = add_starts(w, packed ? NGT_S_SEQ_STARTS : NGT_S_DOC_STARTS, reterr)) != NGT_OK)
         return status;
     if (packed &&
         (status = add_section(w, NGT_S_SEGMENTS, true, false, &w->segments, reterr)) != NGT_OK)

@@ -1,0 +1,28 @@
+/* The growing array of ids that engines append to. */
+#include <stdlib.h>
+
+#include "tok/tokenizer.h"
+
+void tok_ids_done(struct tok_ids *ids)
+{
+    free(ids->ids);
+    *ids = (struct tok_ids){0};
+}
+
+enum ngt_status tok_ids_reserve(struct tok_ids *ids, uint64_t n, struct ngt_error *reterr)
+{
+    if (n <= ids->room - ids->count)
+        return NGT_OK;
+    uint64_t room = ids->room + ids->room / 2 + 1024;
+    if (room < ids->count + n)
+        room = ids->count + n;
+    uint32_t *grown = n < UINT64_MAX / 16 && room < UINT64_MAX / 16
+                          ? realloc(ids->ids, room * sizeof *grown)
+                          : NULL;
+    if (!grown)
+        return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
+                        "out of memory for %llu ids", (unsigned long long)room);
+    ids->ids = grown;
+    ids->room = room;
+    return NGT_OK;
+}

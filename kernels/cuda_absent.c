@@ -6,6 +6,5 @@ enum kern_status kern_cuda_new(const struct kern_config *config, struct kern_bac
 {
     (void)config, (void)ret_backend;
     return kern_fail(reterr, KERN_E_UNAVAILABLE,
-                     "this build has no CUDA device half: use --device cpu, or build with "
-                     "-Dcuda=enabled where nvcc is installed");
+                     "this build has no CUDA device half: use --device cpu");
 }

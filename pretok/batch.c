@@ -6,6 +6,19 @@
 /* Kept from batch to batch; beyond, it was a giant document's. */
 #define KEEP (8u << 20)
 
+bool pretok_batch_prepare(struct pretok_batch *b)
+{
+    /* the last document may stand out a little; ids of prose take a third of the text's bytes in
+     * number, and room for half costs address space only */
+    const uint64_t text = PRETOK_BATCH_TEXT + (64u << 10), ids = text / 2, usual = text / 3;
+
+    if (!pretok_bytes_reserve(&b->text, text) || tok_ids_reserve(&b->ids, ids, NULL) != NGT_OK)
+        return false;
+    memset(b->text.at, 0, text);
+    memset(b->ids.ids, 0, usual * sizeof *b->ids.ids);
+    return true;
+}
+
 void pretok_batch_clear(struct pretok_batch *b)
 {
     b->count = 0;

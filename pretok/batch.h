@@ -40,6 +40,12 @@ struct pretok_batch {
     uint64_t stored;   /* stored bytes of the unit read when it was filled */
 };
 
+/*
+ * Takes the memory that a usual batch needs, pages and all: buffers are allocated once, before the
+ * first record, and what a run takes at its beginning is what it takes at its end, however large
+ * its input. False when out of memory.
+ */
+bool pretok_batch_prepare(struct pretok_batch *b);
 void pretok_batch_clear(struct pretok_batch *b);
 void pretok_batch_done(struct pretok_batch *b);
 bool pretok_batch_full(const struct pretok_batch *b);

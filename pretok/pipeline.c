@@ -398,7 +398,8 @@ static enum ngt_status prepare(struct pipeline *p, struct worker *workers, struc
     uint64_t count = 4 * (uint64_t)c->threads + 4;
     p->free = calloc(count, sizeof *p->free);
     for (; p->free && p->batch_count < count; p->batch_count++)
-        if (!(p->free[p->free_count++] = calloc(1, sizeof(struct pretok_batch))))
+        if (!(p->free[p->free_count++] = calloc(1, sizeof(struct pretok_batch))) ||
+            !pretok_batch_prepare(p->free[p->batch_count]))
             break;
     if (p->batch_count < count)
         return ngt_fail(reterr, NGT_E_NOMEM, NULL, HERE, "out of memory for %u threads",

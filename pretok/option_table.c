@@ -15,7 +15,7 @@ static const char *const progress_choices[] = {"auto", "always", "never", NULL};
 
 #define TOKENIZER_OPTIONS \
     {.name = "tokenizer", .letter = 't', .argument = "FILE", .type = CLI_STRING, .target = AT(tokenizer), \
-     .help = "tokenizer file (SentencePiece .model)"}, \
+     .group = "Tokenizer", .help = "tokenizer file (SentencePiece .model)"}, \
     {.name = "parse-special", .argument = "none|all|LIST", .type = CLI_STRING, .target = AT(parse_special), \
      .fallback = "none", .group = "Tokenizer", \
      .help = "which control tokens are recognised in text (names, separated by commas)"}, \
@@ -61,7 +61,7 @@ static const char *const progress_choices[] = {"auto", "always", "never", NULL};
 
 #define JOB_OPTIONS \
     {.name = "output", .letter = 'o', .argument = "DIR", .type = CLI_STRING, .target = AT(output), \
-     .help = "folder of the data set"}, \
+     .group = "Output", .help = "folder of the data set"}, \
     {.name = "shard-tokens", .argument = "N", .type = CLI_SIZE, .target = AT(shard_tokens), .fallback = "256Mi", \
      .min = 1, .group = "Output", .help = "begin another shard after N"}, \
     {.name = "unit-bytes", .argument = "N", .type = CLI_SIZE, .target = AT(unit_bytes), .fallback = "256Mi", \

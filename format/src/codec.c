@@ -100,22 +100,33 @@ enum ngt_status ngt_compress(const struct ngt_bytes *in, struct ngt_bytes *ret_o
 {
     uint64_t bound = ZSTD_compressBound(in->size);
     struct ngt_bytes out = {.bytes = malloc(bound), .room = bound};
+    ZSTD_CCtx *context = ZSTD_createCCtx();
+    enum ngt_status status = NGT_OK;
 
-    if (in->failed || !out.bytes) {
-        ngt_bytes_done(&out);
-        return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
-                        "out of memory for a section");
+    if (in->failed || !out.bytes || !context) {
+        status = ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
+                          "out of memory for a section");
+        goto out;
     }
-    out.size = ZSTD_compress(out.bytes, bound, in->bytes ? in->bytes : (const uint8_t *)"",
-                             in->size, LEVEL);
+    /* level 9 alone takes up to 16 MB for a section of half a megabyte, and so makes a writer's
+     * memory depend on its shard; with these it is 2 MB whatever comes */
+    ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, LEVEL);
+    ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, 17);
+    ZSTD_CCtx_setParameter(context, ZSTD_c_hashLog, 17);
+    ZSTD_CCtx_setParameter(context, ZSTD_c_chainLog, 17);
+    out.size = ZSTD_compress2(context, out.bytes, bound,
+                              in->bytes ? in->bytes : (const uint8_t *)"", in->size);
     if (ZSTD_isError(out.size)) {
-        const char *why = ZSTD_getErrorName(out.size);
-        ngt_bytes_done(&out);
-        return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
-                        "zstd cannot compress a section: %s", why);
+        status = ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
+                          "zstd cannot compress a section: %s", ZSTD_getErrorName(out.size));
+        goto out;
     }
     *ret_out = out;
-    return NGT_OK;
+    out = (struct ngt_bytes){0};
+out:
+    ZSTD_freeCCtx(context);
+    ngt_bytes_done(&out);
+    return status;
 }
 
 enum ngt_status ngt_decompress(const uint8_t *in, uint64_t n, uint64_t logical, const char *path,

@@ -51,11 +51,26 @@ struct tok_engine_instance {
 };
 
 /*
- * Makes the engine of a SentencePiece file from its bytes [n]; they are not kept. NGT_E_DATA when
- * the library refuses them.
+ * Makes the reference engine of a SentencePiece file from its bytes [n]; they are not kept.
+ * NGT_E_DATA when the library refuses them.
  */
 NGT_NODISCARD enum ngt_status tok_sp_engine_new(const uint8_t *bytes, uint64_t n, const char *path,
                                                 struct tok_engine_instance *ret_engine,
                                                 struct ngt_error *reterr);
+
+/*
+ * One vocabulary format. probe: do these bytes look like it? Decides which loader a file goes to.
+ * load: bytes [n] to vocabulary and engine; it may change the bytes, which are not kept. On failure
+ * it has released what it made. NGT_E_DATA: damaged, or a part that is not understood, named.
+ */
+struct tok_family {
+    const char *name; /* "SentencePiece models (.model)" */
+    bool takes_pattern;
+    bool (*probe)(const uint8_t *bytes, uint64_t n);
+    enum ngt_status (*load)(const struct tok_config *config, uint8_t *bytes, uint64_t n,
+                            struct tok_model *ret_model, struct tok_engine_instance *ret_engine,
+                            struct ngt_error *reterr);
+};
+extern const struct tok_family tok_family_sentencepiece;
 
 #endif

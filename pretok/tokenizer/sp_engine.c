@@ -1,7 +1,8 @@
-/* The reference engine of SentencePiece files: the library as it is. */
+/* SentencePiece files: the reference engine, which is the library as it is. */
 #include <stdlib.h>
 
 #include "engine.h"
+#include "load/sp_model.h"
 #include "sp_shim.h"
 
 #define SP_LIBRARY "sentencepiece " TOK_SENTENCEPIECE_VERSION
@@ -87,3 +88,28 @@ enum ngt_status tok_sp_engine_new(const uint8_t *bytes, uint64_t n, const char *
     *ret_engine = (struct tok_engine_instance){&sp_vtable, model};
     return NGT_OK;
 }
+
+static enum ngt_status load(const struct tok_config *config, uint8_t *bytes, uint64_t n,
+                            struct tok_model *ret_model, struct tok_engine_instance *ret_engine,
+                            struct ngt_error *reterr)
+{
+    bool list = config->parse_special == TOK_PARSE_LIST;
+    enum ngt_status status =
+        tok_sp_model_read(bytes, n, config->path, config->parse_special == TOK_PARSE_ALL,
+                          list ? config->special_list : NULL, list ? config->special_count : 0,
+                          ret_model, reterr);
+
+    if (status != NGT_OK)
+        return status;
+    status = tok_sp_engine_new(bytes, n, config->path, ret_engine, reterr);
+    if (status != NGT_OK)
+        tok_model_done(ret_model);
+    return status;
+}
+
+const struct tok_family tok_family_sentencepiece = {
+    .name = "SentencePiece models (.model)",
+    .takes_pattern = false,
+    .probe = tok_sp_model_probe,
+    .load = load,
+};

@@ -1,17 +1,21 @@
 /* Which file is it, which engine reads it; all else is the engine's. */
 #include "tok/tokenizer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine.h"
 #include "ngt/file.h"
-#include "sp_model.h"
-#include "special_strings.h"
+#include "text/special_strings.h"
 
 /* The largest vocabularies in use take some 20 MB. */
 #define FILE_LIMIT (1u << 30)
-#define UNDERSTOOD "understood are SentencePiece models (.model)"
+
+static const struct tok_family *const families[] = {
+    &tok_family_sentencepiece,
+};
+#define FAMILY_COUNT (sizeof families / sizeof *families)
 
 struct tok_tokenizer {
     struct tok_model model;
@@ -52,6 +56,7 @@ static enum ngt_status refuse(const uint8_t *bytes, uint64_t n, const char *path
 {
     const char *what = "not a tokenizer file";
     uint64_t i = 0;
+    char known[160] = "";
 
     while (i < n && (bytes[i] == ' ' || bytes[i] == '\n' || bytes[i] == '\r' || bytes[i] == '\t'))
         i++;
@@ -63,7 +68,12 @@ static enum ngt_status refuse(const uint8_t *bytes, uint64_t n, const char *path
         what = "JSON: a tokenizer.json is not understood by this version yet";
     else if (is_rank_line(bytes, n))
         what = "a rank file (.tiktoken), not understood by this version yet";
-    return ngt_fail(reterr, NGT_E_DATA, path, NGT_NO_POS, NGT_NO_POS, "%s; " UNDERSTOOD, what);
+    for (size_t f = 0; f < FAMILY_COUNT; f++) {
+        size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, "%s%s", f ? ", " : "", families[f]->name);
+    }
+    return ngt_fail(reterr, NGT_E_DATA, path, NGT_NO_POS, NGT_NO_POS, "%s; understood are %s", what,
+                    known);
 }
 
 static void describe(struct tok_tokenizer *t)
@@ -107,22 +117,25 @@ enum ngt_status tok_open(const struct tok_config *config, struct tok_tokenizer *
                          struct ngt_error *reterr)
 {
     struct tok_tokenizer *t = NULL;
+    const struct tok_family *family = NULL;
     uint8_t *bytes = NULL;
     uint64_t size = 0;
     enum ngt_status status;
-    bool list = config->parse_special == TOK_PARSE_LIST;
 
     ngt_error_clear(reterr);
     status = ngt_file_read(config->path, FILE_LIMIT, &bytes, &size, reterr);
     if (status != NGT_OK)
         goto out;
-    if (!tok_sp_model_probe(bytes, size)) {
+    for (size_t f = 0; f < FAMILY_COUNT && !family; f++)
+        if (families[f]->probe(bytes, size))
+            family = families[f];
+    if (!family) {
         status = refuse(bytes, size, config->path, reterr);
         goto out;
     }
-    if (config->pattern) {
+    if (config->pattern && !family->takes_pattern) {
         status = ngt_fail(reterr, NGT_E_DATA, config->path, NGT_NO_POS, NGT_NO_POS,
-                          "--pattern belongs to rank files; a SentencePiece model has no split");
+                          "--pattern belongs to rank files; this file says itself how to split text");
         goto out;
     }
     t = calloc(1, sizeof *t);
@@ -132,12 +145,7 @@ enum ngt_status tok_open(const struct tok_config *config, struct tok_tokenizer *
         goto out;
     }
     t->digest = ngt_digest128(bytes, size); /* of the file, before anything is changed in it */
-    status = tok_sp_model_read(bytes, size, config->path, config->parse_special == TOK_PARSE_ALL,
-                               list ? config->special_list : NULL, list ? config->special_count : 0,
-                               &t->model, reterr);
-    if (status != NGT_OK)
-        goto out;
-    status = tok_sp_engine_new(bytes, size, config->path, &t->engine, reterr);
+    status = family->load(config, bytes, size, &t->model, &t->engine, reterr);
     if (status != NGT_OK)
         goto out;
     status = count_strings(t, config, reterr);

@@ -6,7 +6,7 @@
  * Two passes over the pieces: one counts and checks, one fills arrays of exactly that size, so that
  * what is allocated is bounded by the file.
  */
-#include "sp_model.h"
+#include "load/sp_model.h"
 
 #include <stdlib.h>
 #include <string.h>

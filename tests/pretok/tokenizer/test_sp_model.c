@@ -1,8 +1,8 @@
 /* A SentencePiece file, written here field by field, to a vocabulary; and every cut and flip of it.
  */
-#include "sp_model.h"
+#include "load/sp_model.h"
 
-#include "special_strings.h"
+#include "text/special_strings.h"
 #include "t.h"
 
 struct file {

@@ -2,7 +2,7 @@
  * A sorted list of strings, walked like a trie by narrowing a range. Nearly all text is passed over
  * by one table look-up a byte: few bytes start a control token.
  */
-#include "special_strings.h"
+#include "text/special_strings.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -46,9 +46,9 @@ bool tok_split_covers(const struct tok_split *split);
  * NGT_E_NOMEM only, and only from the matcher.
  */
 NGT_NODISCARD enum ngt_status tok_split_ends(const struct tok_split *split,
-                                             struct tok_split_scratch *scratch,
-                                             const uint8_t *text, uint64_t n, uint64_t from,
-                                             uint32_t *ret_ends, uint64_t room, uint64_t *ret_count,
+                                             struct tok_split_scratch *scratch, const uint8_t *text,
+                                             uint64_t n, uint64_t from, uint32_t *ret_ends,
+                                             uint64_t room, uint64_t *ret_count,
                                              struct ngt_error *reterr);
 
 /*
@@ -56,8 +56,8 @@ NGT_NODISCARD enum ngt_status tok_split_ends(const struct tok_split *split,
  * there is none. An empty match is one. Works for every split.
  */
 NGT_NODISCARD enum ngt_status tok_split_find(const struct tok_split *split,
-                                             struct tok_split_scratch *scratch,
-                                             const uint8_t *text, uint64_t n, uint64_t from,
-                                             bool *ret_found, uint64_t *ret_start,
-                                             uint64_t *ret_end, struct ngt_error *reterr);
+                                             struct tok_split_scratch *scratch, const uint8_t *text,
+                                             uint64_t n, uint64_t from, bool *ret_found,
+                                             uint64_t *ret_start, uint64_t *ret_end,
+                                             struct ngt_error *reterr);
 #endif

@@ -1,0 +1,222 @@
+/* Encoding: a word to ids. The merging itself is in chain.c and, as its definition, in merge.c. */
+#include "model/bpe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/bpe_form.h"
+#include "model/chain.h"
+
+#define UNKNOWN_UNIT UINT32_MAX /* in an array of symbols: a character that is none */
+
+struct tok_bpe_scratch {
+    struct tok_merge merge;
+    struct tok_chain chain;
+    uint32_t *symbols;
+    uint64_t room;
+};
+
+/* Where ids go, and whether the last one was an unknown that the next may join. */
+struct sink {
+    uint32_t *ids;
+    uint64_t count;
+    bool open_run;
+};
+
+enum ngt_status tok_bpe_scratch_new(const struct tok_bpe *bpe, struct tok_bpe_scratch **ret_scratch,
+                                    struct ngt_error *reterr)
+{
+    struct tok_bpe_scratch *s = calloc(1, sizeof *s);
+
+    (void)bpe;
+    if (!s)
+        return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
+                        "out of memory for the tokenizer");
+    s->chain.merge = &s->merge;
+    *ret_scratch = s;
+    return NGT_OK;
+}
+
+void tok_bpe_scratch_free(struct tok_bpe_scratch **scratch)
+{
+    if (!*scratch)
+        return;
+    tok_merge_done(&(*scratch)->merge);
+    tok_chain_done(&(*scratch)->chain);
+    free((*scratch)->symbols);
+    free(*scratch);
+    *scratch = NULL;
+}
+
+uint64_t tok_bpe_ids_per_byte(const struct tok_bpe *bpe)
+{
+    return bpe->marker && bpe->unknown == TOK_UNKNOWN_BYTES ? 3 : 1;
+}
+
+static enum ngt_status reserve(struct tok_bpe_scratch *s, uint64_t n, struct ngt_error *reterr)
+{
+    if (n <= s->room)
+        return NGT_OK;
+    uint32_t *grown = realloc(s->symbols, (n + n / 2) * sizeof *grown);
+    if (!grown)
+        return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
+                        "out of memory for a word of %llu bytes", (unsigned long long)n);
+    s->symbols = grown;
+    s->room = n + n / 2;
+    return NGT_OK;
+}
+
+/* The ids of one character that has none of its own. */
+static void put_unknown(const struct tok_bpe *b, const uint8_t *text, uint64_t size,
+                        struct sink *out)
+{
+    static const uint8_t marker[3] = {0xE2, 0x96, 0x81};
+    bool bytes = b->unknown == TOK_UNKNOWN_BYTES;
+
+    if (b->marker && size == 1 && text[0] == ' ') {
+        text = marker;
+        size = 3;
+    }
+    for (uint64_t i = 0; i < size && bytes; i++)
+        bytes = b->byte_ids[text[i]] != TOK_NO_SYMBOL;
+    if (bytes) {
+        for (uint64_t i = 0; i < size; i++)
+            out->ids[out->count++] = b->byte_ids[text[i]];
+        out->open_run = false;
+    } else if (b->unknown != TOK_UNKNOWN_DROP) {
+        if (!(out->open_run && b->unknown == TOK_UNKNOWN_FUSED))
+            out->ids[out->count++] = b->unknown_id;
+        out->open_run = true;
+    }
+}
+
+/* Symbols [count] of text[*at ...] to ids; *at moves on. */
+static void put_symbols(const struct tok_bpe *b, const uint8_t *text, uint64_t n, uint64_t *at,
+                        const uint32_t *symbols, uint64_t count, struct sink *out)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        uint32_t s = symbols[i];
+        if (s < b->ids) {
+            out->ids[out->count++] = s;
+            out->open_run = false;
+            *at += b->items[s].size;
+            continue;
+        }
+        uint64_t end = *at + (s == UNKNOWN_UNIT ? tok_bpe_unit(b, text, n, *at) : b->items[s].size);
+        while (*at < end) {
+            uint64_t size = tok_bpe_unit(b, text, n, *at);
+            put_unknown(b, text + *at, size, out);
+            *at += size;
+        }
+    }
+}
+
+/* The id that the word is spelt like. */
+static uint32_t whole_word(const struct tok_bpe *b, const uint8_t *text, uint64_t n)
+{
+    const struct tok_trie *tries[2] = {&b->trie, &b->rare_words};
+
+    for (int i = 0; i < 2; i++) {
+        tok_trie_unit u = (uint64_t)TOK_TRIE_NONE << 8;
+        uint32_t base = tries[i]->root;
+        uint64_t at = 0;
+        if (!tries[i]->units || n > tries[i]->max_bytes)
+            continue;
+        while (at < n && tok_trie_step(tries[i], base, text[at], &u)) {
+            base = tok_trie_base(u);
+            at++;
+        }
+        if (at == n && tok_trie_value(u) < b->ids)
+            return tok_trie_value(u);
+    }
+    return TOK_NO_SYMBOL;
+}
+
+enum ngt_status tok_bpe_encode(const struct tok_bpe *b, struct tok_bpe_scratch *s,
+                               const uint8_t *text, uint64_t n, uint32_t *ret_ids,
+                               uint64_t *ret_count, struct ngt_error *reterr)
+{
+    struct sink out = {.ids = ret_ids};
+    uint64_t at = 0, stop = 0, count = 0;
+    enum ngt_status status;
+
+    if (!b->chains)
+        return tok_bpe_encode_plain(b, s, text, n, ret_ids, ret_count, reterr);
+    if (b->whole_word && n) {
+        uint32_t id = whole_word(b, text, n);
+        if (id != TOK_NO_SYMBOL) {
+            ret_ids[0] = id;
+            *ret_count = 1;
+            return NGT_OK;
+        }
+    }
+    while (at < n) {
+        uint32_t *symbols = out.ids + out.count;
+        if (b->has_hidden) {
+            status = reserve(s, n - at, reterr);
+            if (status != NGT_OK)
+                return status;
+            symbols = s->symbols;
+        }
+        status = tok_chain_run(&s->chain, b, text, n, at, symbols, &count, &stop, reterr);
+        if (status != NGT_OK)
+            return status;
+        if (b->has_hidden) {
+            put_symbols(b, text, n, &at, symbols, count, &out);
+        } else {
+            out.count += count;
+            out.open_run &= count == 0;
+        }
+        at = stop;
+        if (at < n) {
+            /* without its character the neighbours may merge: only the definition knows */
+            if (b->unknown == TOK_UNKNOWN_DROP)
+                return tok_bpe_encode_plain(b, s, text, n, ret_ids, ret_count, reterr);
+            uint64_t size = tok_bpe_unit(b, text, n, at);
+            put_unknown(b, text + at, size, &out);
+            at += size;
+        }
+    }
+    *ret_count = out.count;
+    return NGT_OK;
+}
+
+enum ngt_status tok_bpe_encode_plain(const struct tok_bpe *b, struct tok_bpe_scratch *s,
+                                     const uint8_t *text, uint64_t n, uint32_t *ret_ids,
+                                     uint64_t *ret_count, struct ngt_error *reterr)
+{
+    struct sink out = {.ids = ret_ids};
+    uint64_t units = 0, count = 0, begin = 0;
+    enum ngt_status status = reserve(s, n, reterr);
+
+    if (status != NGT_OK)
+        return status;
+    if (b->whole_word && n) {
+        uint32_t id = whole_word(b, text, n);
+        if (id != TOK_NO_SYMBOL) {
+            ret_ids[0] = id;
+            *ret_count = 1;
+            return NGT_OK;
+        }
+    }
+    for (uint64_t at = 0; at < n;) {
+        uint64_t size = tok_bpe_unit(b, text, n, at);
+        uint32_t symbol = tok_bpe_initial(b, text, at, size);
+        at += size;
+        if (symbol == TOK_NO_SYMBOL && b->unknown == TOK_UNKNOWN_DROP)
+            continue;
+        s->symbols[units++] = symbol == TOK_NO_SYMBOL ? UNKNOWN_UNIT : symbol;
+    }
+    status = tok_merge_run(&s->merge, &b->rules, s->symbols, units, &count, NULL, reterr);
+    if (status != NGT_OK)
+        return status;
+    if (b->unknown == TOK_UNKNOWN_DROP) {
+        for (uint64_t i = 0; i < count; i++)
+            if (s->symbols[i] < b->ids)
+                out.ids[out.count++] = s->symbols[i];
+    } else {
+        put_symbols(b, text, n, &begin, s->symbols, count, &out);
+    }
+    *ret_count = out.count;
+    return NGT_OK;
+}

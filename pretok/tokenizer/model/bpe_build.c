@@ -1,0 +1,231 @@
+/* From the rules of a vocabulary to what chain.c needs of it: see chain.h for the terms. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/bpe_form.h"
+#include "model/merge.h"
+
+static enum ngt_status no_memory(const char *path, struct ngt_error *reterr)
+{
+    return ngt_fail(reterr, NGT_E_NOMEM, path, NGT_NO_POS, NGT_NO_POS,
+                    "out of memory for the vocabulary");
+}
+
+void tok_bpe_free(struct tok_bpe **bpe)
+{
+    if (!*bpe)
+        return;
+    tok_rule_table_done(&(*bpe)->rules);
+    tok_rule_table_done(&(*bpe)->proper);
+    tok_trie_done(&(*bpe)->trie);
+    tok_trie_done(&(*bpe)->rare_words);
+    free((*bpe)->items);
+    free((*bpe)->starts);
+    free((*bpe)->bytes);
+    free(*bpe);
+    *bpe = NULL;
+}
+
+static bool joins(const struct tok_bpe *b, uint32_t left, uint32_t right, uint32_t result)
+{
+    uint64_t l = b->items[left].size, r = b->items[right].size;
+    const uint8_t *whole = b->bytes + b->starts[result];
+
+    return b->items[result].size == l + r && memcmp(whole, b->bytes + b->starts[left], l) == 0 &&
+           memcmp(whole + l, b->bytes + b->starts[right], r) == 0;
+}
+
+static enum ngt_status add_rules(struct tok_bpe *b, const struct tok_bpe_config *c,
+                                 const char *path, struct ngt_error *reterr)
+{
+    enum ngt_status status = tok_rule_table_init(&b->rules, c->rule_count, reterr);
+
+    for (uint64_t i = 0; i < c->rule_count && status == NGT_OK; i++) {
+        const struct tok_bpe_rule *r = &c->rules[i];
+        if (r->left >= c->symbols || r->right >= c->symbols || r->result >= c->symbols ||
+            r->rank == TOK_RULE_NONE)
+            return ngt_fail(reterr, NGT_E_DATA, path, NGT_NO_POS, i,
+                            "merge %llu names a token that does not exist", (unsigned long long)i);
+        tok_rule_table_put(&b->rules, r->left, r->right, r->rank, r->result);
+        /* a rule whose result is spelt otherwise (odd files) leaves only the definition */
+        b->chains = b->chains && joins(b, r->left, r->right, r->result);
+    }
+    return status;
+}
+
+static bool build_trie(struct tok_bpe *b, struct tok_trie *trie, bool odd_only)
+{
+    struct tok_trie_key *keys = malloc((b->symbols + 1ull) * sizeof *keys);
+    uint64_t count = 0;
+    bool done;
+
+    if (!keys)
+        return false;
+    for (uint32_t s = 0; s < b->symbols; s++)
+        if (b->items[s].size && (!odd_only || (!b->items[s].valid && s < b->ids)))
+            keys[count++] = (struct tok_trie_key){b->bytes + b->starts[s], b->items[s].size, s};
+    done = (odd_only && count == 0) || tok_trie_init(trie, keys, count, NULL) == NGT_OK;
+    free(keys);
+    return done;
+}
+
+/* The unit that a spelling ends at. */
+static tok_trie_unit *unit_of(const struct tok_bpe *b, uint32_t s)
+{
+    const uint8_t *text = b->bytes + b->starts[s];
+    uint32_t base = b->trie.root;
+    uint64_t at = 0;
+
+    for (uint32_t i = 0; i < b->items[s].size; i++) {
+        at = base ^ text[i];
+        base = tok_trie_base(b->trie.units[at]);
+    }
+    return &b->trie.units[at];
+}
+
+/* Which symbols are valid, and by which rule; the others leave the trie. */
+static enum ngt_status find_valid(struct tok_bpe *b, struct ngt_error *reterr)
+{
+    struct tok_merge merge = {0};
+    uint64_t longest = b->trie.max_bytes;
+    uint32_t *symbols = malloc((longest + 1) * sizeof *symbols);
+    enum ngt_status status = symbols ? NGT_OK : no_memory(NULL, reterr);
+
+    for (uint32_t s = 0; s < b->symbols && status == NGT_OK; s++) {
+        struct tok_bpe_symbol *item = &b->items[s];
+        const uint8_t *text = b->bytes + b->starts[s];
+        struct tok_merge_last last = {TOK_NO_SYMBOL, TOK_NO_SYMBOL, 0};
+        uint64_t units = 0, count = 0;
+        bool known = item->size != 0;
+        for (uint64_t at = 0; at < item->size && known;) {
+            uint64_t size = tok_bpe_unit(b, text, item->size, at);
+            symbols[units] = tok_bpe_initial(b, text, at, size);
+            known = symbols[units++] != TOK_NO_SYMBOL;
+            at += size;
+        }
+        if (!known)
+            continue;
+        status = tok_merge_run(&merge, &b->rules, symbols, units, &count, &last, reterr);
+        if (count != 1 || symbols[0] != s)
+            continue;
+        item->valid = true;
+        item->left = last.left;
+        item->right = last.right;
+        item->born = last.left == TOK_NO_SYMBOL ? 0 : last.rank + 1;
+    }
+    tok_merge_done(&merge);
+    free(symbols);
+    for (uint32_t s = 0; s < b->symbols && status == NGT_OK; s++)
+        if (b->items[s].size && !b->items[s].valid)
+            *unit_of(b, s) |= (tok_trie_unit)TOK_TRIE_NONE << 8;
+    /* of symbols spelt alike one at most is valid */
+    for (uint32_t s = 0; s < b->symbols && status == NGT_OK; s++) {
+        if (b->items[s].valid) {
+            tok_trie_unit *u = unit_of(b, s);
+            *u = (*u & ~((tok_trie_unit)TOK_TRIE_NONE << 8)) | (tok_trie_unit)s << 8;
+        }
+    }
+    return status;
+}
+
+static enum ngt_status relate(struct tok_bpe *b, struct ngt_error *reterr)
+{
+    uint64_t merged = 0;
+    enum ngt_status status;
+
+    for (uint32_t s = 0; s < b->symbols; s++)
+        merged += b->items[s].valid && b->items[s].born;
+    status = tok_rule_table_init(&b->proper, merged, reterr);
+    b->regular = true;
+    for (uint32_t s = 0; s < b->symbols && status == NGT_OK; s++) {
+        struct tok_bpe_symbol *item = &b->items[s];
+        const uint8_t *text = b->bytes + b->starts[s];
+        uint32_t base = b->trie.root;
+        item->shorter = TOK_NO_SYMBOL;
+        if (!item->valid)
+            continue;
+        if (item->born) {
+            tok_rule_table_put(&b->proper, item->left, item->right, item->born - 1, s);
+            b->regular = b->regular && item->born >= b->items[item->left].born &&
+                         item->born >= b->items[item->right].born;
+        }
+        for (uint32_t i = 0; i + 1 < item->size; i++) {
+            tok_trie_unit u = b->trie.units[base ^ text[i]];
+            if (tok_trie_value(u) != TOK_TRIE_NONE)
+                item->shorter = tok_trie_value(u);
+            base = tok_trie_base(u);
+        }
+    }
+    return status;
+}
+
+static bool copy_spellings(struct tok_bpe *b, const struct tok_bpe_config *c)
+{
+    uint64_t total = c->starts[c->symbols] - c->starts[0];
+
+    b->items = calloc(c->symbols + 1ull, sizeof *b->items);
+    b->starts = malloc((c->symbols + 1ull) * sizeof *b->starts);
+    b->bytes = malloc(total + 1);
+    if (!b->items || !b->starts || !b->bytes)
+        return false;
+    memcpy(b->bytes, c->bytes + c->starts[0], total);
+    for (uint64_t s = 0; s <= c->symbols; s++)
+        b->starts[s] = c->starts[s] - c->starts[0];
+    for (uint32_t s = 0; s < c->symbols; s++)
+        b->items[s] = (struct tok_bpe_symbol){.left = TOK_NO_SYMBOL,
+                                              .right = TOK_NO_SYMBOL,
+                                              .shorter = TOK_NO_SYMBOL,
+                                              .size = (uint32_t)(b->starts[s + 1] - b->starts[s]),
+                                              .initial = c->initial[s]};
+    return true;
+}
+
+enum ngt_status tok_bpe_new(const struct tok_bpe_config *c, const char *path,
+                            struct tok_bpe **ret_bpe, struct ngt_error *reterr)
+{
+    struct tok_bpe *b = NULL;
+    enum ngt_status status;
+
+    if (c->symbols >= TOK_NO_SYMBOL || c->ids > c->symbols)
+        return ngt_fail(reterr, NGT_E_DATA, path, NGT_NO_POS, NGT_NO_POS,
+                        "%u tokens; the engine takes fewer than %u", c->symbols, TOK_NO_SYMBOL);
+    b = calloc(1, sizeof *b);
+    if (!b || !copy_spellings(b, c)) {
+        status = no_memory(path, reterr);
+        goto out;
+    }
+    b->ids = c->ids;
+    b->symbols = c->symbols;
+    b->characters = c->characters;
+    b->marker = c->marker;
+    b->whole_word = c->whole_word;
+    b->unknown = c->unknown;
+    b->unknown_id = c->unknown_id;
+    b->has_hidden = c->symbols > c->ids;
+    b->chains = true;
+    for (unsigned i = 0; i < 256; i++) {
+        b->byte_symbols[i] = TOK_NO_SYMBOL;
+        b->byte_ids[i] = c->byte_ids ? c->byte_ids[i] : TOK_NO_SYMBOL;
+    }
+    for (uint32_t s = 0; s < c->symbols && !c->characters; s++)
+        if (c->initial[s] && b->items[s].size == 1)
+            b->byte_symbols[b->bytes[b->starts[s]]] = s;
+    if (!build_trie(b, &b->trie, false)) {
+        status = no_memory(path, reterr);
+        goto out;
+    }
+    status = add_rules(b, c, path, reterr);
+    if (status == NGT_OK)
+        status = find_valid(b, reterr);
+    if (status == NGT_OK)
+        status = relate(b, reterr);
+    if (status == NGT_OK && b->whole_word && !build_trie(b, &b->rare_words, true))
+        status = no_memory(path, reterr);
+    if (status == NGT_OK) {
+        *ret_bpe = b;
+        b = NULL;
+    }
+out:
+    tok_bpe_free(&b);
+    return status;
+}

@@ -1,0 +1,71 @@
+/* What tok_bpe_new makes of a configuration; shared by the files that build it and those that run. */
+#ifndef TOK_MODEL_BPE_FORM_H
+#define TOK_MODEL_BPE_FORM_H
+
+#include "model/bpe.h"
+#include "model/rule_table.h"
+#include "model/trie.h"
+
+#define TOK_NO_SYMBOL TOK_TRIE_NONE
+
+/*
+ * A symbol that merging its own spelling gives back is *valid*; no other ever comes out of a merge.
+ * The rule that makes it last is always the same one, so it has one tree. `born` is 1 + the rank of
+ * that rule, 0 for what text starts out as.
+ */
+struct tok_bpe_symbol {
+    uint32_t left, right; /* TOK_NO_SYMBOL for initial ones */
+    uint32_t born;
+    uint32_t size;    /* bytes of the spelling */
+    uint32_t shorter; /* the longest valid symbol that is a proper prefix of this, or none */
+    bool valid, initial;
+};
+
+struct tok_bpe {
+    struct tok_rule_table rules;  /* as configured: what the definition works with */
+    struct tok_rule_table proper; /* the last rule of each valid symbol alone; see chain.c */
+    struct tok_trie trie;         /* spellings of valid symbols */
+    struct tok_trie rare_words;   /* if whole_word: spellings of ids that are not valid */
+    struct tok_bpe_symbol *items; /* [symbols] */
+    uint64_t *starts;             /* [symbols + 1] */
+    uint8_t *bytes;
+    uint32_t ids, symbols;
+    uint32_t byte_symbols[256]; /* unless characters */
+    uint32_t byte_ids[256];     /* TOK_NO_SYMBOL where there is none */
+    enum tok_unknown unknown;
+    uint32_t unknown_id;
+    bool characters, marker, whole_word;
+    bool
+        regular; /* every rule's rank is at least those of its parts: chain.c's short proof holds */
+    bool chains; /* every rule joins spellings, so that chain.c applies at all */
+    bool has_hidden; /* some symbols are no ids */
+};
+
+/* Bytes of the UTF-8 character that starts at text[at], at least 1, at most n - at. */
+static inline uint64_t tok_bpe_unit(const struct tok_bpe *b, const uint8_t *text, uint64_t n,
+                                    uint64_t at)
+{
+    uint8_t c = text[at];
+    uint64_t size = !b->characters || c < 0xC0 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
+    return size <= n - at ? size : n - at;
+}
+
+/* The symbol that text[at, at + size) starts out as, or TOK_NO_SYMBOL. */
+static inline uint32_t tok_bpe_initial(const struct tok_bpe *b, const uint8_t *text, uint64_t at,
+                                       uint64_t size)
+{
+    tok_trie_unit u = 0;
+    uint32_t base = b->trie.root, symbol;
+
+    if (!b->characters)
+        return b->byte_symbols[text[at]];
+    for (uint64_t i = 0; i < size; i++) {
+        if (!base || !tok_trie_step(&b->trie, base, text[at + i], &u))
+            return TOK_NO_SYMBOL;
+        base = tok_trie_base(u);
+    }
+    symbol = tok_trie_value(u);
+    return symbol != TOK_NO_SYMBOL && b->items[symbol].initial ? symbol : TOK_NO_SYMBOL;
+}
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * Byte pair encoding from left to right, without merging.
+ *
+ * Two valid symbols are *compatible* when merging the text of both gives both back. The encoding of
+ * a text is the one sequence of valid symbols in which all neighbours are compatible:
+ *  - In the encoding, neighbours are compatible: no merge crosses the border of a final symbol, so
+ *    within the text of two neighbours the merges are those of that text alone, in its order.
+ *  - A sequence of compatible neighbours is the encoding: look at the first merge that would cross
+ *    one of its borders. Until then all merges were within its symbols, in the order that each pair
+ *    of neighbours alone would do them, so that pair alone would do this merge too. It does not.
+ * (The observation is that of github/rust-gems' bpe crate; this proof asks nothing of the ranks.)
+ *
+ * So: take the longest valid symbol that is compatible with the one before, step back where none
+ * is. Every prefix has one encoding, so a position from which one cannot go on is never tried
+ * again, and the work is linear in the text.
+ *
+ * Compatible or not is read off the trees of both symbols: with ranks that never fall from a part
+ * to the whole (`regular`), a symbol on the right edge of the left tree lives from its own rank to
+ * that of its parent, likewise on the left edge of the right tree; a rule that joins two that live
+ * at the same time and comes before both parents is applied.
+ */
+#ifndef TOK_MODEL_CHAIN_H
+#define TOK_MODEL_CHAIN_H
+
+#include "model/bpe_form.h"
+#include "model/merge.h"
+
+/* One thread's memory; zero before use. */
+struct tok_chain {
+    struct tok_merge *merge; /* borrowed; for vocabularies that are not regular */
+    uint64_t *dead;          /* a bit a position */
+    uint64_t dead_room;      /* in words */
+    uint64_t *known;         /* answers for irregular vocabularies: left, right, answer; 0: free */
+};
+void tok_chain_done(struct tok_chain *c);
+
+/*
+ * Encodes text [n] from position `from` up to its end or the first character that is no symbol:
+ * *ret_stop. symbols has room for n - from; *ret_count were written. NGT_E_NOMEM.
+ */
+NGT_NODISCARD enum ngt_status tok_chain_run(struct tok_chain *c, const struct tok_bpe *b,
+                                            const uint8_t *text, uint64_t n, uint64_t from,
+                                            uint32_t *symbols, uint64_t *ret_count,
+                                            uint64_t *ret_stop, struct ngt_error *reterr);
+#endif

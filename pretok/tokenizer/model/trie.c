@@ -1,0 +1,246 @@
+/*
+ * Building. Nodes are placed depth first, so that what is walked together lies together. Blocks of
+ * 256 units are kept open while they have room, but only the last few: a node with many children
+ * seldom fits into an old one, and looking there is what makes double arrays slow to build.
+ */
+#include "model/trie.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OPEN_BLOCKS 12
+
+struct sort_key {
+    uint64_t head; /* first 8 bytes, big-endian */
+    const struct tok_trie_key *key;
+};
+
+struct block_map {
+    uint64_t taken[4]; /* units in use */
+    uint64_t bases[4]; /* bases in use */
+};
+
+/* A node whose children are to be placed: keys [first, last) share depth bytes. */
+struct open_node {
+    uint64_t first, last, depth;
+    uint64_t unit; /* where its base belongs; UINT64_MAX for the root */
+};
+
+struct builder {
+    struct tok_trie *t;
+    const struct tok_trie_key *keys;
+    struct block_map *blocks;
+    uint64_t block_count, block_room;
+    struct open_node *stack;
+    uint64_t stack_count, stack_room;
+};
+
+static uint64_t head_of(const struct tok_trie_key *k)
+{
+    uint64_t head = 0;
+
+    for (unsigned i = 0; i < 8; i++)
+        head = head << 8 | (i < k->size ? k->bytes[i] : 0);
+    return head;
+}
+
+static int compare_keys(const struct tok_trie_key *a, const struct tok_trie_key *b)
+{
+    int order = memcmp(a->bytes, b->bytes, a->size < b->size ? a->size : b->size);
+
+    if (order)
+        return order;
+    if (a->size != b->size)
+        return a->size < b->size ? -1 : 1;
+    return a->value < b->value ? -1 : a->value > b->value;
+}
+
+static int compare_sort(const void *x, const void *y)
+{
+    const struct sort_key *a = x, *b = y;
+
+    if (a->head != b->head)
+        return a->head < b->head ? -1 : 1;
+    return compare_keys(a->key, b->key);
+}
+
+/* Sorts, and drops all but the first of equal keys. */
+static bool sort(struct tok_trie_key *keys, uint64_t *count)
+{
+    struct sort_key *order = malloc((*count + 1) * sizeof *order);
+    struct tok_trie_key *sorted = malloc((*count + 1) * sizeof *sorted);
+    uint64_t kept = 0;
+    bool done = order && sorted;
+
+    for (uint64_t i = 0; i < *count && done; i++)
+        order[i] = (struct sort_key){head_of(&keys[i]), &keys[i]};
+    if (done) {
+        qsort(order, *count, sizeof *order, compare_sort);
+        for (uint64_t i = 0; i < *count; i++) {
+            const struct tok_trie_key *k = order[i].key;
+            if (kept && sorted[kept - 1].size == k->size &&
+                memcmp(sorted[kept - 1].bytes, k->bytes, k->size) == 0)
+                continue;
+            sorted[kept++] = *k;
+        }
+        memcpy(keys, sorted, kept * sizeof *keys);
+        *count = kept;
+    }
+    free(order);
+    free(sorted);
+    return done;
+}
+
+static bool add_block(struct builder *b)
+{
+    struct tok_trie *t = b->t;
+
+    if (b->block_count == b->block_room) {
+        uint64_t room = b->block_room * 2 + 64;
+        tok_trie_unit *units = realloc(t->units, room * 256 * sizeof *units);
+        if (units)
+            t->units = units;
+        struct block_map *blocks = realloc(b->blocks, room * sizeof *blocks);
+        if (blocks)
+            b->blocks = blocks;
+        if (!units || !blocks || room * 256 > UINT32_MAX)
+            return false;
+        b->block_room = room;
+    }
+    /* Base 0 of a block belongs to no node, so label i at unit i of it is asked for by nobody. In
+     * block 0 all who ask have base 0 (no children) and ask for label i at unit i. */
+    for (uint64_t i = 0; i < 256; i++)
+        t->units[t->count + i] = (uint64_t)TOK_TRIE_NONE << 8 | (uint8_t)(t->count ? i : ~i);
+    memset(&b->blocks[b->block_count++], 0, sizeof *b->blocks);
+    t->count += 256;
+    return true;
+}
+
+static bool has(const uint64_t *map, unsigned i)
+{
+    return map[i / 64] >> i % 64 & 1;
+}
+
+/* The base in block k where all labels [count] are free, or -1. */
+static int fit(const struct block_map *k, const uint8_t *labels, unsigned count)
+{
+    for (unsigned w = 0; w < 4; w++) {
+        for (uint64_t left = ~k->taken[w]; left; left &= left - 1) {
+            unsigned base = (w * 64 + (unsigned)__builtin_ctzll(left)) ^ labels[0];
+            unsigned i = 1;
+            if (base == 0 || has(k->bases, base))
+                continue;
+            while (i < count && !has(k->taken, base ^ labels[i]))
+                i++;
+            if (i == count)
+                return (int)base;
+        }
+    }
+    return -1;
+}
+
+static bool place(struct builder *b, const uint8_t *labels, unsigned count, uint32_t *ret_base)
+{
+    uint64_t first = b->block_count > OPEN_BLOCKS ? b->block_count - OPEN_BLOCKS : 1;
+    int base = -1;
+    uint64_t k = first;
+
+    for (; k < b->block_count && base < 0; k++)
+        base = fit(&b->blocks[k], labels, count);
+    if (base < 0) {
+        if (!add_block(b))
+            return false;
+        k = b->block_count;
+        base = fit(&b->blocks[k - 1], labels, count);
+    }
+    struct block_map *map = &b->blocks[k - 1];
+    map->bases[base / 64] |= 1ull << base % 64;
+    for (unsigned i = 0; i < count; i++) {
+        unsigned unit = (unsigned)base ^ labels[i];
+        map->taken[unit / 64] |= 1ull << unit % 64;
+    }
+    *ret_base = (uint32_t)((k - 1) * 256 + (unsigned)base);
+    return true;
+}
+
+static bool push(struct builder *b, struct open_node node)
+{
+    if (b->stack_count == b->stack_room) {
+        uint64_t room = b->stack_room * 2 + 256;
+        struct open_node *grown = realloc(b->stack, room * sizeof *grown);
+        if (!grown)
+            return false;
+        b->stack = grown;
+        b->stack_room = room;
+    }
+    b->stack[b->stack_count++] = node;
+    return true;
+}
+
+/* Places the children of one node and puts those that have children of their own on the stack. */
+static bool expand(struct builder *b, struct open_node node)
+{
+    uint8_t labels[256];
+    uint64_t starts[257];
+    unsigned count = 0;
+    uint32_t base = 0;
+
+    for (uint64_t i = node.first; i < node.last; i++) {
+        uint8_t label = b->keys[i].bytes[node.depth];
+        if (!count || labels[count - 1] != label) {
+            labels[count] = label;
+            starts[count++] = i;
+        }
+    }
+    starts[count] = node.last;
+    if (!place(b, labels, count, &base))
+        return false;
+    if (node.unit == UINT64_MAX)
+        b->t->root = base;
+    else
+        b->t->units[node.unit] |= (uint64_t)base << 32;
+    for (unsigned i = count; i-- > 0;) {
+        const struct tok_trie_key *k = &b->keys[starts[i]];
+        bool ends = k->size == node.depth + 1;
+        uint64_t unit = base ^ labels[i];
+        b->t->units[unit] = (uint64_t)(ends ? k->value : TOK_TRIE_NONE) << 8 | labels[i];
+        if (starts[i] + ends < starts[i + 1] &&
+            !push(b, (struct open_node){starts[i] + ends, starts[i + 1], node.depth + 1, unit}))
+            return false;
+    }
+    return true;
+}
+
+enum ngt_status tok_trie_init(struct tok_trie *t, struct tok_trie_key *keys, uint64_t count,
+                              struct ngt_error *reterr)
+{
+    struct builder b = {.t = t, .keys = keys};
+    bool done;
+
+    *t = (struct tok_trie){0};
+    /* block 0 stays empty: base 0 means "no children" */
+    done = sort(keys, &count) && add_block(&b) && add_block(&b);
+    if (done && count)
+        done = push(&b, (struct open_node){0, count, 0, UINT64_MAX});
+    for (uint64_t i = 0; i < count; i++)
+        if (keys[i].size > t->max_bytes)
+            t->max_bytes = keys[i].size;
+    while (done && b.stack_count)
+        done = expand(&b, b.stack[--b.stack_count]);
+    free(b.blocks);
+    free(b.stack);
+    if (!done) {
+        tok_trie_done(t);
+        return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
+                        "out of memory for the spellings of %llu tokens",
+                        (unsigned long long)count);
+    }
+    return NGT_OK;
+}
+
+void tok_trie_done(struct tok_trie *t)
+{
+    free(t->units);
+    *t = (struct tok_trie){0};
+}

@@ -1,0 +1,275 @@
+/*
+ * Random vocabularies over few letters, where everything overlaps: trained ones (a rule's rank is
+ * above its parts'), shuffled ranks, ties, all splits of a set of strings (tiktoken, SentencePiece).
+ * Three encoders must agree on random words: the chain, the heap, and a search over all places
+ * written here.
+ */
+#include "model/bpe.h"
+#include "t.h"
+
+#define MAX_SYMBOLS 64
+#define MAX_SPELLING 24
+#define MAX_WORD 300
+
+enum ranks { IN_ORDER, SHUFFLED, TIED };
+
+struct vocabulary {
+    uint32_t count, letters, ids;
+    char names[MAX_SYMBOLS][MAX_SPELLING + 1];
+    struct tok_bpe_rule rules[MAX_SYMBOLS * MAX_SPELLING];
+    uint64_t rule_count;
+    enum ranks ranks;
+    bool all_splits, characters;
+};
+
+static uint64_t next(uint64_t *state)
+{
+    *state += 0x9E3779B97F4A7C15u;
+    uint64_t z = *state;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    return z ^ z >> 31;
+}
+
+static uint32_t find(const struct vocabulary *v, const char *name, size_t n)
+{
+    for (uint32_t s = 0; s < v->count; s++)
+        if (strlen(v->names[s]) == n && memcmp(v->names[s], name, n) == 0)
+            return s;
+    return UINT32_MAX;
+}
+
+static uint32_t rank_of(const struct vocabulary *v, uint32_t symbol, uint64_t *state)
+{
+    return v->ranks == IN_ORDER   ? symbol
+           : v->ranks == SHUFFLED ? (uint32_t)(next(state) % 1000)
+                                  : symbol / 5;
+}
+
+static const char *const letters[] = {"a", "b", "c", "\xC3\xA9", "\xE4\xB8\xAD"};
+
+static void make(struct vocabulary *v, uint64_t *state)
+{
+    v->letters = 1 + (uint32_t)(next(state) % (v->characters ? 5 : 3));
+    for (v->count = 0; v->count < v->letters; v->count++)
+        strcpy(v->names[v->count], letters[v->count]);
+    uint32_t goal = v->letters + (uint32_t)(next(state) % (MAX_SYMBOLS - v->letters));
+    for (unsigned tries = 0; tries < 2000 && v->count < goal; tries++) {
+        uint32_t l = (uint32_t)(next(state) % v->count), r = (uint32_t)(next(state) % v->count);
+        char name[2 * MAX_SPELLING + 1];
+        snprintf(name, sizeof name, "%s%s", v->names[l], v->names[r]);
+        uint32_t s = find(v, name, strlen(name));
+        if (strlen(name) > MAX_SPELLING || (s != UINT32_MAX && s < v->letters))
+            continue;
+        if (s == UINT32_MAX) {
+            s = v->count++;
+            strcpy(v->names[s], name);
+        }
+        if (!v->all_splits && v->rule_count < MAX_SYMBOLS * 4)
+            v->rules[v->rule_count++] = (struct tok_bpe_rule){l, r, s, rank_of(v, s, state)};
+    }
+    for (uint32_t s = v->letters; s < v->count && v->all_splits; s++) {
+        size_t n = strlen(v->names[s]);
+        uint32_t rank = rank_of(v, s, state);
+        for (size_t cut = 1; cut < n; cut++) {
+            uint32_t l = find(v, v->names[s], cut), r = find(v, v->names[s] + cut, n - cut);
+            if (l != UINT32_MAX && r != UINT32_MAX)
+                v->rules[v->rule_count++] = (struct tok_bpe_rule){l, r, s, rank};
+        }
+    }
+    v->ids = v->count;
+}
+
+/* The lowest rank, the leftmost of it, over all places, each time. The last rule of a pair counts. */
+static uint64_t search(const struct vocabulary *v, const uint32_t *units, uint64_t n, uint32_t *out)
+{
+    memcpy(out, units, n * sizeof *out);
+    for (;;) {
+        const struct tok_bpe_rule *best = NULL;
+        uint64_t place = 0;
+        for (uint64_t i = 0; i + 1 < n; i++) {
+            const struct tok_bpe_rule *rule = NULL;
+            for (uint64_t k = 0; k < v->rule_count; k++)
+                if (v->rules[k].left == out[i] && v->rules[k].right == out[i + 1])
+                    rule = &v->rules[k];
+            if (rule && (!best || rule->rank < best->rank)) {
+                best = rule;
+                place = i;
+            }
+        }
+        if (!best)
+            return n;
+        out[place] = best->result;
+        memmove(out + place + 1, out + place + 2, (n - place - 2) * sizeof *out);
+        n--;
+    }
+}
+
+static struct tok_bpe *build(const struct vocabulary *v, bool whole_word)
+{
+    static const uint32_t no_bytes[256];
+    uint64_t starts[MAX_SYMBOLS + 1] = {0};
+    uint8_t bytes[MAX_SYMBOLS * MAX_SPELLING];
+    bool initial[MAX_SYMBOLS] = {0};
+    struct tok_bpe *b = NULL;
+    struct ngt_error error;
+
+    for (uint32_t s = 0; s < v->count; s++) {
+        memcpy(bytes + starts[s], v->names[s], strlen(v->names[s]));
+        starts[s + 1] = starts[s] + strlen(v->names[s]);
+        initial[s] = s < v->letters;
+    }
+    struct tok_bpe_config config = {
+        .ids = v->ids,
+        .symbols = v->count,
+        .starts = starts,
+        .bytes = bytes,
+        .initial = initial,
+        .rules = v->rules,
+        .rule_count = v->rule_count,
+        .characters = v->characters,
+        .whole_word = whole_word,
+        .unknown = TOK_UNKNOWN_FUSED,
+        .unknown_id = 999,
+        .byte_ids = no_bytes,
+    };
+    if (tok_bpe_new(&config, "test", &b, &error) != NGT_OK)
+        T_FAIL("%s", error.message);
+    return b;
+}
+
+static void compare(const struct vocabulary *v, uint64_t seed, unsigned words, uint64_t *state)
+{
+    struct tok_bpe *b = build(v, false);
+    struct tok_bpe_scratch *scratch = NULL;
+    struct ngt_error error;
+
+    if (!b || tok_bpe_scratch_new(b, &scratch, &error) != NGT_OK)
+        return;
+    for (unsigned w = 0; w < words; w++) {
+        uint8_t text[MAX_WORD * 3];
+        uint32_t units[MAX_WORD], want[MAX_WORD];
+        uint32_t got[MAX_WORD * 3 + 8], plain[MAX_WORD * 3 + 8];
+        uint64_t n = 0, count = next(state) % (w % 16 == 0 ? MAX_WORD : 20), got_n = 0, plain_n = 0;
+        /* runs, because they are where greedy choices go wrong */
+        uint64_t runs = 1 + next(state) % 12;
+        for (uint64_t i = 0; i < count; i++) {
+            units[i] =
+                i && next(state) % runs ? units[i - 1] : (uint32_t)(next(state) % v->letters);
+            memcpy(text + n, v->names[units[i]], strlen(v->names[units[i]]));
+            n += strlen(v->names[units[i]]);
+        }
+        uint64_t want_n = search(v, units, count, want);
+        T_EQ_INT(tok_bpe_encode(b, scratch, text, n, got, &got_n, &error), NGT_OK);
+        T_EQ_INT(tok_bpe_encode_plain(b, scratch, text, n, plain, &plain_n, &error), NGT_OK);
+        if (got_n != want_n || memcmp(got, want, want_n * sizeof *want) != 0)
+            T_FAIL("seed %" PRIu64 ": chain of %.*s", seed, (int)n, text);
+        if (plain_n != want_n || memcmp(plain, want, want_n * sizeof *want) != 0)
+            T_FAIL("seed %" PRIu64 ": heap of %.*s", seed, (int)n, text);
+        if (t_failures > 5)
+            break;
+    }
+    tok_bpe_scratch_free(&scratch);
+    tok_bpe_free(&b);
+}
+
+static void random_vocabularies(enum ranks ranks, bool all_splits)
+{
+    for (uint64_t seed = 1; seed <= 40 && t_failures <= 5; seed++) {
+        uint64_t state = seed * 1000 + ranks * 10 + all_splits;
+        struct vocabulary *v = calloc(1, sizeof *v);
+        v->ranks = ranks;
+        v->all_splits = all_splits;
+        v->characters = seed % 2;
+        make(v, &state);
+        compare(v, seed, 60, &state);
+        free(v);
+    }
+}
+
+T_CASE(trained)
+{
+    random_vocabularies(IN_ORDER, false);
+}
+
+T_CASE(trained_all_splits)
+{
+    random_vocabularies(IN_ORDER, true);
+}
+
+T_CASE(shuffled)
+{
+    random_vocabularies(SHUFFLED, false);
+}
+
+T_CASE(shuffled_all_splits)
+{
+    random_vocabularies(SHUFFLED, true);
+}
+
+T_CASE(tied)
+{
+    random_vocabularies(TIED, false);
+}
+
+T_CASE(tied_all_splits)
+{
+    random_vocabularies(TIED, true);
+}
+
+/* "ab" is an id, but a rule takes b away first; as a whole word it counts all the same. */
+T_CASE(whole_word)
+{
+    struct vocabulary v = {.count = 5, .letters = 3, .ids = 5, .rule_count = 2};
+    const char *const names[] = {"a", "b", "c", "ab", "abc"};
+    struct ngt_error error;
+    uint32_t ids[16];
+    uint64_t n = 0;
+
+    for (int i = 0; i < 5; i++)
+        strcpy(v.names[i], names[i]);
+    v.rules[0] = (struct tok_bpe_rule){0, 1, 3, 7};
+    v.rules[1] = (struct tok_bpe_rule){1, 2, 2, 9}; /* spelt wrong: leaves the definition only */
+    v.rule_count = 1;
+    for (int whole = 0; whole < 2; whole++) {
+        struct tok_bpe *b = build(&v, whole);
+        struct tok_bpe_scratch *s = NULL;
+        T_REQUIRE(b && tok_bpe_scratch_new(b, &s, &error) == NGT_OK);
+        T_EQ_INT(tok_bpe_encode(b, s, (const uint8_t *)"abc", 3, ids, &n, &error), NGT_OK);
+        T_EQ_U64(n, whole ? 1 : 2);
+        T_EQ_U64(ids[0], whole ? 4 : 3);
+        /* unknown characters are one id for a run of them */
+        T_EQ_INT(tok_bpe_encode(b, s, (const uint8_t *)"xyaz", 4, ids, &n, &error), NGT_OK);
+        T_EQ_U64(n, 3);
+        T_EQ_U64(ids[0], 999);
+        T_EQ_U64(ids[1], 0);
+        tok_bpe_scratch_free(&s);
+        tok_bpe_free(&b);
+    }
+}
+
+T_CASE(rule_without_a_symbol)
+{
+    struct vocabulary v = {.count = 1, .letters = 1, .ids = 1, .rule_count = 1};
+    struct tok_bpe *b = NULL;
+    struct ngt_error error;
+    uint64_t starts[2] = {0, 1};
+    bool initial = true;
+    struct tok_bpe_rule rule = {0, 1, 0, 1};
+    struct tok_bpe_config c = {.ids = 1,
+                               .symbols = 1,
+                               .starts = starts,
+                               .bytes = (const uint8_t *)"a",
+                               .initial = &initial,
+                               .rules = &rule,
+                               .rule_count = 1};
+
+    (void)v;
+    T_EQ_INT(tok_bpe_new(&c, "file", &b, &error), NGT_E_DATA);
+    T_EQ_STR(error.message, "merge 0 names a token that does not exist");
+}
+
+int main(int argc, char **argv)
+{
+    return t_main(argc, argv);
+}

@@ -9,19 +9,23 @@
 
 /* Bits of a code point's class. */
 enum {
-    TOK_UPPER = 1u << 0,   /* Lu, Lt */
-    TOK_LOWER = 1u << 1,   /* Ll */
+    TOK_UPPER = 1u << 0,    /* Lu, Lt */
+    TOK_LOWER = 1u << 1,    /* Ll */
     TOK_CASELESS = 1u << 2, /* Lm, Lo */
-    TOK_MARK = 1u << 3,    /* M */
-    TOK_NUMBER = 1u << 4,  /* N */
-    TOK_PUNCT = 1u << 5,   /* P */
-    TOK_SYMBOL = 1u << 6,  /* S */
-    TOK_SPACE = 1u << 7,   /* White_Space */
+    TOK_MARK = 1u << 3,     /* M */
+    TOK_NUMBER = 1u << 4,   /* N */
+    TOK_PUNCT = 1u << 5,    /* P */
+    TOK_SYMBOL = 1u << 6,   /* S */
+    TOK_SPACE = 1u << 7,    /* White_Space */
     TOK_LETTER = TOK_UPPER | TOK_LOWER | TOK_CASELESS,
 };
 
 /* c <= 0x10FFFF */
 uint8_t tok_unicode_class(uint32_t c);
+
+/* The category's number, of which tok_unicode_class_of in unicode_table.h makes the class. */
+uint8_t tok_unicode_category(uint32_t c);
+enum { TOK_UNICODE_UNASSIGNED = 28 }; /* Cn */
 
 /*
  * Decodes the character at text[at], at < n; *ret_size bytes. Text is valid UTF-8; a byte that is

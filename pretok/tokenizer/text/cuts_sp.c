@@ -49,17 +49,13 @@ enum ngt_status tok_sp_cuts_init(struct tok_sp_cuts *cuts, const uint8_t *bytes,
                                  const uint64_t *starts, uint64_t count, struct ngt_error *reterr)
 {
     struct walk w = {.bytes = bytes, .starts = starts, .count = count};
-    uint64_t before = 0, after = 0, wide = 0, bits = 4096;
+    uint64_t wide = 0, bits = 4096;
 
     *cuts = (struct tok_sp_cuts){.shift = 64 - 12};
     while (next_pair(&w)) {
-        if (w.a != ' ' && w.b == ' ')
-            before++;
-        if (w.a == ' ' && w.b != ' ')
-            after++;
+        cuts->joins[w.a_last][w.b_first >> 6] |= UINT64_C(1) << (w.b_first & 63);
         wide += w.a > 0xFFFF || w.b > 0xFFFF;
     }
-    cuts->after = after < before;
     /* sixteen bits a pair: one place in sixteen that could be cut is not */
     while (bits < wide * 16 && cuts->shift > 64 - 26) {
         bits *= 2;
@@ -70,12 +66,9 @@ enum ngt_status tok_sp_cuts_init(struct tok_sp_cuts *cuts, const uint8_t *bytes,
         return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
                         "out of memory for the tokenizer");
     w = (struct walk){.bytes = bytes, .starts = starts, .count = count};
-    while (next_pair(&w)) {
-        if (cuts->after ? w.a == ' ' : w.b == ' ')
-            cuts->crosses[cuts->after ? w.b_first : w.a_last] = true;
+    while (next_pair(&w))
         if (w.a > 0xFFFF || w.b > 0xFFFF)
             set_pair(cuts, w.a, w.b);
-    }
     return NGT_OK;
 }
 

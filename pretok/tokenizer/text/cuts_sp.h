@@ -3,9 +3,9 @@
  * encoded in parts. Which pairs of neighbouring characters occur inside pieces is worked out at
  * load; a pair that occurs in none is a cut, whatever surrounds it.
  *
- * Pairs are looked at in two places only: at spaces, and where a character of three or more bytes
- * is involved. The first makes words; the second keeps them short in scripts without spaces. Within
- * ASCII words cuts would cost more than they save.
+ * Pairs are looked at in two places only: beside an ASCII character that is no letter, and beside a
+ * character of three or more bytes. The first makes words and takes punctuation off them; the second
+ * keeps words short in scripts without spaces. Elsewhere cuts would cost more than they save.
  */
 #ifndef TOK_TEXT_CUTS_SP_H
 #define TOK_TEXT_CUTS_SP_H
@@ -16,13 +16,23 @@
 #include "ngt/error.h"
 
 struct tok_sp_cuts {
-    bool after; /* words end after a space instead of before it */
-    /* Some piece has a character that ends in (after: begins with) this byte before (after) a
-     * space. */
-    bool crosses[256];
+    /* Bit b of row a: in some piece a character that ends in byte a stands before one that begins
+     * with byte b. Exact for ASCII. */
+    uint64_t joins[256][4];
     uint64_t *pairs; /* 2^(64 - shift) bits, by hash; a bit that is not set is a cut */
     unsigned shift;
 };
+
+static inline bool tok_sp_joins(const struct tok_sp_cuts *cuts, uint8_t a, uint8_t b)
+{
+    return cuts->joins[a][b >> 6] >> (b & 63) & 1;
+}
+
+/* Not an ASCII letter, nor part of a longer character. */
+static inline bool tok_sp_breaks(uint8_t b)
+{
+    return b < 0x80 && (uint8_t)((b | 0x20) - 'a') >= 26;
+}
 
 /* pieces: `count` spellings in internal text, starts [count + 1] into bytes; valid UTF-8. */
 NGT_NODISCARD enum ngt_status tok_sp_cuts_init(struct tok_sp_cuts *cuts, const uint8_t *bytes,

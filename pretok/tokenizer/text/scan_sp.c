@@ -59,15 +59,11 @@ uint64_t tok_sp_cut_c(const struct tok_sp_cuts *cuts, const uint8_t *text, uint6
     uint64_t count = 0, last = from, at = from;
 
     for (; at < n && count + 3 <= room; at++) {
-        if (text[at] == ' ') {
-            if (cuts->after ? at + 1 < n && at + 1 > last && !cuts->crosses[text[at + 1]]
-                            : at > last && !cuts->crosses[text[at - 1]]) {
-                last = at + cuts->after;
-                ends[count++] = (uint32_t)last;
-            }
-        } else if (text[at] >= 0xE0) {
+        if (at > last && (tok_sp_breaks(text[at]) || tok_sp_breaks(text[at - 1])) &&
+            !tok_sp_joins(cuts, text[at - 1], text[at]))
+            ends[count++] = (uint32_t)(last = at);
+        if (text[at] >= 0xE0)
             count = tok_sp_cut_wide(cuts, text, n, at, &last, ends, count);
-        }
     }
     if (at >= n && last < n)
         ends[count++] = (uint32_t)n;

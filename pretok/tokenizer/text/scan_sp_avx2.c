@@ -187,32 +187,44 @@ out:
 static uint64_t cut(const struct tok_sp_cuts *cuts, const uint8_t *text, uint64_t n, uint64_t from,
                     uint32_t *ends, uint64_t room)
 {
-    const __m256i blank = _mm256_set1_epi8(' '), wide = _mm256_set1_epi8((char)0xE0);
-    /* inside a run of spaces nothing is cut if some piece has two of them */
-    const bool runs_stay = cuts->crosses[' '], after = cuts->after;
+    const __m256i wide = _mm256_set1_epi8((char)0xE0), letter = _mm256_set1_epi8(0x20);
+    const __m256i below = _mm256_set1_epi8('a' - 1), above = _mm256_set1_epi8('z' + 1);
     uint64_t count = 0, last = from, at = from;
+    uint32_t carry =
+        1; /* the byte before is part of a word; at `from` there is no cut to look for */
 
     for (; at < n && count + 2 * 32 < room; at += 32) {
-        __m256i v = load(text + at);
-        uint32_t spaces = mask_of(_mm256_cmpeq_epi8(v, blank));
-        uint32_t wides = mask_of(_mm256_cmpeq_epi8(_mm256_max_epu8(v, wide), v));
-        uint32_t mask = spaces;
-        if (runs_stay)
-            mask &= after ? ~(spaces >> 1) : ~(spaces << 1);
-        mask |= wides;
-        if (n - at < 32)
+        __m256i v = load(text + at), folded = _mm256_or_si256(v, letter);
+        uint32_t high = mask_of(v);
+        uint32_t words = high | mask_of(_mm256_and_si256(_mm256_cmpgt_epi8(folded, below),
+                                                         _mm256_cmpgt_epi8(above, folded)));
+        uint32_t mask = ~(words & (words << 1 | carry));
+        uint32_t wides = high ? mask_of(_mm256_cmpeq_epi8(_mm256_max_epu8(v, wide), v)) : 0;
+        carry = words >> 31;
+        if (at == from)
+            mask &= ~UINT32_C(1);
+        if (n - at < 32) {
             mask &= (UINT32_C(1) << (n - at)) - 1;
-        for (; mask; mask &= mask - 1) {
-            unsigned bit = (unsigned)__builtin_ctz(mask);
-            uint64_t p = at + bit;
-            if (wides >> bit & 1) {
-                count = tok_sp_cut_wide(cuts, text, n, p, &last, ends, count);
-            } else if (after) {
-                if (p + 1 < n && p + 1 > last && !cuts->crosses[text[p + 1]])
-                    ends[count++] = (uint32_t)(last = p + 1);
-            } else if (p > last && !cuts->crosses[text[p - 1]]) {
-                ends[count++] = (uint32_t)(last = p);
+            wides &= (UINT32_C(1) << (n - at)) - 1;
+        }
+        if (!wides) {
+            for (; mask; mask &= mask - 1) {
+                uint64_t p = at + (unsigned)__builtin_ctz(mask);
+                /* without a branch: what it would depend on is the text */
+                ends[count] = (uint32_t)p;
+                count += !tok_sp_joins(cuts, text[p - 1], text[p]) && p > last;
             }
+            if (count)
+                last = ends[count - 1];
+            continue;
+        }
+        for (uint32_t left = mask | wides; left; left &= left - 1) {
+            unsigned bit = (unsigned)__builtin_ctz(left);
+            uint64_t p = at + bit;
+            if ((mask >> bit & 1) && p > last && !tok_sp_joins(cuts, text[p - 1], text[p]))
+                ends[count++] = (uint32_t)(last = p);
+            if (wides >> bit & 1)
+                count = tok_sp_cut_wide(cuts, text, n, p, &last, ends, count);
         }
     }
     if (at >= n && last < n)

@@ -7,8 +7,8 @@
 
 /*
  * text[q] >= 0xE0 begins a character. Appends a cut in front of it, and one behind it if what
- * follows is no such character (which would look for itself) and no space (which has its own
- * rule). *last is the last cut so far, <= q unless text is malformed.
+ * follows is no such character, which would look for itself. *last is the last cut so far, <= q
+ * unless text is malformed.
  */
 static inline uint64_t tok_sp_cut_wide(const struct tok_sp_cuts *cuts, const uint8_t *text,
                                        uint64_t n, uint64_t q, uint64_t *last, uint32_t *ends,
@@ -27,7 +27,7 @@ static inline uint64_t tok_sp_cut_wide(const struct tok_sp_cuts *cuts, const uin
             *last = q;
         }
     }
-    if (end < n && end > *last && text[end] < 0xE0 && text[end] != ' ' &&
+    if (end < n && end > *last && text[end] < 0xE0 &&
         !tok_sp_pair_occurs(cuts, c, tok_sp_char(text + end, tok_utf8_lead_size(text[end])))) {
         ends[count++] = (uint32_t)end;
         *last = end;

@@ -126,6 +126,68 @@ INLINE uint64_t whole(uint64_t mask, uint64_t tail)
     return mask;
 }
 
+/*
+ * First bytes of characters that are letters by their first two or three bytes: most of Latin,
+ * Cyrillic, Chinese, kana and Hangul. The others are looked up one by one. next and third: the text
+ * one and two bytes on. The test of all code points holds these constants against the table.
+ */
+struct sure {
+    __m256i letter, upper, caseless;
+};
+
+INLINE __m256i is(__m256i bytes, unsigned value)
+{
+    return _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8((char)value));
+}
+
+/* low <= byte <= high, as 0xFF or 0 */
+INLINE __m256i within(__m256i bytes, unsigned low, unsigned high)
+{
+    __m256i moved = _mm256_sub_epi8(bytes, _mm256_set1_epi8((char)low));
+    __m256i top = _mm256_set1_epi8((char)(high - low));
+    return _mm256_cmpeq_epi8(_mm256_min_epu8(moved, top), moved);
+}
+
+INLINE struct sure sure_letters(bool cases, __m256i text, __m256i next, __m256i third)
+{
+    const __m256i none = _mm256_setzero_si256();
+    struct sure s = {none, none, none};
+    /* U+4E00 to U+9FFF, U+B000 to U+CFFF: first byte E5 to E9, EB, EC, or E4 from B8 on */
+    __m256i wide = _mm256_or_si256(within(text, 0xE5, 0xE9), within(text, 0xEB, 0xEC));
+    wide = _mm256_or_si256(wide, _mm256_and_si256(is(text, 0xE4), within(next, 0xB8, 0xBF)));
+    /* U+AC00 to U+AFFF, U+D000 to U+D77F */
+    wide = _mm256_or_si256(wide, _mm256_and_si256(is(text, 0xEA), within(next, 0xB0, 0xBF)));
+    wide = _mm256_or_si256(wide, _mm256_and_si256(is(text, 0xED), within(next, 0x80, 0x9D)));
+    /* U+3041 to U+307A, U+3080 to U+3096, U+30A1 to U+30BF, U+30C1 to U+30FA */
+    __m256i outer = _mm256_and_si256(_mm256_or_si256(is(next, 0x81), is(next, 0x83)),
+                                     within(third, 0x81, 0xBA));
+    __m256i middle = _mm256_andnot_si256(within(third, 0x97, 0xA0), is(next, 0x82));
+    wide = _mm256_or_si256(wide, _mm256_and_si256(is(text, 0xE3), _mm256_or_si256(outer, middle)));
+    if (!cases) {
+        /* U+00C0 to U+02BF without two signs, U+0400 to U+047F, U+04C0 to U+04FF */
+        __m256i signs =
+            _mm256_and_si256(is(text, 0xC3), _mm256_or_si256(is(next, 0x97), is(next, 0xB7)));
+        __m256i narrow = _mm256_or_si256(within(text, 0xD0, 0xD1), is(text, 0xD3));
+        narrow = _mm256_or_si256(narrow, within(text, 0xC3, 0xCA));
+        s.letter = _mm256_or_si256(wide, _mm256_andnot_si256(signs, narrow));
+        return s;
+    }
+    /* Cyrillic: U+0400 to U+042F upper, U+0430 to U+045F lower; Latin: U+00E0 to U+00FF lower */
+    s.caseless = wide;
+    s.upper = _mm256_and_si256(is(text, 0xD0), within(next, 0x80, 0xAF));
+    __m256i lower = _mm256_or_si256(_mm256_and_si256(is(text, 0xD0), within(next, 0xB0, 0xBF)),
+                                    _mm256_and_si256(is(text, 0xD1), within(next, 0x80, 0x9F)));
+    __m256i latin = _mm256_andnot_si256(is(next, 0xB7), within(next, 0xA0, 0xBF));
+    lower = _mm256_or_si256(lower, _mm256_and_si256(is(text, 0xC3), latin));
+    s.letter = _mm256_or_si256(_mm256_or_si256(wide, s.upper), lower);
+    return s;
+}
+
+INLINE __m256i load(const uint8_t *at)
+{
+    return _mm256_loadu_si256((const __m256i *)(const void *)at);
+}
+
 /* Adds what is not ASCII. text: the window, BEYOND bytes may be read behind it. */
 INLINE void classify_wide(struct masks *m, struct traits w, const uint8_t *text, __m256i a,
                           __m256i b, uint64_t high)
@@ -133,11 +195,19 @@ INLINE void classify_wide(struct masks *m, struct traits w, const uint8_t *text,
     const uint8_t *codes = w.cases ? case_codes : w.marks ? mark_codes : plain_codes;
     uint64_t bit6 = bit7(_mm256_slli_epi16(a, 1), _mm256_slli_epi16(b, 1));
     uint64_t bit5 = bit7(_mm256_slli_epi16(a, 2), _mm256_slli_epi16(b, 2));
-    uint64_t first = high & bit6, longer = first & bit5;
     uint64_t bit4 = bit7(_mm256_slli_epi16(a, 3), _mm256_slli_epi16(b, 3));
+    struct sure sa = sure_letters(w.cases, a, load(text + 1), load(text + 2));
+    struct sure sb = sure_letters(w.cases, b, load(text + 33), load(text + 34));
+    uint64_t sure = bit7(sa.letter, sb.letter);
+    uint64_t first = high & bit6 & ~sure, longer = first & bit5;
 
     m->tail = high & ~bit6;
-    m->wide = first;
+    m->wide = high & bit6;
+    m->letter |= sure;
+    if (w.cases) {
+        m->upper |= bit7(sa.upper, sb.upper);
+        m->caseless |= bit7(sa.caseless, sb.caseless);
+    }
     for (uint64_t rest = first & ~longer; rest; rest &= rest - 1) {
         unsigned at = (unsigned)_tzcnt_u64(rest);
         unsigned page = tok_unicode_page[text[at] & 0x1F];
@@ -167,8 +237,7 @@ INLINE void classify_wide(struct masks *m, struct traits w, const uint8_t *text,
 INLINE struct masks classify(struct traits w, const uint8_t *text)
 {
     struct masks m = {0};
-    __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)text);
-    __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(text + 32));
+    __m256i a = load(text), b = load(text + 32);
     __m256i ca = ascii_classes(a), cb = ascii_classes(b);
     uint64_t high = bit7(a, b);
 
@@ -200,6 +269,15 @@ INLINE uint64_t back(uint64_t mask, uint64_t tail)
         mask = (mask & ~tail) | (mask & tail) >> 1;
         mask = (mask & ~tail) | (mask & tail) >> 1;
     }
+    return mask;
+}
+
+/* From first bytes of characters to those of the next ones. */
+INLINE uint64_t next_character(uint64_t mask, uint64_t tail)
+{
+    mask <<= 1;
+    for (int i = 0; i < 3; i++)
+        mask = (mask & ~tail) | (mask & tail) << 1;
     return mask;
 }
 
@@ -244,7 +322,7 @@ INLINE uint64_t starts_gpt2(const struct masks *m, const uint8_t *text)
 }
 
 INLINE uint64_t starts_words(const struct masks *m, struct traits w, const uint8_t *text,
-                             unsigned *limit)
+                             unsigned *limit, unsigned *ret_hard)
 {
     const uint64_t letter = m->letter, number = m->number, space = m->space, newline = m->newline;
     const uint64_t other = ~(letter | number | space), inner_space = space & ~newline;
@@ -264,11 +342,17 @@ INLINE uint64_t starts_words(const struct masks *m, struct traits w, const uint8
         starts |= number & ~m->tail;
     } else {
         uint64_t group = number & ~(number << 1);
-        hard |= number & m->wide;
-        do {
-            starts |= group;
-            group = (((group << 1 & number) << 1) & number) << 1 & number;
-        } while (group);
+        if (number & m->wide)
+            do {
+                starts |= group;
+                for (int i = 0; i < 3; i++)
+                    group = next_character(group, m->tail) & number;
+            } while (group);
+        else
+            do {
+                starts |= group;
+                group = (((group << 1 & number) << 1) & number) << 1 & number;
+            } while (group);
     }
 
     /*
@@ -288,9 +372,25 @@ INLINE uint64_t starts_words(const struct masks *m, struct traits w, const uint8
 
     if (w.cases) {
         uint64_t upper = m->upper, lower = letter & ~upper & ~m->caseless;
+        const uint64_t caseless = m->caseless;
+        uint64_t capitals = upper & (caseless << 1) & ~m->tail;
         starts |= upper & (lower << 1);
-        /* Whether capitals behind caseless letters go with them is decided by what follows them. */
-        hard |= upper & (m->caseless << 1) & ~m->tail;
+        if (capitals) {
+            /*
+             * Behind caseless letters. If those stand behind a lower-case one, the word ends with
+             * them. Otherwise what follows the capitals decides: with a letter that is no capital
+             * all is one word, else they are one.
+             */
+            uint64_t ends = capitals & (caseless + (caseless & (lower << 1)));
+            starts |= ends;
+            for (uint64_t rest = capitals & ~ends; rest; rest &= rest - 1) {
+                uint64_t first = rest & -rest, after = (upper + first) & ~upper;
+                if (!after) /* beyond the window */
+                    hard |= first;
+                else if (!(after & letter))
+                    starts |= first;
+            }
+        }
         hard |= m->mark & ~(letter << 1) & ~m->tail; /* a mark that may be a letter or another */
         hard |= m->slash & (taken << 1);
     }
@@ -303,7 +403,7 @@ INLINE uint64_t starts_words(const struct masks *m, struct traits w, const uint8
             before = at + size;
             if (w.cases) { /* along with the word; no rise of case inside counts */
                 starts &= ~(bit(before) - bit(at));
-                hard |= m->mark & bit(before);
+                hard |= m->caseless & bit(before);
             }
             starts |= bit(before);
         }
@@ -318,7 +418,10 @@ INLINE uint64_t starts_words(const struct masks *m, struct traits w, const uint8
         uint64_t below = (hard ^ (hard - 1)) >> 1 & ~m->tail;
         unsigned from = below ? 63u - (unsigned)_lzcnt_u64(below) : 0;
         from -= from > 0;
-        *limit = from < *limit ? from : *limit;
+        if (from < *limit) {
+            *limit = from;
+            *ret_hard = (unsigned)_tzcnt_u64(hard);
+        }
     }
     return starts;
 }
@@ -334,7 +437,7 @@ INLINE uint64_t scan(enum tok_program id, const uint8_t *text, uint64_t n, uint6
 
     while (from < n && room - count >= WINDOW) {
         const uint8_t *at = text + from;
-        unsigned limit = LAST_CERTAIN;
+        unsigned limit = LAST_CERTAIN, hard = 0;
         if (n - from < sizeof copy) {
             memset(copy, ' ', sizeof copy);
             memcpy(copy, at, n - from);
@@ -342,24 +445,28 @@ INLINE uint64_t scan(enum tok_program id, const uint8_t *text, uint64_t n, uint6
             limit = n - from < limit ? (unsigned)(n - from) : limit;
         }
         struct masks m = classify(w, at);
-        uint64_t starts = w.gpt2 ? starts_gpt2(&m, at) : starts_words(&m, w, at, &limit);
+        uint64_t starts = w.gpt2 ? starts_gpt2(&m, at) : starts_words(&m, w, at, &limit, &hard);
         starts = _bzhi_u64(starts, limit + 1) & ~(uint64_t)1;
-        if (!starts) {
+        uint64_t past = from + hard;
+        if (starts) {
+            uint64_t next = from + 63 - _lzcnt_u64(starts);
+            uint32_t base = (uint32_t)from, *out = ret_ends + count;
+            count += (uint64_t)_mm_popcnt_u64(starts);
+            do { /* writes up to 7 too many, within the room */
+                for (int i = 0; i < 8; i++) {
+                    out[i] = base + (uint32_t)_tzcnt_u64(starts);
+                    starts &= starts - 1;
+                }
+                out += 8;
+            } while (starts);
+            from = next;
+            if (!hard)
+                continue;
+        }
+        do { /* one, or all up to the hard character: no piece more than the window has bytes */
             from = tok_scan_piece[id](text, n, from);
             ret_ends[count++] = (uint32_t)from;
-            continue;
-        }
-        uint64_t next = from + 63 - _lzcnt_u64(starts);
-        uint32_t base = (uint32_t)from, *out = ret_ends + count;
-        count += (uint64_t)_mm_popcnt_u64(starts);
-        do { /* writes up to 7 too many, within the room */
-            for (int i = 0; i < 8; i++) {
-                out[i] = base + (uint32_t)_tzcnt_u64(starts);
-                starts &= starts - 1;
-            }
-            out += 8;
-        } while (starts);
-        from = next;
+        } while (from < past);
     }
     if (!count)
         while (from < n && count < room) {

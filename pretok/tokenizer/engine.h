@@ -79,5 +79,7 @@ struct tok_family {
                             struct ngt_error *reterr);
 };
 extern const struct tok_family tok_family_sentencepiece;
+extern const struct tok_family tok_family_rank_file;
+extern const struct tok_family tok_family_tekken;
 
 #endif

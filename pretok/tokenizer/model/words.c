@@ -1,8 +1,9 @@
 /*
  * Two tables. A word of up to 15 bytes and 4 ids is in the first: its bytes and length are the key
  * (16 bytes, compared as two integers), two entries share a cache line. A word of up to 31 bytes and
- * 8 ids is in the second, one line an entry. Longer words go to the model each time: they seldom
- * come back, and the model is linear in them.
+ * 8 ids is in the second, one line an entry; a short one of 5 to 8 ids leaves a note of that in the
+ * first, so that a word never met costs one miss of memory, not two. Longer words go to the model
+ * each time: they seldom come back, and the model is linear in them.
  *
  * The count of ids stands in the top byte of the first one, which is why ids are below 2^24. All
  * ids of an entry are copied, whether they count or not; then the place moves on by the count.
@@ -15,7 +16,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+
+#include "model/pages.h"
 
 #define SHORT_BITS 16
 #define LONG_BITS 15
@@ -23,8 +25,8 @@
 #define LONG_IDS 8
 #define LONG_BYTES 31
 #define GROUP 32
-#define HUGE_PAGE (2u << 20)
 #define ID_MASK 0xFFFFFFu
+#define IN_LONGS 255 /* as a count: the ids are in the second table */
 
 struct short_pair {
     uint64_t keys[2][2];
@@ -51,8 +53,7 @@ struct tok_words {
     uint64_t ids_per_byte;
     uint64_t turn; /* decides which entry gives way */
     struct tok_words_stats stats;
-    void *memory;
-    uint64_t memory_size;
+    struct tok_pages memory;
 };
 
 /* the first n bytes of 8 */
@@ -96,23 +97,16 @@ enum ngt_status tok_words_new(tok_word_fn encode, const void *model, void *scrat
     uint64_t shorts = sizeof(struct short_pair) << SHORT_BITS;
     uint64_t longs = sizeof(struct long_entry) << LONG_BITS;
     struct tok_words *w = calloc(1, sizeof *w);
-    void *memory = MAP_FAILED;
 
     if (w)
-        memory = mmap(NULL, shorts + longs + HUGE_PAGE, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) {
+        w->memory = tok_pages_new(shorts + longs);
+    if (!w || !w->memory.at) {
         free(w);
         return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
                         "out of memory for the word cache");
     }
-    /* every look-up is another page: huge ones spare a walk of the page table each */
-    uintptr_t start = ((uintptr_t)memory + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1);
-    (void)madvise((void *)start, shorts + longs, MADV_HUGEPAGE);
-    w->memory = memory;
-    w->memory_size = shorts + longs + HUGE_PAGE;
-    w->shorts = (void *)start;
-    w->longs = (void *)(start + shorts);
+    w->shorts = w->memory.at;
+    w->longs = (void *)((uint8_t *)w->memory.at + shorts);
     w->encode = encode;
     w->model = model;
     w->scratch = scratch;
@@ -125,7 +119,7 @@ void tok_words_free(struct tok_words **words)
 {
     if (!*words)
         return;
-    (void)munmap((*words)->memory, (*words)->memory_size);
+    tok_pages_done(&(*words)->memory);
     free(*words);
     *words = NULL;
 }
@@ -186,13 +180,17 @@ static void keep_short(struct tok_words *w, const struct probe *p, const uint32_
     unsigned way = 0;
 
     /* what came first is mostly what is frequent: the first entry gives way one time in eight */
-    if (pair->keys[0][1] != 0)
+    if (pair->keys[0][0] == p->key[0] && pair->keys[0][1] == p->key[1])
+        way = 0;
+    else if (pair->keys[1][0] == p->key[0] && pair->keys[1][1] == p->key[1])
+        way = 1;
+    else if (pair->keys[0][1] != 0)
         way = pair->keys[1][1] == 0 || ++w->turn % 8 != 0;
     pair->keys[way][0] = p->key[0];
     pair->keys[way][1] = p->key[1];
     for (uint64_t i = 0; i < SHORT_IDS; i++)
-        pair->ids[way][i] = i < count ? ids[i] : 0;
-    pair->ids[way][0] |= (uint32_t)count << 24;
+        pair->ids[way][i] = count <= SHORT_IDS && i < count ? ids[i] : 0;
+    pair->ids[way][0] |= (uint32_t)(count <= SHORT_IDS ? count : IN_LONGS) << 24;
 }
 
 static void keep_long(struct tok_words *w, const struct probe *p, const uint32_t *ids,
@@ -220,27 +218,39 @@ static inline bool find_long(const struct tok_words *w, const struct probe *p, u
     return true;
 }
 
-/* A word that is not in the first table. */
-static enum ngt_status other(struct tok_words *w, struct probe *p, const uint8_t *text,
-                             uint32_t *ids, uint64_t *ret_count, struct ngt_error *reterr)
+/* A short word: noted to be in the second table, or not known. */
+static enum ngt_status other_short(struct tok_words *w, const struct probe *p, bool noted,
+                                   const uint8_t *text, uint32_t *ids, uint64_t *ret_count,
+                                   struct ngt_error *reterr)
 {
+    struct probe second = *p;
     uint8_t copy[32] = {0};
     enum ngt_status status;
 
-    if (p->size <= 15) { /* of more ids than the first table holds, perhaps */
-        struct probe second = *p;
+    if (noted) {
         memcpy(copy, text + p->start, p->size);
         make_long(&second, copy, p->size);
         if (find_long(w, &second, ids, ret_count))
             return NGT_OK;
-        w->stats.misses++;
-        status = w->encode(w->model, w->scratch, text + p->start, p->size, ids, ret_count, reterr);
-        if (status == NGT_OK && *ret_count <= SHORT_IDS)
-            keep_short(w, p, ids, *ret_count);
-        else if (status == NGT_OK && *ret_count <= LONG_IDS)
-            keep_long(w, &second, ids, *ret_count);
-        return status;
     }
+    w->stats.misses++;
+    status = w->encode(w->model, w->scratch, text + p->start, p->size, ids, ret_count, reterr);
+    if (status != NGT_OK || *ret_count > LONG_IDS)
+        return status;
+    keep_short(w, p, ids, *ret_count);
+    if (*ret_count > SHORT_IDS) {
+        memcpy(copy, text + p->start, p->size);
+        make_long(&second, copy, p->size);
+        keep_long(w, &second, ids, *ret_count);
+    }
+    return status;
+}
+
+static enum ngt_status other(struct tok_words *w, const struct probe *p, const uint8_t *text,
+                             uint32_t *ids, uint64_t *ret_count, struct ngt_error *reterr)
+{
+    enum ngt_status status;
+
     if (p->size <= LONG_BYTES && find_long(w, p, ids, ret_count))
         return NGT_OK;
     w->stats.misses++;
@@ -268,22 +278,26 @@ enum ngt_status tok_words_encode(struct tok_words *w, const uint8_t *text, uint6
             make_probe(w, &probes[i], text, n);
         }
         for (uint64_t i = 0; i < group; i++) {
-            struct probe *p = &probes[i];
+            const struct probe *p = &probes[i];
+            uint64_t more = 0;
+            enum ngt_status status;
             if (p->size <= 15) {
                 const struct short_pair *pair = &w->shorts[short_slot(p->hash)];
                 uint64_t first = (pair->keys[0][0] ^ p->key[0]) | (pair->keys[0][1] ^ p->key[1]);
                 uint64_t second = (pair->keys[1][0] ^ p->key[0]) | (pair->keys[1][1] ^ p->key[1]);
                 unsigned way = second == 0;
-                if (first == 0 || second == 0) {
+                bool known = first == 0 || second == 0;
+                uint32_t head = pair->ids[way][0];
+                if (known && head >> 24 != IN_LONGS) {
                     memcpy(out, pair->ids[way], sizeof pair->ids[way]);
-                    uint32_t found = out[0];
-                    out[0] = found & ID_MASK;
-                    out += found >> 24;
+                    out[0] = head & ID_MASK;
+                    out += head >> 24;
                     continue;
                 }
+                status = other_short(w, p, known, text, out, &more, reterr);
+            } else {
+                status = other(w, p, text, out, &more, reterr);
             }
-            uint64_t more = 0;
-            enum ngt_status status = other(w, p, text, out, &more, reterr);
             if (status != NGT_OK)
                 return status;
             out += more;

@@ -38,8 +38,11 @@ struct tok_bpe_config {
     const uint64_t *starts; /* [symbols + 1] */
     const uint8_t *bytes;
     const bool *initial; /* [symbols] text may start out as this symbol: characters or bytes */
+    /* Either the rules one by one, or split_ranks [symbols]: any two symbols whose spellings join to
+     * that of a symbol s are a rule of rank split_ranks[s] (tiktoken, SentencePiece). */
     const struct tok_bpe_rule *rules;
     uint64_t rule_count;
+    const uint32_t *split_ranks;
     bool characters; /* text starts out as characters, else as bytes */
     bool marker;     /* a byte ' ' of the text stands for U+2581, so its bytes are E2 96 81 */
     bool whole_word; /* a word that is spelt like an id is that id, without merging */

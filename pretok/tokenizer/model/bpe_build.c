@@ -53,6 +53,52 @@ static enum ngt_status add_rules(struct tok_bpe *b, const struct tok_bpe_config 
     return status;
 }
 
+/* The symbol spelt so, or TOK_NO_SYMBOL. */
+static uint32_t spelt(const struct tok_bpe *b, const uint8_t *text, uint64_t n)
+{
+    tok_trie_unit u = (tok_trie_unit)TOK_TRIE_NONE << 8;
+    uint32_t base = b->trie.root;
+
+    for (uint64_t at = 0; at < n; at++) {
+        if (!tok_trie_step(&b->trie, base, text[at], &u))
+            return TOK_NO_SYMBOL;
+        base = tok_trie_base(u);
+    }
+    return tok_trie_value(u);
+}
+
+/* One pass counts, the second fills. */
+static enum ngt_status add_splits(struct tok_bpe *b, const uint32_t *ranks,
+                                  struct ngt_error *reterr)
+{
+    uint64_t count = 0;
+    enum ngt_status status = NGT_OK;
+
+    for (int pass = 0; pass < 2 && status == NGT_OK; pass++) {
+        for (uint32_t s = 0; s < b->symbols; s++) {
+            const uint8_t *text = b->bytes + b->starts[s];
+            uint32_t base = b->trie.root, size = b->items[s].size;
+            for (uint32_t cut = 1; cut < size && !b->items[s].initial; cut++) {
+                tok_trie_unit u = b->trie.units[base ^ text[cut - 1]];
+                uint32_t left = tok_trie_value(u), right;
+                base = tok_trie_base(u);
+                if (left == TOK_NO_SYMBOL)
+                    continue;
+                right = spelt(b, text + cut, size - cut);
+                if (right == TOK_NO_SYMBOL)
+                    continue;
+                if (pass)
+                    tok_rule_table_put(&b->rules, left, right, ranks[s], s);
+                else
+                    count++;
+            }
+        }
+        if (!pass)
+            status = tok_rule_table_init(&b->rules, count, reterr);
+    }
+    return status;
+}
+
 static bool build_trie(struct tok_bpe *b, struct tok_trie *trie, bool odd_only)
 {
     struct tok_trie_key *keys = malloc((b->symbols + 1ull) * sizeof *keys);
@@ -214,7 +260,15 @@ enum ngt_status tok_bpe_new(const struct tok_bpe_config *c, const char *path,
         status = no_memory(path, reterr);
         goto out;
     }
-    status = add_rules(b, c, path, reterr);
+    for (uint32_t s = 0; s < b->symbols; s++) {
+        uint32_t other = b->items[s].size ? tok_trie_value(*unit_of(b, s)) : s;
+        if (other != s) {
+            status = ngt_fail(reterr, NGT_E_DATA, path, NGT_NO_POS, s,
+                              "tokens %u and %u are spelt alike", other, s);
+            goto out;
+        }
+    }
+    status = c->split_ranks ? add_splits(b, c->split_ranks, reterr) : add_rules(b, c, path, reterr);
     if (status == NGT_OK)
         status = find_valid(b, reterr);
     if (status == NGT_OK)

@@ -72,5 +72,6 @@ struct tok_family {
                             struct ngt_error *reterr);
 };
 extern const struct tok_family tok_family_sentencepiece;
+extern const struct tok_family tok_family_huggingface;
 
 #endif

@@ -2,6 +2,7 @@
 #include "load/hf_components.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,7 +119,7 @@ static enum ngt_status get_pattern(const struct part *p, struct tok_hf_pattern *
         return copy_bytes(p, value->string, value->length, &ret->literal);
     }
     if (strcmp(value->key, "Regex") == 0)
-        return tok_split_new(value->string, value->length, p->path, &ret->regex, p->reterr);
+        return tok_split_new_oniguruma(value->string, value->length, p->path, &ret->regex, p->reterr);
     return refuse(p, "a pattern of kind \"%.40s\" is not understood", value->key);
 }
 
@@ -363,7 +364,7 @@ static enum ngt_status read_byte_level(const struct part *p, struct tok_hf_preto
             p, list,
             (struct tok_hf_pretokenizer){.cut = TOK_HF_CUT_PATTERN, .behavior = TOK_HF_ISOLATED});
         if (status == NGT_OK)
-            status = tok_split_new(GPT2, strlen(GPT2), p->path,
+            status = tok_split_new_oniguruma(GPT2, strlen(GPT2), p->path,
                                    &list->steps[list->count - 1].pattern.regex, p->reterr);
     }
     if (status == NGT_OK)

@@ -258,7 +258,7 @@ enum ngt_status tok_hf_read_added(const struct ngt_json *root, const struct tok_
                                   const char *path, struct tok_hf_file *f, struct ngt_error *reterr)
 {
     uint64_t total = 0, used = 0;
-    const struct ngt_json *content;
+    const struct ngt_json *content = NULL;
     enum ngt_status status = NGT_OK;
 
     if (root->type != NGT_JSON_ARRAY)

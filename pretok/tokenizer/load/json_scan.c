@@ -186,7 +186,7 @@ bool tok_json_string(struct tok_json *j, struct tok_slice *ret)
             *out++ = (uint8_t)to[found - from];
             j->at += 2;
         } else if (e == 'u') {
-            uint32_t code;
+            uint32_t code = 0;
             if (!unicode_escape(j, &code))
                 return false;
             out += tok_utf8_put(code, out); /* never longer than its escape */

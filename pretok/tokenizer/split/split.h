@@ -19,9 +19,17 @@ struct tok_split_scratch; /* one thread's */
 /*
  * pattern [size]: the expression, in the syntax common to Oniguruma and fancy-regex. NGT_E_DATA:
  * not understood; the message names the part and its offset. path only serves messages.
+ *
+ * Where the two libraries give one spelling two meanings ($ and ^, \p{N}{1,3}+, see regex.h),
+ * tok_split_new reads as fancy-regex does, for tiktoken and --pattern, and tok_split_new_oniguruma
+ * as Oniguruma, for tokenizer.json.
  */
 NGT_NODISCARD enum ngt_status tok_split_new(const char *pattern, uint64_t size, const char *path,
                                             struct tok_split **ret_split, struct ngt_error *reterr);
+NGT_NODISCARD enum ngt_status tok_split_new_oniguruma(const char *pattern, uint64_t size,
+                                                      const char *path,
+                                                      struct tok_split **ret_split,
+                                                      struct ngt_error *reterr);
 void tok_split_free(struct tok_split **split);
 
 /* The expression that `--pattern NAME` stands for (gpt2, r50k, p50k, cl100k, o200k, llama3, llama4,

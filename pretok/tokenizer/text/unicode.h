@@ -23,6 +23,10 @@ enum {
 /* c <= 0x10FFFF */
 uint8_t tok_unicode_class(uint32_t c);
 
+/* The category's number, of which tok_unicode_class_of in unicode_table.h makes the class. */
+uint8_t tok_unicode_category(uint32_t c);
+enum { TOK_UNICODE_UNASSIGNED = 28 }; /* Cn */
+
 /*
  * Decodes the character at text[at], at < n; *ret_size bytes. Text is valid UTF-8; a byte that is
  * none gives U+FFFD of size 1, so that no input makes this read beyond n.

@@ -1,0 +1,265 @@
+/*
+ * Programs as scalar code: piece by piece, each alternative of the expression in its order. All
+ * programs are one function of a few traits, which the compiler takes apart.
+ *
+ * Work is linear in the text: what a piece looks at beyond its end (white space behind the last
+ * newline, capitals behind the last caseless letter) is looked at a bounded number of times more.
+ */
+#include "split/scan.h"
+
+#include "text/unicode.h"
+#include "text/unicode_table.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+struct traits {
+    bool gpt2;        /* a space goes with any word; numbers of any length */
+    bool space_end;   /* white space that ends the text is one piece */
+    bool marks;       /* marks are letters */
+    bool cases;       /* words end where case rises */
+    bool contraction; /* as a piece of its own; with cases: at a word's end */
+    unsigned digits;
+};
+
+static const struct traits traits_of[TOK_PROGRAMS] = {
+    [TOK_GPT2] = {.gpt2 = true, .contraction = true},
+    [TOK_CL100K] = {.space_end = true, .contraction = true, .digits = 3},
+    [TOK_LLAMA3] = {.contraction = true, .digits = 3},
+    [TOK_QWEN2] = {.contraction = true, .digits = 1},
+    [TOK_QWEN35] = {.marks = true, .contraction = true, .digits = 1},
+    [TOK_O200K] = {.cases = true, .contraction = true, .digits = 3},
+    [TOK_TEKKEN] = {.cases = true, .digits = 1},
+};
+
+enum { NEWLINE = 1u << 8 }; /* besides the class of a character */
+
+struct text {
+    const uint8_t *at;
+    uint64_t n;
+};
+
+/* Class of the character at pos, 0 at the end (as no character has: it is no letter and so on). */
+INLINE unsigned class_at(struct text t, uint64_t pos, unsigned *size)
+{
+    *size = 0;
+    if (pos >= t.n)
+        return 0;
+    if (t.at[pos] < 0x80) {
+        *size = 1;
+        unsigned newline = t.at[pos] == '\n' || t.at[pos] == '\r' ? NEWLINE : 0;
+        return newline | tok_unicode_class_of[tok_unicode_category_at[t.at[pos] & 127]];
+    }
+    return tok_unicode_class(tok_unicode_decode(t.at, t.n, pos, size));
+}
+
+/* The end of the run of characters with a class in `with` (any: none of them if `with` is 0) and
+ * none in `without`. */
+INLINE uint64_t run(struct text t, uint64_t pos, unsigned with, unsigned without)
+{
+    unsigned size;
+
+    for (; pos < t.n; pos += size) {
+        unsigned class = class_at(t, pos, &size);
+        if ((with && !(class & with)) || (class & without))
+            break;
+    }
+    return pos;
+}
+
+INLINE uint8_t byte_at(struct text t, uint64_t pos)
+{
+    return pos < t.n ? t.at[pos] : 0;
+}
+
+/* Length of the contraction at pos, 0 if none. fold: in any case, and U+017F is an s. */
+INLINE uint64_t contraction(struct text t, uint64_t pos, bool fold)
+{
+    if (byte_at(t, pos) != '\'')
+        return 0;
+    uint8_t a = byte_at(t, pos + 1), b = byte_at(t, pos + 2);
+    if (fold) {
+        if (a == 0xC5 && b == 0xBF)
+            return 3;
+        if (a >= 'A' && a <= 'Z')
+            a |= 0x20;
+        if (b >= 'A' && b <= 'Z')
+            b |= 0x20;
+    }
+    if (a == 's' || a == 't' || a == 'm' || a == 'd')
+        return 2;
+    return (a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l') ? 3 : 0;
+}
+
+/*
+ * [Lu Lt Lm Lo M]*[Ll Lm Lo M]+ at pos: its end, or pos if it does not match. *ret_upper: the end
+ * of the upper-case letters alone, for the second form of a word.
+ */
+INLINE uint64_t word(struct text t, uint64_t pos, uint64_t *ret_upper)
+{
+    enum { BOTH = TOK_CASELESS | TOK_MARK };
+    uint64_t at = pos, end = pos;
+    unsigned size;
+
+    *ret_upper = run(t, pos, TOK_UPPER, 0);
+    for (at = *ret_upper;; at += size) {
+        unsigned class = class_at(t, at, &size);
+        if (class & BOTH)
+            end = at + size;
+        else if (!(class & TOK_UPPER))
+            return class & TOK_LOWER ? run(t, at, TOK_LOWER | BOTH, 0) : end;
+    }
+}
+
+INLINE uint64_t white_space(struct text t, uint64_t at, bool newlines, bool space_end)
+{
+    uint64_t last = at, newline = at, pos = at;
+    unsigned size;
+
+    while (pos < t.n) {
+        unsigned class = class_at(t, pos, &size);
+        if (!(class & TOK_SPACE))
+            break;
+        last = pos;
+        pos += size;
+        if (class & NEWLINE)
+            newline = pos;
+    }
+    if (space_end && pos == t.n)
+        return pos;
+    if (newlines && newline > at)
+        return newline;
+    return pos == t.n || last == at ? pos : last;
+}
+
+INLINE uint64_t piece_gpt2(struct text t, uint64_t at)
+{
+    unsigned size, class;
+    uint64_t n = contraction(t, at, false), pos = at;
+
+    if (n)
+        return at + n;
+    class = class_at(t, at, &size);
+    if (t.at[at] == ' ' && at + 1 < t.n) {
+        class = class_at(t, at + 1, &size);
+        pos += !(class & TOK_SPACE);
+    }
+    if (class & TOK_SPACE)
+        return white_space(t, at, false, false);
+    if (class & TOK_LETTER)
+        return run(t, pos, TOK_LETTER, 0);
+    if (class & TOK_NUMBER)
+        return run(t, pos, TOK_NUMBER, 0);
+    return run(t, pos, 0, TOK_LETTER | TOK_NUMBER | TOK_SPACE);
+}
+
+INLINE uint64_t piece_words(struct text t, uint64_t at, struct traits w)
+{
+    const unsigned letter = TOK_LETTER | (w.marks ? TOK_MARK : 0u);
+    const unsigned not_other = letter | TOK_NUMBER | TOK_SPACE;
+    unsigned size, next_size, class, next;
+    uint64_t n = 0, end;
+
+    if (w.contraction && !w.cases && (n = contraction(t, at, true)))
+        return at + n;
+    class = class_at(t, at, &size);
+    bool prefix = !(class & (TOK_LETTER | TOK_NUMBER | NEWLINE));
+    if (w.cases) {
+        uint64_t upper, upper_behind = at;
+        end = at;
+        if (prefix) {
+            end = word(t, at + size, &upper_behind);
+            end = end == at + size ? at : end;
+        }
+        if (end == at)
+            end = word(t, at, &upper);
+        if (end == at && prefix && upper_behind > at + size)
+            end = upper_behind;
+        if (end == at)
+            end = upper;
+        if (end > at)
+            return end + (w.contraction ? contraction(t, end, true) : 0);
+    } else {
+        if (class & letter)
+            return run(t, at, letter, 0);
+        if (prefix && class_at(t, at + size, &next_size) & letter)
+            return run(t, at + size, letter, 0);
+    }
+    if (class & TOK_NUMBER) {
+        end = at + size;
+        for (unsigned i = 1; i < w.digits && class_at(t, end, &size) & TOK_NUMBER; i++)
+            end += size;
+        return end;
+    }
+    next = class;
+    if (t.at[at] == ' ' && at + 1 < t.n)
+        next = class_at(t, at + 1, &next_size);
+    if (!(next & not_other)) {
+        end = run(t, at + (t.at[at] == ' '), 0, not_other);
+        while (end < t.n &&
+               (t.at[end] == '\n' || t.at[end] == '\r' || (w.cases && t.at[end] == '/')))
+            end++;
+        return end;
+    }
+    return white_space(t, at, true, w.space_end);
+}
+
+#define PROGRAM(name, id)                                                                          \
+    static uint64_t piece_##name(const uint8_t *text, uint64_t n, uint64_t at)                     \
+    {                                                                                              \
+        struct text t = {text, n};                                                                 \
+        return traits_of[id].gpt2 ? piece_gpt2(t, at) : piece_words(t, at, traits_of[id]);         \
+    }                                                                                              \
+    static uint64_t ends_##name(const uint8_t *text, uint64_t n, uint64_t from,                    \
+                                uint32_t *ret_ends, uint64_t room)                                 \
+    {                                                                                              \
+        uint64_t count = 0;                                                                        \
+        while (count < room && from < n) {                                                         \
+            from = piece_##name(text, n, from);                                                    \
+            ret_ends[count++] = (uint32_t)from;                                                    \
+        }                                                                                          \
+        return count;                                                                              \
+    }
+
+PROGRAM(gpt2_c, TOK_GPT2)
+PROGRAM(cl100k_c, TOK_CL100K)
+PROGRAM(llama3_c, TOK_LLAMA3)
+PROGRAM(qwen2_c, TOK_QWEN2)
+PROGRAM(qwen35_c, TOK_QWEN35)
+PROGRAM(o200k_c, TOK_O200K)
+PROGRAM(tekken_c, TOK_TEKKEN)
+
+const tok_piece_fn tok_scan_piece[TOK_PROGRAMS] = {
+    [TOK_GPT2] = piece_gpt2_c,     [TOK_CL100K] = piece_cl100k_c, [TOK_LLAMA3] = piece_llama3_c,
+    [TOK_QWEN2] = piece_qwen2_c,   [TOK_QWEN35] = piece_qwen35_c, [TOK_O200K] = piece_o200k_c,
+    [TOK_TEKKEN] = piece_tekken_c,
+};
+
+uint32_t tok_scan_cpu(void)
+{
+    uint32_t cpu = 0;
+
+#if defined __x86_64__
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+        __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("lzcnt"))
+        cpu |= TOK_CPU_AVX2;
+#endif
+    return cpu;
+}
+
+void tok_scan_init(struct tok_scan *scan, uint32_t cpu)
+{
+    static const tok_scan_fn scalar[TOK_PROGRAMS] = {
+        [TOK_GPT2] = ends_gpt2_c,     [TOK_CL100K] = ends_cl100k_c, [TOK_LLAMA3] = ends_llama3_c,
+        [TOK_QWEN2] = ends_qwen2_c,   [TOK_QWEN35] = ends_qwen35_c, [TOK_O200K] = ends_o200k_c,
+        [TOK_TEKKEN] = ends_tekken_c,
+    };
+    for (int i = 0; i < TOK_PROGRAMS; i++)
+        scan->ends[i] = scalar[i];
+#ifdef TOK_HAVE_AVX2
+    if (cpu & TOK_CPU_AVX2)
+        tok_scan_init_avx2(scan);
+#else
+    (void)cpu;
+#endif
+}

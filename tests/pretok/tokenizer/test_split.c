@@ -1,0 +1,361 @@
+/* Programs against the matcher and against their vector versions; what tok_split promises. */
+#include "t.h"
+#include "split/regex.h"
+#include "split/scan.h"
+#include "split/split.h"
+#include "split_text.h"
+
+#include <time.h>
+
+enum { MOST = 1024 };
+
+struct spelling {
+    const char *program, *pattern;
+    enum tok_dialect dialect;
+};
+
+#define C "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+#define S "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define O " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
+#define U "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
+#define L "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
+
+/* Spelt out here once more: a slip in split.c must not be on both sides. */
+static const struct spelling spellings[] = {
+    {"gpt2", "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
+     TOK_ONIGURUMA},
+    {"gpt2",
+     "'s|'t|'re|'ve|'m|'ll|'d| ?[\\p{L}]+| ?[\\p{N}]+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
+     TOK_FANCY},
+    {"gpt2",
+     "'(?:[sdmt]|ll|ve|re)| ?\\p{L}++| ?\\p{N}++| ?[^\\s\\p{L}\\p{N}]++|\\s++$|\\s+(?!\\S)|\\s",
+     TOK_FANCY},
+    {"gpt2", "'(?:[sdmt]|ll|ve|re)| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
+     TOK_FANCY},
+    {"cl100k",
+     "'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}++|\\p{N}{1,3}+| "
+     "?[^\\s\\p{L}\\p{N}]++[\\r\\n]*+|\\s++$|\\s*[\\r\\n]|\\s+(?!\\S)|\\s",
+     TOK_FANCY},
+    {"llama3", C "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|" O S, TOK_ONIGURUMA},
+    {"llama3",
+     "'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}{1,3}| "
+     "?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+",
+     TOK_FANCY},
+    {"qwen2", C "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}|" O S, TOK_ONIGURUMA},
+    {"qwen3.5",
+     C "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" S,
+     TOK_ONIGURUMA},
+    {"o200k",
+     "[^\\r\\n\\p{L}\\p{N}]?" U "*" L "+" C "?|[^\\r\\n\\p{L}\\p{N}]?" U "+" L "*" C
+     "?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|" S,
+     TOK_ONIGURUMA},
+    {"tekken",
+     "[^\\r\\n\\p{L}\\p{N}]?" U "*" L "+|[^\\r\\n\\p{L}\\p{N}]?" U "+" L
+     "*|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|" S,
+     TOK_FANCY},
+};
+
+static const char *const programs[TOK_PROGRAMS] = {"gpt2",    "cl100k", "llama3", "qwen2",
+                                                   "qwen3.5", "o200k",  "tekken"};
+
+static enum tok_program program_of(const char *name)
+{
+    for (int i = 0; i < TOK_PROGRAMS; i++)
+        if (strcmp(programs[i], name) == 0)
+            return (enum tok_program)i;
+    T_REQUIRE(!"a program of that name");
+    return TOK_PROGRAMS;
+}
+
+/* All ends, by calls with varying room; guards behind the room must stay. */
+static uint64_t all_ends(tok_scan_fn scan, const uint8_t *text, uint64_t n, uint32_t *ends,
+                         uint64_t *seed)
+{
+    uint64_t count = 0, from = 0;
+
+    while (from < n) {
+        uint64_t room = split_random(seed) % 4 == 0 ? 1 + split_random(seed) % 70 : MOST;
+        uint64_t got;
+        if (room > MOST - count)
+            room = MOST - count;
+        ends[count + room] = 0xABABABAB;
+        got = scan(text, n, from, ends + count, room);
+        if (got == 0 || got > room || ends[count + room] != 0xABABABAB) {
+            T_FAIL("%" PRIu64 " ends in a room of %" PRIu64, got, room);
+            return count;
+        }
+        count += got;
+        if (ends[count - 1] <= from || ends[count - 1] > n) {
+            T_FAIL("end %u behind %" PRIu64 " of %" PRIu64, ends[count - 1], from, n);
+            return count;
+        }
+        from = ends[count - 1];
+    }
+    return count;
+}
+
+static void print_text(const uint8_t *text, uint64_t n)
+{
+    fprintf(stderr, "    \"");
+    for (uint64_t i = 0; i < n; i++)
+        if (text[i] < 0x20 || text[i] >= 0x7F || text[i] == '"' || text[i] == '\\')
+            fprintf(stderr, "\\x%02X\"\"", text[i]);
+        else
+            fputc(text[i], stderr);
+    fprintf(stderr, "\"\n");
+}
+
+static bool same_ends(const char *what, const uint8_t *text, uint64_t n, const uint32_t *a,
+                      uint64_t count_a, const uint32_t *b, uint64_t count_b)
+{
+    for (uint64_t i = 0; i < count_a || i < count_b; i++)
+        if (i >= count_a || i >= count_b || a[i] != b[i]) {
+            T_FAIL("%s: piece %" PRIu64 " ends at %d, expected %d", what, i,
+                   i < count_a ? (int)a[i] : -1, i < count_b ? (int)b[i] : -1);
+            print_text(text, n);
+            return false;
+        }
+    return true;
+}
+
+static uint64_t regex_ends(const struct tok_regex *regex, struct tok_regex_scratch *scratch,
+                           const uint8_t *text, uint64_t n, uint32_t *ends)
+{
+    uint64_t count = 0, at = 0;
+
+    while (at < n) {
+        bool matched = false;
+        T_REQUIRE(tok_regex_match(regex, scratch, text, n, at, &matched, &at, NULL) == NGT_OK);
+        T_REQUIRE(matched);
+        ends[count++] = (uint32_t)at;
+    }
+    return count;
+}
+
+/* Scalar code = matcher, for every spelling. */
+static void against_regex(const struct spelling *s, unsigned rounds)
+{
+    static uint32_t a[MOST + 1], b[MOST + 1];
+    struct tok_regex_scratch scratch = {0};
+    struct tok_regex *regex = NULL;
+    struct ngt_error error;
+    struct tok_scan scan;
+    uint64_t seed = 20261125;
+    uint8_t text[256];
+
+    tok_scan_init(&scan, 0);
+    if (tok_regex_new(s->pattern, strlen(s->pattern), s->dialect, NULL, &regex, &error) != NGT_OK) {
+        T_FAIL("%s", error.message);
+        return;
+    }
+    T_TRUE(tok_regex_covers(regex));
+    for (unsigned round = 0; round < rounds; round++) {
+        uint64_t n = round % 201, count_a, count_b;
+        split_random_text(&seed, text, n);
+        count_b = regex_ends(regex, &scratch, text, n, b);
+        count_a = all_ends(scan.ends[program_of(s->program)], text, n, a, &seed);
+        if (!same_ends(s->program, text, n, a, count_a, b, count_b))
+            break;
+    }
+    tok_regex_free(&regex);
+    tok_regex_scratch_done(&scratch);
+}
+
+T_CASE(programs_are_their_expressions)
+{
+    for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++)
+        against_regex(&spellings[i], 3000);
+}
+
+/* Vector code = scalar code, for every length and alignment, in a buffer with nothing behind it. */
+static void against_scalar(enum tok_program program, uint32_t cpu, unsigned rounds, uint64_t seed)
+{
+    static uint32_t a[MOST + 1], b[MOST + 1];
+    struct tok_scan scalar, vector;
+
+    tok_scan_init(&scalar, 0);
+    tok_scan_init(&vector, cpu);
+    for (unsigned round = 0; round < rounds; round++) {
+        uint64_t n = round % 201 + (round % 5 == 0 ? 300 : 0), offset = round % 64, first = seed;
+        uint8_t *heap = malloc(n + offset + 1), *text = heap + offset;
+        T_REQUIRE(heap);
+        heap[0] = 0;
+        split_random_text(&seed, text, n);
+        uint64_t count_b = all_ends(scalar.ends[program], text, n, b, &seed);
+        uint64_t count_a = all_ends(vector.ends[program], text, n, a, &seed);
+        bool same = same_ends(programs[program], text, n, a, count_a, b, count_b);
+        free(heap);
+        if (!same) {
+            fprintf(stderr, "    seed %" PRIu64 ", cpu %u\n", first, cpu);
+            break;
+        }
+    }
+}
+
+T_CASE(vectors_are_scalars)
+{
+    uint64_t seed = (uint64_t)time(NULL);
+
+    if (!tok_scan_cpu())
+        T_SKIP("no vector features here");
+    for (int p = 0; p < TOK_PROGRAMS; p++) {
+        against_scalar((enum tok_program)p, tok_scan_cpu(), 201 * 64, 1);
+        against_scalar((enum tok_program)p, tok_scan_cpu(), 201 * 16, seed);
+    }
+}
+
+/* One piece, or all alike: linear in the text. */
+T_CASE(giant_pieces)
+{
+    static const char *const parts[] = {"a",
+                                        "A",
+                                        " ",
+                                        "1",
+                                        "\n",
+                                        "!",
+                                        "\xE4\xB8\xAD",
+                                        "\xD0\xB6",
+                                        "\xCC\x81",
+                                        "\r",
+                                        "\xE3\x80\x80",
+                                        "aA",
+                                        " \n",
+                                        "\xE4\xB8\xAD"
+                                        "A",
+                                        "\n "};
+    enum { SIZE = 1 << 21, ENDS = 4096 };
+    uint8_t *text = malloc(SIZE);
+    uint32_t *ends = malloc(ENDS * sizeof *ends);
+    T_REQUIRE(text && ends);
+
+    for (int cpu = 0; cpu < 2; cpu++)
+        for (int p = 0; p < TOK_PROGRAMS; p++)
+            for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+                struct tok_scan scan;
+                uint64_t size = strlen(parts[i]), n = SIZE - SIZE % size, at = 0;
+                clock_t began = clock();
+                for (uint64_t k = 0; k < n; k += size)
+                    memcpy(text + k, parts[i], size);
+                tok_scan_init(&scan, cpu ? tok_scan_cpu() : 0);
+                while (at < n)
+                    at = ends[scan.ends[p](text, n, at, ends, ENDS) - 1];
+                T_EQ_U64(at, n);
+                double took = (double)(clock() - began) / CLOCKS_PER_SEC;
+                if (took > 1.0)
+                    T_FAIL("%s, part %zu, cpu %d: %.2f s", programs[p], i, cpu, took);
+            }
+    free(text);
+    free(ends);
+}
+
+static const struct {
+    const char *name, *text, *pieces; /* joined by | */
+} cases[] = {
+    {"gpt2", "Don't STOP  now'S 12345!", "Don|'t| STOP| | now|'|S| 12345|!"},
+    {"gpt2", "a  \n\n b  ", "a|  \n\n| b|  "},
+    {"cl100k", "a\n  ", "a|\n  "},
+    {"llama3", "a\n  ", "a|\n|  "},
+    {"llama3", "I'LL 1234 .\n\nx \n y", "I|'LL| |123|4| .\n\n|x| \n| y"},
+    {"qwen2", "x12 \xC2\xB2", "x|1|2| |\xC2\xB2"},
+    {"qwen3.5", "e\xCC\x81t !\xCC\x81", "e\xCC\x81t| !|\xCC\x81"},
+    {"o200k", "camelCaseDON'T don't'll//\n/x", "camel|Case|DON'T| don't|'ll|//\n/|x"},
+    {"o200k",
+     "\xE4\xB8\xAD\xE6\x96\x87"
+     "AB cd",
+     "\xE4\xB8\xAD\xE6\x96\x87|AB| cd"},
+    {"tekken", "don't 12", "don|'t| |1|2"},
+};
+
+T_CASE(known_pieces)
+{
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct tok_split *split = NULL;
+        struct tok_split_scratch *scratch = NULL;
+        const char *pattern = tok_split_named(cases[i].name, NULL);
+        const uint8_t *text = (const uint8_t *)cases[i].text;
+        uint64_t n = strlen(cases[i].text), count, at = 0, out = 0;
+        uint32_t ends[64];
+        char joined[256];
+
+        T_REQUIRE(pattern);
+        T_REQUIRE(tok_split_new(pattern, strlen(pattern), NULL, &split, NULL) == NGT_OK);
+        T_EQ_STR(tok_split_program(split), cases[i].name);
+        T_TRUE(tok_split_covers(split));
+        T_REQUIRE(tok_split_scratch_new(split, &scratch, NULL) == NGT_OK);
+        T_REQUIRE(tok_split_ends(split, scratch, text, n, 0, ends, 64, &count, NULL) == NGT_OK);
+        for (uint64_t k = 0; k < count; k++) {
+            if (k)
+                joined[out++] = '|';
+            memcpy(joined + out, text + at, ends[k] - at);
+            out += ends[k] - at;
+            at = ends[k];
+        }
+        joined[out] = 0;
+        T_EQ_STR(joined, cases[i].pieces);
+
+        bool found = false;
+        uint64_t start = 9, end = 9;
+        T_REQUIRE(tok_split_find(split, scratch, text, n, 0, &found, &start, &end, NULL) == NGT_OK);
+        T_TRUE(found);
+        T_EQ_U64(start, 0);
+        T_EQ_U64(end, ends[0]);
+        T_REQUIRE(tok_split_find(split, scratch, text, n, n, &found, &start, &end, NULL) == NGT_OK);
+        T_TRUE(!found);
+        tok_split_scratch_free(&scratch);
+        tok_split_free(&split);
+    }
+}
+
+T_CASE(names)
+{
+    const char *const *names = NULL;
+
+    T_TRUE(!tok_split_named("gpt7", &names));
+    T_REQUIRE(names);
+    for (; *names; names++) {
+        const char *pattern = tok_split_named(*names, NULL);
+        struct tok_split *split = NULL;
+        T_REQUIRE(pattern);
+        T_REQUIRE(tok_split_new(pattern, strlen(pattern), NULL, &split, NULL) == NGT_OK);
+        T_TRUE(strcmp(tok_split_program(split), "regex") != 0);
+        tok_split_free(&split);
+    }
+}
+
+T_CASE(every_spelling_is_recognised)
+{
+    for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++) {
+        struct tok_split *split = NULL;
+        const char *p = spellings[i].pattern;
+        enum ngt_status status = spellings[i].dialect == TOK_ONIGURUMA
+                                     ? tok_split_new_oniguruma(p, strlen(p), NULL, &split, NULL)
+                                     : tok_split_new(p, strlen(p), NULL, &split, NULL);
+        T_REQUIRE(status == NGT_OK);
+        T_EQ_STR(tok_split_program(split), spellings[i].program);
+        tok_split_free(&split);
+    }
+}
+
+/* \p{N}{1,3}+ is possessive in one library and repeated in the other. */
+T_CASE(dialects_differ)
+{
+    const char *pattern = tok_split_named("cl100k", NULL);
+    struct tok_split *split = NULL;
+    struct tok_split_scratch *scratch = NULL;
+    uint32_t ends[8];
+    uint64_t count = 0;
+
+    T_REQUIRE(tok_split_new_oniguruma(pattern, strlen(pattern), NULL, &split, NULL) == NGT_OK);
+    T_EQ_STR(tok_split_program(split), "regex");
+    T_REQUIRE(tok_split_scratch_new(split, &scratch, NULL) == NGT_OK);
+    T_REQUIRE(tok_split_ends(split, scratch, (const uint8_t *)"12345", 5, 0, ends, 8, &count,
+                             NULL) == NGT_OK);
+    T_EQ_U64(count, 1);
+    tok_split_scratch_free(&scratch);
+    tok_split_free(&split);
+}
+
+int main(int argc, char **argv)
+{
+    return t_main(argc, argv);
+}

@@ -415,9 +415,16 @@ static enum ngt_status add_tokens(struct hf_engine *e, const struct tok_config *
                 continue;
             if (normalized)
                 status = normalize(e, s, &t, reterr);
+            /* the library would find it between any two bytes, and fail within characters */
+            if (status == NGT_OK && t.n == 0)
+                status = ngt_fail(reterr, NGT_E_DATA, config->path, NGT_NO_POS, i,
+                                  "added_tokens: \"%.*s\" is nothing once it is normalized; set its "
+                                  "\"normalized\" to false",
+                                  a->content.size < 40 ? (int)a->content.size : 40,
+                                  (const char *)a->content.at);
             if (status == NGT_OK)
                 status = tok_buffer_reserve(&contents, t.n, reterr);
-            if (status != NGT_OK || t.n == 0)
+            if (status != NGT_OK)
                 continue;
             bool parsed = config->parse_special == TOK_PARSE_ALL ||
                           (config->parse_special == TOK_PARSE_LIST && is_listed(config, a->content));

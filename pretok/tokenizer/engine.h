@@ -81,5 +81,6 @@ struct tok_family {
 extern const struct tok_family tok_family_sentencepiece;
 extern const struct tok_family tok_family_rank_file;
 extern const struct tok_family tok_family_tekken;
+extern const struct tok_family tok_family_huggingface;
 
 #endif

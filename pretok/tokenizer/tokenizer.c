@@ -14,6 +14,7 @@
 
 static const struct tok_family *const families[] = {
     &tok_family_sentencepiece,
+    &tok_family_huggingface,
     &tok_family_tekken,
     &tok_family_rank_file,
 };
@@ -44,7 +45,7 @@ static enum ngt_status refuse(const uint8_t *bytes, uint64_t n, const char *path
 {
     const char *what = "not a tokenizer file";
     uint64_t i = 0;
-    char known[160] = "";
+    char known[240] = "";
 
     while (i < n && (bytes[i] == ' ' || bytes[i] == '\n' || bytes[i] == '\r' || bytes[i] == '\t'))
         i++;
@@ -53,7 +54,7 @@ static enum ngt_status refuse(const uint8_t *bytes, uint64_t n, const char *path
     else if (starts_with(bytes, n, "\x28\xB5\x2F\xFD", 4) || starts_with(bytes, n, "\x1F\x8B", 2))
         what = "a compressed file; decompress it first";
     else if (i < n && bytes[i] == '{')
-        what = "JSON: a tokenizer.json is not understood by this version yet";
+        what = "JSON, but neither a tokenizer.json nor a tekken.json";
     for (size_t f = 0; f < FAMILY_COUNT; f++) {
         size_t used = strlen(known);
         snprintf(known + used, sizeof known - used, "%s%s", f ? ", " : "", families[f]->name);

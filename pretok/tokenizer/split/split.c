@@ -140,6 +140,11 @@ enum ngt_status tok_split_new_oniguruma(const char *pattern, uint64_t size, cons
     return new_in(TOK_ONIGURUMA, pattern, size, path, ret_split, reterr);
 }
 
+void tok_split_use_scalar(struct tok_split *split)
+{
+    tok_scan_init(&split->scan, 0);
+}
+
 void tok_split_free(struct tok_split **split)
 {
     if (*split)

@@ -12,7 +12,6 @@
 #endif
 
 #include "text/unicode.h"
-#include "text/unicode_table.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -37,6 +36,23 @@ static const struct traits traits_of[TOK_PROGRAMS] = {
 
 enum { NEWLINE = 1u << 8 }; /* besides the class of a character */
 
+/* The classes of ASCII once more, one look-up away; a test holds them against the table. */
+#define X1(c)                                                                                      \
+    ((c) >= 'A' && (c) <= 'Z'                ? TOK_UPPER                                           \
+     : (c) >= 'a' && (c) <= 'z'              ? TOK_LOWER                                           \
+     : (c) >= '0' && (c) <= '9'              ? TOK_NUMBER                                          \
+     : (c) == '\n' || (c) == '\r'            ? TOK_SPACE | NEWLINE                                 \
+     : (c) == ' ' || ((c) >= 9 && (c) <= 13) ? TOK_SPACE                                           \
+     : (c) == '$' || (c) == '+' || ((c) >= '<' && (c) <= '>') || (c) == '^' || (c) == '`' ||       \
+             (c) == '|' || (c) == '~'                                                              \
+         ? TOK_SYMBOL                                                                              \
+     : (c) > ' ' && (c) < 0x7F ? TOK_PUNCT                                                         \
+                               : 0)
+#define X4(c) X1(c), X1((c) + 1), X1((c) + 2), X1((c) + 3)
+#define X16(c) X4(c), X4((c) + 4), X4((c) + 8), X4((c) + 12)
+static const uint16_t ascii_class[128] = {X16(0),    X16(0x10), X16(0x20), X16(0x30),
+                                          X16(0x40), X16(0x50), X16(0x60), X16(0x70)};
+
 struct text {
     const uint8_t *at;
     uint64_t n;
@@ -50,8 +66,7 @@ INLINE unsigned class_at(struct text t, uint64_t pos, unsigned *size)
         return 0;
     if (t.at[pos] < 0x80) {
         *size = 1;
-        unsigned newline = t.at[pos] == '\n' || t.at[pos] == '\r' ? NEWLINE : 0;
-        return newline | tok_unicode_class_of[tok_unicode_category_at[t.at[pos] & 127]];
+        return ascii_class[t.at[pos]];
     }
     return tok_unicode_class(tok_unicode_decode(t.at, t.n, pos, size));
 }

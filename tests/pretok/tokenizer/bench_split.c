@@ -50,6 +50,8 @@ static double regex_rate(const char *name, const uint8_t *text, uint64_t n)
     struct tok_regex *regex = NULL;
     double start;
 
+    if (!pattern)
+        return 0;
     if (n > 1000000)
         n = 1000000;
     while (n > 0 && (text[n] & 0xC0) == 0x80)

@@ -290,23 +290,62 @@ static uint64_t put_character(uint8_t *at, uint32_t c)
            at[2] = (uint8_t)(0x80 | (c >> 6 & 63)), at[3] = (uint8_t)(0x80 | (c & 63)), 4;
 }
 
-/* Every code point among letters, numbers, spaces: the vector code has ranges of its own. */
-T_CASE(every_code_point)
+/* Code points below end, each between two of a few ASCII characters; high planes are sampled. */
+static uint8_t *all_characters(uint32_t end, uint64_t *ret_n)
 {
-    enum { SIZE = 0x110000 * 9, ROOM = 4096 };
-    static uint32_t a[ROOM], b[ROOM];
     static const char around[] = "ab 1B.";
-    uint8_t *text = malloc(SIZE);
+    uint8_t *text = malloc((uint64_t)end * 6);
     uint64_t n = 0;
     T_REQUIRE(text);
 
-    for (uint32_t c = 1; c < 0x110000; c++) {
+    for (uint32_t c = 1; c < end; c++) {
         if ((c >= 0xD800 && c < 0xE000) || (c > 0x32400 && c % 97))
             continue;
         text[n++] = (uint8_t)around[c % 6];
         n += put_character(text + n, c);
         text[n++] = (uint8_t)around[c / 6 % 6];
     }
+    *ret_n = n;
+    return text;
+}
+
+/* The scalar code has classes of ASCII of its own; the rest is sampled by the random texts. */
+T_CASE(characters_by_expression)
+{
+    uint64_t n = 0;
+    uint8_t *text = all_characters(0x3400, &n);
+
+    for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++) {
+        const struct spelling *s = &spellings[i];
+        struct tok_regex_scratch scratch = {0};
+        struct tok_regex *regex = NULL;
+        T_REQUIRE(tok_regex_new(s->pattern, strlen(s->pattern), s->dialect, NULL, &regex, NULL) ==
+                  NGT_OK);
+        for (uint64_t at = 0, end = 0; at < n; at = end) {
+            bool matched = false;
+            uint64_t mine = tok_scan_piece[program_of(s->program)](text, n, at);
+            T_REQUIRE(tok_regex_match(regex, &scratch, text, n, at, &matched, &end, NULL) ==
+                      NGT_OK);
+            if (!matched || mine != end) {
+                T_FAIL("%s: %" PRIu64 ", expected %" PRIu64, s->program, mine, end);
+                print_text(text + at, 24);
+                break;
+            }
+        }
+        tok_regex_free(&regex);
+        tok_regex_scratch_done(&scratch);
+    }
+    free(text);
+}
+
+/* Every code point among letters, numbers, spaces: the vector code has ranges of its own. */
+T_CASE(every_code_point)
+{
+    enum { ROOM = 4096 };
+    static uint32_t a[ROOM], b[ROOM];
+    uint64_t n = 0;
+    uint8_t *text = all_characters(0x110000, &n);
+
     for (int p = 0; p < TOK_PROGRAMS; p++) {
         struct tok_scan scalar, vector;
         uint64_t at_a = 0, at_b = 0, i = 0, j = 0, count_a = 0, count_b = 0;

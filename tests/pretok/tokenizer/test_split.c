@@ -390,7 +390,7 @@ T_CASE(giant_pieces)
         "\xD9\xA3",
         "\xE2\x85\xA7 ",
     };
-    enum { SIZE = 1 << 21, ENDS = 4096 };
+    enum { SIZE = 1 << 19, ENDS = 4096 };
     uint8_t *text = malloc(SIZE);
     uint32_t *ends = malloc(ENDS * sizeof *ends);
     T_REQUIRE(text && ends);

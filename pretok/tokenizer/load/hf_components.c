@@ -487,8 +487,8 @@ static enum ngt_status read_pretokenizer(const struct part *p, struct tok_hf_pre
 }
 
 enum ngt_status tok_hf_read_pretokenizers(const struct ngt_json *root, const char *path,
-                                          struct tok_hf_pretokenizers *ret, bool *ret_bytes,
-                                          struct ngt_error *reterr)
+                                          bool may_drop, struct tok_hf_pretokenizers *ret,
+                                          bool *ret_bytes, struct ngt_error *reterr)
 {
     struct walk w = {.member = "pretokenizers",
                      .part = {.path = path, .root = "pre_tokenizer", .reterr = reterr}};
@@ -506,7 +506,8 @@ enum ngt_status tok_hf_read_pretokenizers(const struct ngt_json *root, const cha
         tok_hf_pretokenizers_done(&list);
         return status;
     }
-    *ret_bytes = list.count && list.steps[list.count - 1].cut == TOK_HF_CUT_BYTE_CHARS;
+    *ret_bytes = may_drop && list.count &&
+                 list.steps[list.count - 1].cut == TOK_HF_CUT_BYTE_CHARS;
     list.count -= *ret_bytes;
     *ret = list;
     return NGT_OK;

@@ -519,10 +519,13 @@ static enum ngt_status read_all(struct reading *r, uint8_t *bytes, uint64_t n)
         if (status != NGT_OK)
             return status;
     }
+    if (!read_model(r)) /* memory may have been what it lacked */
+        return r->reterr->code == NGT_E_NOMEM ? NGT_E_NOMEM : NGT_E_DATA;
     status = tok_hf_read_normalizers(r->trees[NORMALIZER], r->path, &f->normalizers, r->reterr);
     if (status == NGT_OK)
-        status = tok_hf_read_pretokenizers(r->trees[PRE_TOKENIZER], r->path, &f->pretokenizers,
-                                           &f->bytes, r->reterr);
+        status = tok_hf_read_pretokenizers(r->trees[PRE_TOKENIZER], r->path,
+                                           f->kind == TOK_HF_BPE, &f->pretokenizers, &f->bytes,
+                                           r->reterr);
     if (status == NGT_OK)
         status = tok_hf_check_types(r->trees[DECODER], "decoder", decoders, r->path, r->reterr);
     if (status == NGT_OK)
@@ -530,8 +533,6 @@ static enum ngt_status read_all(struct reading *r, uint8_t *bytes, uint64_t n)
                                     r->reterr);
     if (status != NGT_OK)
         return status;
-    if (!read_model(r)) /* memory may have been what it lacked */
-        return r->reterr && r->reterr->code == NGT_E_NOMEM ? NGT_E_NOMEM : NGT_E_DATA;
     if (r->trees[ADDED_TOKENS])
         status = tok_hf_read_added(r->trees[ADDED_TOKENS], &r->vocab, r->path, f, r->reterr);
     if (status == NGT_OK)
@@ -585,6 +586,7 @@ bool tok_hf_json_probe(const uint8_t *bytes, uint64_t n)
         i++;
     if (i == n || bytes[i] != '{')
         return false;
-    /* the members that every version of the format writes; tekken.json has neither */
-    return memmem(bytes, n, "\"added_tokens\"", 14) || memmem(bytes, n, "\"pre_tokenizer\"", 15);
+    /* members that every version of the format writes; tekken.json has none of them */
+    return memmem(bytes, n, "\"added_tokens\"", 14) || memmem(bytes, n, "\"pre_tokenizer\"", 15) ||
+           memmem(bytes, n, "\"model\"", 7);
 }

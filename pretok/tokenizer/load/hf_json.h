@@ -50,6 +50,6 @@ NGT_NODISCARD enum ngt_status tok_hf_file_read(uint8_t *bytes, uint64_t n, const
                                                struct ngt_error *reterr);
 void tok_hf_file_done(struct tok_hf_file *f);
 
-/* A JSON object that has a member "model"? Decides which loader a file goes to. */
+/* A JSON object with the members of such a file? Decides which loader a file goes to. */
 bool tok_hf_json_probe(const uint8_t *bytes, uint64_t n);
 #endif

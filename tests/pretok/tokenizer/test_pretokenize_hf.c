@@ -116,7 +116,7 @@ T_CASE(table)
         struct tok_hf_text t = {(const uint8_t *)cases[i].input.at, cases[i].input.n, true, true};
         T_REQUIRE(ngt_json_parse(cases[i].json, strlen(cases[i].json), "test", &root, &e) ==
                   NGT_OK);
-        if (tok_hf_read_pretokenizers(root, "test", &p, &got.bytes, &e) != NGT_OK) {
+        if (tok_hf_read_pretokenizers(root, "test", true, &p, &got.bytes, &e) != NGT_OK) {
             T_FAIL("%s: %s", cases[i].json, e.message);
             exit(99);
         }

@@ -59,6 +59,13 @@ NGT_NODISCARD enum ngt_status tok_sp_engine_new(const uint8_t *bytes, uint64_t n
                                                 struct ngt_error *reterr);
 
 /*
+ * The same of the project's own engine. NGT_E_UNSUPPORTED: a model that only the library knows.
+ */
+NGT_NODISCARD enum ngt_status tok_sp_fast_new(const uint8_t *bytes, uint64_t n, const char *path,
+                                              struct tok_engine_instance *ret_engine,
+                                              struct ngt_error *reterr);
+
+/*
  * One vocabulary format. probe: do these bytes look like it? Decides which loader a file goes to.
  * load: bytes [n] to vocabulary and engine; it may change the bytes, which are not kept. On failure
  * it has released what it made. NGT_E_DATA: damaged, or a part that is not understood, named.
@@ -72,6 +79,8 @@ struct tok_family {
                             struct ngt_error *reterr);
 };
 extern const struct tok_family tok_family_sentencepiece;
+extern const struct tok_family tok_family_rank_file;
+extern const struct tok_family tok_family_tekken;
 extern const struct tok_family tok_family_huggingface;
 
 #endif

@@ -1,4 +1,4 @@
-/* SentencePiece files: the reference engine, which is the library as it is. */
+/* SentencePiece files: which engine, and the reference engine, which is the library as it is. */
 #include <stdlib.h>
 
 #include "engine.h"
@@ -94,14 +94,19 @@ static enum ngt_status load(const struct tok_config *config, uint8_t *bytes, uin
                             struct ngt_error *reterr)
 {
     bool list = config->parse_special == TOK_PARSE_LIST;
-    enum ngt_status status =
-        tok_sp_model_read(bytes, n, config->path, config->parse_special == TOK_PARSE_ALL,
-                          list ? config->special_list : NULL, list ? config->special_count : 0,
-                          ret_model, reterr);
+    enum ngt_status status = tok_sp_model_read(
+        bytes, n, config->path, config->parse_special == TOK_PARSE_ALL,
+        list ? config->special_list : NULL, list ? config->special_count : 0, ret_model, reterr);
 
     if (status != NGT_OK)
         return status;
-    status = tok_sp_engine_new(bytes, n, config->path, ret_engine, reterr);
+    status = NGT_E_UNSUPPORTED;
+    if (config->engine == TOK_FAST)
+        status = tok_sp_fast_new(bytes, n, config->path, ret_engine, reterr);
+    if (status == NGT_E_UNSUPPORTED) {
+        ngt_error_clear(reterr);
+        status = tok_sp_engine_new(bytes, n, config->path, ret_engine, reterr);
+    }
     if (status != NGT_OK)
         tok_model_done(ret_model);
     return status;

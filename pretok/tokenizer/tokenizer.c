@@ -15,6 +15,8 @@
 static const struct tok_family *const families[] = {
     &tok_family_sentencepiece,
     &tok_family_huggingface,
+    &tok_family_tekken,
+    &tok_family_rank_file,
 };
 #define FAMILY_COUNT (sizeof families / sizeof *families)
 
@@ -38,20 +40,6 @@ static bool starts_with(const uint8_t *bytes, uint64_t n, const void *magic, uin
     return n >= size && memcmp(bytes, magic, size) == 0;
 }
 
-/* "aGVsbG8= 17" */
-static bool is_rank_line(const uint8_t *bytes, uint64_t n)
-{
-    uint64_t i = 0, digits = 0;
-
-    while (i < n && bytes[i] != ' ' && bytes[i] != '\n')
-        i++;
-    if (i == 0 || i == n || bytes[i] != ' ')
-        return false;
-    for (i++; i < n && bytes[i] >= '0' && bytes[i] <= '9'; i++)
-        digits++;
-    return digits && (i == n || bytes[i] == '\n' || bytes[i] == '\r');
-}
-
 static enum ngt_status refuse(const uint8_t *bytes, uint64_t n, const char *path,
                               struct ngt_error *reterr)
 {
@@ -66,9 +54,7 @@ static enum ngt_status refuse(const uint8_t *bytes, uint64_t n, const char *path
     else if (starts_with(bytes, n, "\x28\xB5\x2F\xFD", 4) || starts_with(bytes, n, "\x1F\x8B", 2))
         what = "a compressed file; decompress it first";
     else if (i < n && bytes[i] == '{')
-        what = "JSON, but not a tokenizer.json";
-    else if (is_rank_line(bytes, n))
-        what = "a rank file (.tiktoken), not understood by this version yet";
+        what = "JSON, but neither a tokenizer.json nor a tekken.json";
     for (size_t f = 0; f < FAMILY_COUNT; f++) {
         size_t used = strlen(known);
         snprintf(known + used, sizeof known - used, "%s%s", f ? ", " : "", families[f]->name);

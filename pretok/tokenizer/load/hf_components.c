@@ -91,7 +91,7 @@ static enum ngt_status get_character(const struct part *p, const char *key, uint
 
     if (status != NGT_OK)
         return status;
-    if (m->length == 0 || tok_utf8_size((uint8_t)m->string[0]) != m->length)
+    if (m->length == 0 || tok_utf8_lead_size((uint8_t)m->string[0]) != m->length)
         return refuse(p, "\"%s\" is not one character", key);
     *ret = tok_utf8_get((const uint8_t *)m->string, &size);
     return NGT_OK;

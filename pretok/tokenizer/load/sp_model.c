@@ -39,15 +39,6 @@ enum {
     NORMALIZER_EXTRA_SPACES = 4,
     NORMALIZER_ESCAPE = 5,
 };
-enum piece_type {
-    TYPE_NORMAL = 1,
-    TYPE_UNKNOWN = 2,
-    TYPE_CONTROL = 3,
-    TYPE_USER_DEFINED = 4,
-    TYPE_UNUSED = 5,
-    TYPE_BYTE = 6,
-};
-
 struct slice {
     const uint8_t *at, *end;
 };
@@ -61,14 +52,16 @@ struct field {
 
 struct piece {
     struct slice name;
-    enum piece_type type;
+    float score;
+    enum tok_sp_type type;
     const uint8_t *type_at; /* where the type stands in the file, NULL when it is the default */
 };
 
 struct spec {
     struct slice unk_surface, unk_piece, bos_piece, eos_piece, pad_piece;
+    struct slice charsmap;
     uint64_t model_type;
-    bool suffix, byte_fallback, charsmap, dummy_prefix, extra_spaces, escape;
+    bool suffix, byte_fallback, dummy_prefix, extra_spaces, escape;
 };
 
 /* the piece character for a space, U+2581 */
@@ -152,14 +145,19 @@ static bool read_piece(struct slice message, struct piece *ret)
     struct field f;
     bool broken;
 
-    *ret = (struct piece){.type = TYPE_NORMAL};
+    *ret = (struct piece){.type = TOK_SP_NORMAL};
     while (next_field(&message, &f, &broken)) {
         if (f.number == PIECE_PIECE && f.wire == 2) {
             ret->name = f.bytes;
+        } else if (f.number == PIECE_SCORE && f.wire == 5) {
+            const uint8_t *b = f.bytes.at;
+            uint32_t bits =
+                b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+            memcpy(&ret->score, &bits, sizeof bits);
         } else if (f.number == PIECE_TYPE && f.wire == 0) {
-            if (f.value < TYPE_NORMAL || f.value > TYPE_BYTE)
+            if (f.value < TOK_SP_NORMAL || f.value > TOK_SP_BYTE)
                 return false;
-            ret->type = (enum piece_type)f.value;
+            ret->type = (enum tok_sp_type)f.value;
             ret->type_at = f.last;
         }
     }
@@ -202,7 +200,7 @@ static bool read_normalizer(struct slice message, struct spec *spec)
 
     while (next_field(&message, &f, &broken)) {
         if (f.wire == 2 && f.number == NORMALIZER_CHARSMAP)
-            spec->charsmap = slice_size(f.bytes) != 0;
+            spec->charsmap = f.bytes;
         else if (f.wire == 0 && f.number == NORMALIZER_DUMMY_PREFIX)
             spec->dummy_prefix = f.value != 0;
         else if (f.wire == 0 && f.number == NORMALIZER_EXTRA_SPACES)
@@ -300,7 +298,7 @@ static enum ngt_status survey(const uint8_t *bytes, uint64_t n, const char *path
                 return damaged(path, bytes, f.bytes.at, "a piece makes no sense", reterr);
             if (slice_size(piece.name) == 0)
                 return damaged(path, bytes, f.bytes.at, "a piece without a name", reterr);
-            unknown += piece.type == TYPE_UNKNOWN;
+            unknown += piece.type == TOK_SP_UNKNOWN;
             count++;
             total += slice_size(piece.name);
         } else if (f.number == MODEL_TRAINER) {
@@ -352,27 +350,27 @@ static enum ngt_status fill(uint8_t *bytes, uint64_t n, const char *path, const 
         named += slice_size(piece.name);
         uint8_t *out = m->bytes + used;
         switch (piece.type) {
-        case TYPE_NORMAL:
-        case TYPE_UNUSED:
-        case TYPE_USER_DEFINED:
-            m->kinds[id] = piece.type == TYPE_NORMAL         ? NGT_ID_NORMAL
-                           : piece.type == TYPE_USER_DEFINED ? NGT_ID_USER_DEFINED
-                                                             : NGT_ID_UNUSED;
+        case TOK_SP_NORMAL:
+        case TOK_SP_UNUSED:
+        case TOK_SP_USER_DEFINED:
+            m->kinds[id] = piece.type == TOK_SP_NORMAL         ? NGT_ID_NORMAL
+                           : piece.type == TOK_SP_USER_DEFINED ? NGT_ID_USER_DEFINED
+                                                               : NGT_ID_UNUSED;
             used += spell(piece.name, out);
             break;
-        case TYPE_BYTE:
+        case TOK_SP_BYTE:
             m->kinds[id] = NGT_ID_BYTE;
             if (!byte_piece(piece.name, out))
                 return damaged(path, bytes, f.bytes.at, "a byte piece is not named <0xNN>", reterr);
             used++;
             break;
-        case TYPE_UNKNOWN:
+        case TOK_SP_UNKNOWN:
             m->kinds[id] = NGT_ID_UNKNOWN;
             memcpy(out, spec->unk_surface.at, slice_size(spec->unk_surface));
             used += slice_size(spec->unk_surface);
             m->special.unk = id;
             break;
-        case TYPE_CONTROL:
+        case TOK_SP_CONTROL:
             m->kinds[id] = NGT_ID_CONTROL;
             memcpy(out, piece.name.at, slice_size(piece.name));
             used += slice_size(piece.name);
@@ -385,7 +383,7 @@ static enum ngt_status fill(uint8_t *bytes, uint64_t n, const char *path, const 
             /* its kind stays control for readers of the shard: what it means has not changed, only
              * how it gets into the ids */
             if (wanted(piece.name, promote_all, promote, promote_count))
-                bytes[piece.type_at - bytes] = TYPE_USER_DEFINED;
+                bytes[piece.type_at - bytes] = TOK_SP_USER_DEFINED;
             break;
         }
         id++;
@@ -446,7 +444,7 @@ enum ngt_status tok_sp_model_read(uint8_t *bytes, uint64_t n, const char *path, 
     if (spec.dummy_prefix)
         m.vocabulary.flags |=
             spec.suffix ? NGT_VOCAB_STRIP_LAST_SPACE : NGT_VOCAB_STRIP_FIRST_SPACE;
-    if (spec.charsmap || spec.extra_spaces || !spec.escape || !spec.byte_fallback)
+    if (slice_size(spec.charsmap) || spec.extra_spaces || !spec.escape || !spec.byte_fallback)
         m.vocabulary.flags |= NGT_VOCAB_LOSSY;
     m.family = "sentencepiece";
     m.variant = variant_name(spec.model_type);
@@ -458,6 +456,62 @@ enum ngt_status tok_sp_model_read(uint8_t *bytes, uint64_t n, const char *path, 
 out:
     tok_model_done(&m);
     return status;
+}
+
+/* Null bytes as a piece come from conversion scripts; with byte fallback the library makes them
+ * unused, and it steps over unused ones. */
+static bool is_null(struct slice name)
+{
+    return slice_size(name) == 1 && name.at[0] == 0;
+}
+
+enum ngt_status tok_sp_parts_read(const uint8_t *bytes, uint64_t n, const char *path,
+                                  struct tok_sp_parts *ret_parts, struct ngt_error *reterr)
+{
+    struct slice file = {bytes, bytes + n};
+    struct spec spec;
+    struct tok_sp_parts p = {0};
+    struct field f;
+    struct piece piece;
+    bool broken;
+    uint64_t count, total;
+    enum ngt_status status = survey(bytes, n, path, &spec, &count, &total, reterr);
+
+    if (status != NGT_OK)
+        return status;
+    p.pieces = calloc(count, sizeof *p.pieces);
+    if (!p.pieces)
+        return ngt_fail(reterr, NGT_E_NOMEM, path, NGT_NO_POS, NGT_NO_POS,
+                        "out of memory for the tokenizer");
+    while (next_field(&file, &f, &broken)) {
+        if (f.wire != 2 || f.number != MODEL_PIECES || !read_piece(f.bytes, &piece))
+            continue;
+        if (is_null(piece.name) && spec.byte_fallback)
+            piece.type = TOK_SP_UNUSED;
+        p.pieces[p.count++] = (struct tok_sp_piece){
+            .name = piece.name.at,
+            .size = slice_size(piece.name),
+            .type = piece.type,
+            .score = piece.score,
+            .skip = is_null(piece.name) && piece.type == TOK_SP_UNUSED,
+        };
+    }
+    p.charsmap = spec.charsmap.at;
+    p.charsmap_bytes = slice_size(spec.charsmap);
+    p.model_type = (enum tok_sp_model_type)spec.model_type;
+    p.byte_fallback = spec.byte_fallback;
+    p.dummy_prefix = spec.dummy_prefix;
+    p.remove_extra_whitespaces = spec.extra_spaces;
+    p.escape_whitespaces = spec.escape;
+    p.whitespace_as_suffix = spec.suffix;
+    *ret_parts = p;
+    return NGT_OK;
+}
+
+void tok_sp_parts_done(struct tok_sp_parts *parts)
+{
+    free(parts->pieces);
+    *parts = (struct tok_sp_parts){0};
 }
 
 void tok_model_done(struct tok_model *model)

@@ -99,10 +99,11 @@ static void put_symbols(const struct tok_bpe *b, const uint8_t *text, uint64_t n
         if (s < b->ids) {
             out->ids[out->count++] = s;
             out->open_run = false;
-            *at += b->items[s].size;
+            *at += tok_bpe_size(b, s);
             continue;
         }
-        uint64_t end = *at + (s == UNKNOWN_UNIT ? tok_bpe_unit(b, text, n, *at) : b->items[s].size);
+        uint64_t end =
+            *at + (s == UNKNOWN_UNIT ? tok_bpe_unit(b, text, n, *at) : tok_bpe_size(b, s));
         while (*at < end) {
             uint64_t size = tok_bpe_unit(b, text, n, *at);
             put_unknown(b, text + *at, size, out);
@@ -111,25 +112,21 @@ static void put_symbols(const struct tok_bpe *b, const uint8_t *text, uint64_t n
     }
 }
 
-/* The id that the word is spelt like. */
-static uint32_t whole_word(const struct tok_bpe *b, const uint8_t *text, uint64_t n)
+/* The id that is spelt like the word but that merging does not give; what is valid comes out of
+ * merging anyway. */
+static uint32_t rare_word(const struct tok_bpe *b, const uint8_t *text, uint64_t n)
 {
-    const struct tok_trie *tries[2] = {&b->trie, &b->rare_words};
+    tok_trie_unit u = (tok_trie_unit)TOK_TRIE_NONE << 8;
+    uint32_t base = b->rare_words.root;
+    uint64_t at = 0;
 
-    for (int i = 0; i < 2; i++) {
-        tok_trie_unit u = (uint64_t)TOK_TRIE_NONE << 8;
-        uint32_t base = tries[i]->root;
-        uint64_t at = 0;
-        if (!tries[i]->units || n > tries[i]->max_bytes)
-            continue;
-        while (at < n && tok_trie_step(tries[i], base, text[at], &u)) {
-            base = tok_trie_base(u);
-            at++;
-        }
-        if (at == n && tok_trie_value(u) < b->ids)
-            return tok_trie_value(u);
+    if (n == 0 || n > b->rare_words.max_bytes)
+        return TOK_NO_SYMBOL;
+    while (at < n && tok_trie_step(&b->rare_words, base, text[at], &u)) {
+        base = tok_trie_base(u);
+        at++;
     }
-    return TOK_NO_SYMBOL;
+    return at == n ? tok_trie_value(u) : TOK_NO_SYMBOL;
 }
 
 enum ngt_status tok_bpe_encode(const struct tok_bpe *b, struct tok_bpe_scratch *s,
@@ -142,13 +139,11 @@ enum ngt_status tok_bpe_encode(const struct tok_bpe *b, struct tok_bpe_scratch *
 
     if (!b->chains)
         return tok_bpe_encode_plain(b, s, text, n, ret_ids, ret_count, reterr);
-    if (b->whole_word && n) {
-        uint32_t id = whole_word(b, text, n);
-        if (id != TOK_NO_SYMBOL) {
-            ret_ids[0] = id;
-            *ret_count = 1;
-            return NGT_OK;
-        }
+    uint32_t id = rare_word(b, text, n);
+    if (id != TOK_NO_SYMBOL) {
+        ret_ids[0] = id;
+        *ret_count = 1;
+        return NGT_OK;
     }
     while (at < n) {
         uint32_t *symbols = out.ids + out.count;
@@ -191,13 +186,11 @@ enum ngt_status tok_bpe_encode_plain(const struct tok_bpe *b, struct tok_bpe_scr
 
     if (status != NGT_OK)
         return status;
-    if (b->whole_word && n) {
-        uint32_t id = whole_word(b, text, n);
-        if (id != TOK_NO_SYMBOL) {
-            ret_ids[0] = id;
-            *ret_count = 1;
-            return NGT_OK;
-        }
+    uint32_t id = rare_word(b, text, n);
+    if (id != TOK_NO_SYMBOL) {
+        ret_ids[0] = id;
+        *ret_count = 1;
+        return NGT_OK;
     }
     for (uint64_t at = 0; at < n;) {
         uint64_t size = tok_bpe_unit(b, text, n, at);

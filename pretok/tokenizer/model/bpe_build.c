@@ -16,10 +16,11 @@ void tok_bpe_free(struct tok_bpe **bpe)
     if (!*bpe)
         return;
     tok_rule_table_done(&(*bpe)->rules);
-    tok_rule_table_done(&(*bpe)->proper);
+    tok_pair_set_done(&(*bpe)->proper);
     tok_trie_done(&(*bpe)->trie);
     tok_trie_done(&(*bpe)->rare_words);
-    free((*bpe)->items);
+    tok_pages_done(&(*bpe)->pages);
+    free((*bpe)->flags);
     free((*bpe)->starts);
     free((*bpe)->bytes);
     free(*bpe);
@@ -28,10 +29,10 @@ void tok_bpe_free(struct tok_bpe **bpe)
 
 static bool joins(const struct tok_bpe *b, uint32_t left, uint32_t right, uint32_t result)
 {
-    uint64_t l = b->items[left].size, r = b->items[right].size;
+    uint64_t l = tok_bpe_size(b, left), r = tok_bpe_size(b, right);
     const uint8_t *whole = b->bytes + b->starts[result];
 
-    return b->items[result].size == l + r && memcmp(whole, b->bytes + b->starts[left], l) == 0 &&
+    return tok_bpe_size(b, result) == l + r && memcmp(whole, b->bytes + b->starts[left], l) == 0 &&
            memcmp(whole + l, b->bytes + b->starts[right], r) == 0;
 }
 
@@ -77,8 +78,9 @@ static enum ngt_status add_splits(struct tok_bpe *b, const uint32_t *ranks,
     for (int pass = 0; pass < 2 && status == NGT_OK; pass++) {
         for (uint32_t s = 0; s < b->symbols; s++) {
             const uint8_t *text = b->bytes + b->starts[s];
-            uint32_t base = b->trie.root, size = b->items[s].size;
-            for (uint32_t cut = 1; cut < size && !b->items[s].initial; cut++) {
+            uint32_t base = b->trie.root;
+            uint64_t size = tok_bpe_size(b, s);
+            for (uint64_t cut = 1; cut < size && !(b->flags[s] & TOK_SYMBOL_INITIAL); cut++) {
                 tok_trie_unit u = b->trie.units[base ^ text[cut - 1]];
                 uint32_t left = tok_trie_value(u), right;
                 base = tok_trie_base(u);
@@ -108,8 +110,8 @@ static bool build_trie(struct tok_bpe *b, struct tok_trie *trie, bool odd_only)
     if (!keys)
         return false;
     for (uint32_t s = 0; s < b->symbols; s++)
-        if (b->items[s].size && (!odd_only || (!b->items[s].valid && s < b->ids)))
-            keys[count++] = (struct tok_trie_key){b->bytes + b->starts[s], b->items[s].size, s};
+        if (tok_bpe_size(b, s) && (!odd_only || (!(b->flags[s] & TOK_SYMBOL_VALID) && s < b->ids)))
+            keys[count++] = (struct tok_trie_key){b->bytes + b->starts[s], tok_bpe_size(b, s), s};
     done = (odd_only && count == 0) || tok_trie_init(trie, keys, count, NULL) == NGT_OK;
     free(keys);
     return done;
@@ -122,7 +124,7 @@ static tok_trie_unit *unit_of(const struct tok_bpe *b, uint32_t s)
     uint32_t base = b->trie.root;
     uint64_t at = 0;
 
-    for (uint32_t i = 0; i < b->items[s].size; i++) {
+    for (uint64_t i = 0; i < tok_bpe_size(b, s); i++) {
         at = base ^ text[i];
         base = tok_trie_base(b->trie.units[at]);
     }
@@ -142,19 +144,20 @@ static enum ngt_status find_valid(struct tok_bpe *b, struct ngt_error *reterr)
         const uint8_t *text = b->bytes + b->starts[s];
         struct tok_merge_last last = {TOK_NO_SYMBOL, TOK_NO_SYMBOL, 0};
         uint64_t units = 0, count = 0;
-        bool known = item->size != 0;
-        for (uint64_t at = 0; at < item->size && known;) {
-            uint64_t size = tok_bpe_unit(b, text, item->size, at);
-            symbols[units] = tok_bpe_initial(b, text, at, size);
+        uint64_t size = tok_bpe_size(b, s);
+        bool known = size != 0;
+        for (uint64_t at = 0; at < size && known;) {
+            uint64_t unit = tok_bpe_unit(b, text, size, at);
+            symbols[units] = tok_bpe_initial(b, text, at, unit);
             known = symbols[units++] != TOK_NO_SYMBOL;
-            at += size;
+            at += unit;
         }
         if (!known)
             continue;
         status = tok_merge_run(&merge, &b->rules, symbols, units, &count, &last, reterr);
         if (count != 1 || symbols[0] != s)
             continue;
-        item->valid = true;
+        b->flags[s] |= TOK_SYMBOL_VALID;
         item->left = last.left;
         item->right = last.right;
         item->born = last.left == TOK_NO_SYMBOL ? 0 : last.rank + 1;
@@ -162,11 +165,11 @@ static enum ngt_status find_valid(struct tok_bpe *b, struct ngt_error *reterr)
     tok_merge_done(&merge);
     free(symbols);
     for (uint32_t s = 0; s < b->symbols && status == NGT_OK; s++)
-        if (b->items[s].size && !b->items[s].valid)
+        if (tok_bpe_size(b, s) && !(b->flags[s] & TOK_SYMBOL_VALID))
             *unit_of(b, s) |= (tok_trie_unit)TOK_TRIE_NONE << 8;
     /* of symbols spelt alike one at most is valid */
     for (uint32_t s = 0; s < b->symbols && status == NGT_OK; s++) {
-        if (b->items[s].valid) {
+        if ((b->flags[s] & TOK_SYMBOL_VALID)) {
             tok_trie_unit *u = unit_of(b, s);
             *u = (*u & ~((tok_trie_unit)TOK_TRIE_NONE << 8)) | (tok_trie_unit)s << 8;
         }
@@ -180,22 +183,22 @@ static enum ngt_status relate(struct tok_bpe *b, struct ngt_error *reterr)
     enum ngt_status status;
 
     for (uint32_t s = 0; s < b->symbols; s++)
-        merged += b->items[s].valid && b->items[s].born;
-    status = tok_rule_table_init(&b->proper, merged, reterr);
+        merged += (b->flags[s] & TOK_SYMBOL_VALID) && b->items[s].born;
+    status = tok_pair_set_init(&b->proper, merged, reterr);
     b->regular = true;
     for (uint32_t s = 0; s < b->symbols && status == NGT_OK; s++) {
         struct tok_bpe_symbol *item = &b->items[s];
         const uint8_t *text = b->bytes + b->starts[s];
         uint32_t base = b->trie.root;
         item->shorter = TOK_NO_SYMBOL;
-        if (!item->valid)
+        if (!(b->flags[s] & TOK_SYMBOL_VALID))
             continue;
         if (item->born) {
-            tok_rule_table_put(&b->proper, item->left, item->right, item->born - 1, s);
+            tok_pair_set_put(&b->proper, item->left, item->right, s);
             b->regular = b->regular && item->born >= b->items[item->left].born &&
                          item->born >= b->items[item->right].born;
         }
-        for (uint32_t i = 0; i + 1 < item->size; i++) {
+        for (uint64_t i = 0; i + 1 < tok_bpe_size(b, s); i++) {
             tok_trie_unit u = b->trie.units[base ^ text[i]];
             if (tok_trie_value(u) != TOK_TRIE_NONE)
                 item->shorter = tok_trie_value(u);
@@ -209,20 +212,20 @@ static bool copy_spellings(struct tok_bpe *b, const struct tok_bpe_config *c)
 {
     uint64_t total = c->starts[c->symbols] - c->starts[0];
 
-    b->items = calloc(c->symbols + 1ull, sizeof *b->items);
+    b->pages = tok_pages_new((c->symbols + 1ull) * sizeof *b->items);
+    b->items = b->pages.at;
+    b->flags = calloc(c->symbols + 1ull, 1);
     b->starts = malloc((c->symbols + 1ull) * sizeof *b->starts);
     b->bytes = malloc(total + 1);
-    if (!b->items || !b->starts || !b->bytes)
+    if (!b->items || !b->flags || !b->starts || !b->bytes)
         return false;
     memcpy(b->bytes, c->bytes + c->starts[0], total);
     for (uint64_t s = 0; s <= c->symbols; s++)
         b->starts[s] = c->starts[s] - c->starts[0];
-    for (uint32_t s = 0; s < c->symbols; s++)
-        b->items[s] = (struct tok_bpe_symbol){.left = TOK_NO_SYMBOL,
-                                              .right = TOK_NO_SYMBOL,
-                                              .shorter = TOK_NO_SYMBOL,
-                                              .size = (uint32_t)(b->starts[s + 1] - b->starts[s]),
-                                              .initial = c->initial[s]};
+    for (uint32_t s = 0; s < c->symbols; s++) {
+        b->items[s] = (struct tok_bpe_symbol){TOK_NO_SYMBOL, TOK_NO_SYMBOL, 0, TOK_NO_SYMBOL};
+        b->flags[s] = c->initial[s] ? TOK_SYMBOL_INITIAL : 0;
+    }
     return true;
 }
 
@@ -254,14 +257,14 @@ enum ngt_status tok_bpe_new(const struct tok_bpe_config *c, const char *path,
         b->byte_ids[i] = c->byte_ids ? c->byte_ids[i] : TOK_NO_SYMBOL;
     }
     for (uint32_t s = 0; s < c->symbols && !c->characters; s++)
-        if (c->initial[s] && b->items[s].size == 1)
+        if (c->initial[s] && tok_bpe_size(b, s) == 1)
             b->byte_symbols[b->bytes[b->starts[s]]] = s;
     if (!build_trie(b, &b->trie, false)) {
         status = no_memory(path, reterr);
         goto out;
     }
     for (uint32_t s = 0; s < b->symbols; s++) {
-        uint32_t other = b->items[s].size ? tok_trie_value(*unit_of(b, s)) : s;
+        uint32_t other = tok_bpe_size(b, s) ? tok_trie_value(*unit_of(b, s)) : s;
         if (other != s) {
             status = ngt_fail(reterr, NGT_E_DATA, path, NGT_NO_POS, s,
                               "tokens %u and %u are spelt alike", other, s);

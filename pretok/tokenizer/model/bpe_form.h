@@ -3,6 +3,7 @@
 #define TOK_MODEL_BPE_FORM_H
 
 #include "model/bpe.h"
+#include "model/pair_set.h"
 #include "model/rule_table.h"
 #include "model/trie.h"
 
@@ -16,18 +17,23 @@
 struct tok_bpe_symbol {
     uint32_t left, right; /* TOK_NO_SYMBOL for initial ones */
     uint32_t born;
-    uint32_t size;    /* bytes of the spelling */
     uint32_t shorter; /* the longest valid symbol that is a proper prefix of this, or none */
-    bool valid, initial;
+};
+
+enum {
+    TOK_SYMBOL_INITIAL = 1,
+    TOK_SYMBOL_VALID = 2,
 };
 
 struct tok_bpe {
     struct tok_rule_table rules;  /* as configured: what the definition works with */
-    struct tok_rule_table proper; /* the last rule of each valid symbol alone; see chain.c */
+    struct tok_pair_set proper;   /* the last rule of each valid symbol alone; see chain.h */
     struct tok_trie trie;         /* spellings of valid symbols */
     struct tok_trie rare_words;   /* if whole_word: spellings of ids that are not valid */
-    struct tok_bpe_symbol *items; /* [symbols] */
-    uint64_t *starts;             /* [symbols + 1] */
+    struct tok_bpe_symbol *items; /* [symbols] in pages */
+    struct tok_pages pages;
+    uint8_t *flags;   /* [symbols] TOK_SYMBOL_* */
+    uint64_t *starts; /* [symbols + 1] */
     uint8_t *bytes;
     uint32_t ids, symbols;
     uint32_t byte_symbols[256]; /* unless characters */
@@ -40,6 +46,11 @@ struct tok_bpe {
     bool chains; /* every rule joins spellings, so that chain.c applies at all */
     bool has_hidden; /* some symbols are no ids */
 };
+
+static inline uint64_t tok_bpe_size(const struct tok_bpe *b, uint32_t symbol)
+{
+    return b->starts[symbol + 1] - b->starts[symbol];
+}
 
 /* Bytes of the UTF-8 character that starts at text[at], at least 1, at most n - at. */
 static inline uint64_t tok_bpe_unit(const struct tok_bpe *b, const uint8_t *text, uint64_t n,
@@ -65,7 +76,8 @@ static inline uint32_t tok_bpe_initial(const struct tok_bpe *b, const uint8_t *t
         base = tok_trie_base(u);
     }
     symbol = tok_trie_value(u);
-    return symbol != TOK_NO_SYMBOL && b->items[symbol].initial ? symbol : TOK_NO_SYMBOL;
+    return symbol != TOK_NO_SYMBOL && (b->flags[symbol] & TOK_SYMBOL_INITIAL) ? symbol
+                                                                              : TOK_NO_SYMBOL;
 }
 
 #endif

@@ -12,6 +12,22 @@ void tok_chain_done(struct tok_chain *c)
     *c = (struct tok_chain){0};
 }
 
+/* 1 + the rank of the rule that joins the two, or 0. */
+static inline uint64_t joined(const struct tok_bpe *b, uint32_t left, uint32_t right)
+{
+    uint64_t hash = tok_pair_hash(left, right);
+
+    if (!tok_pair_maybe(&b->proper, hash))
+        return 0;
+    uint32_t slot = tok_pair_slot(&b->proper, hash), tag = tok_pair_tag(hash);
+    for (uint32_t s; (s = b->proper.slots[slot]) != 0; slot = (slot + 1) & b->proper.slot_mask) {
+        const struct tok_bpe_symbol *item = &b->items[s & TOK_NO_SYMBOL];
+        if (s >> 24 == tag && item->left == left && item->right == right)
+            return item->born;
+    }
+    return 0;
+}
+
 /* The staircase down the two edges: of two that live at the same time, the one born later is left
  * for its part. On equal ranks the place further left comes first, which is why the comparisons
  * with the two parents differ. */
@@ -21,9 +37,8 @@ static inline bool compatible_regular(const struct tok_bpe *b, uint32_t left, ui
 
     for (;;) {
         const struct tok_bpe_symbol *u = &b->items[left], *v = &b->items[right];
-        const struct tok_rule_entry *e = tok_rule_find(&b->proper, left, right);
-        if (e->rank != TOK_RULE_NONE && (uint64_t)e->rank + 1 < left_dies &&
-            (uint64_t)e->rank + 1 <= right_dies)
+        uint64_t time = joined(b, left, right);
+        if (time && time < left_dies && time <= right_dies)
             return false;
         if (u->born > v->born) {
             left_dies = u->born;
@@ -37,18 +52,13 @@ static inline bool compatible_regular(const struct tok_bpe *b, uint32_t left, ui
     }
 }
 
+/* By merging the text of both: for vocabularies whose ranks prove nothing. */
 static bool compatible_tried(struct tok_chain *c, const struct tok_bpe *b, uint32_t left,
                              uint32_t right, bool *ret_answer, struct ngt_error *reterr)
 {
-    uint64_t pair = (uint64_t)left << 24 | right, count = 0, units = 0;
-    uint64_t *slot = &c->known[pair * 0x9E3779B97F4A7C15u >> (64 - KNOWN_BITS)];
-
-    if (*slot >> 2 == pair && *slot & 1) {
-        *ret_answer = *slot >> 1 & 1;
-        return true;
-    }
-    uint64_t n = b->items[left].size + b->items[right].size;
+    uint64_t n = tok_bpe_size(b, left) + tok_bpe_size(b, right), count = 0, units = 0;
     uint32_t *symbols = malloc(n * sizeof *symbols);
+
     if (!symbols) {
         (void)ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
                        "out of memory for a pair of tokens");
@@ -57,22 +67,40 @@ static bool compatible_tried(struct tok_chain *c, const struct tok_bpe *b, uint3
     for (int side = 0; side < 2; side++) {
         uint32_t s = side ? right : left;
         const uint8_t *text = b->bytes + b->starts[s];
-        for (uint64_t at = 0; at < b->items[s].size;) {
-            uint64_t size = tok_bpe_unit(b, text, b->items[s].size, at);
+        for (uint64_t at = 0; at < tok_bpe_size(b, s);) {
+            uint64_t size = tok_bpe_unit(b, text, tok_bpe_size(b, s), at);
             symbols[units++] = tok_bpe_initial(b, text, at, size);
             at += size;
         }
     }
     bool done = tok_merge_run(c->merge, &b->rules, symbols, units, &count, NULL, reterr) == NGT_OK;
     *ret_answer = done && count == 2 && symbols[0] == left && symbols[1] == right;
-    if (done)
-        *slot = pair << 2 | (uint64_t)*ret_answer << 1 | 1;
     free(symbols);
     return done;
 }
 
+/* Most pairs come again soon: one load instead of the half dozen of a staircase. */
+static inline bool compatible(struct tok_chain *c, const struct tok_bpe *b, uint32_t left,
+                              uint32_t right, bool *ret_answer, struct ngt_error *reterr)
+{
+    uint64_t pair = (uint64_t)left << 24 | right;
+    uint64_t *slot = &c->known[pair * 0x9E3779B97F4A7C15u >> (64 - KNOWN_BITS)];
+
+    if ((*slot ^ (pair << 2 | 1)) < 4 && *slot & 1) {
+        *ret_answer = *slot >> 1 & 1;
+        return true;
+    }
+    if (b->regular)
+        *ret_answer = compatible_regular(b, left, right);
+    else if (!compatible_tried(c, b, left, right, ret_answer, reterr))
+        return false;
+    *slot = pair << 2 | (uint64_t)*ret_answer << 1 | 1;
+    return true;
+}
+
+/* The longest valid symbol at text[at], and its end. */
 static inline uint32_t longest(const struct tok_bpe *b, const uint8_t *text, uint64_t n,
-                               uint64_t at)
+                               uint64_t at, uint64_t *ret_end)
 {
     const tok_trie_unit *units = b->trie.units;
     uint32_t base = b->trie.root, best = TOK_NO_SYMBOL;
@@ -81,15 +109,17 @@ static inline uint32_t longest(const struct tok_bpe *b, const uint8_t *text, uin
         tok_trie_unit u = units[base ^ text[at]];
         if ((uint8_t)u != text[at])
             break;
-        if (tok_trie_value(u) != TOK_NO_SYMBOL)
-            best = tok_trie_value(u);
-        base = tok_trie_base(u);
         at++;
+        if (tok_trie_value(u) != TOK_NO_SYMBOL) {
+            best = tok_trie_value(u);
+            *ret_end = at;
+        }
+        base = tok_trie_base(u);
     }
     return best;
 }
 
-static bool prepare(struct tok_chain *c, const struct tok_bpe *b, uint64_t n)
+static bool prepare(struct tok_chain *c, uint64_t n)
 {
     uint64_t words = n / 64 + 1;
 
@@ -98,60 +128,49 @@ static bool prepare(struct tok_chain *c, const struct tok_bpe *b, uint64_t n)
         c->dead = malloc(words * sizeof *c->dead);
         c->dead_room = c->dead ? words : 0;
     }
-    if (!b->regular && !c->known)
+    if (!c->known)
         c->known = calloc(1u << KNOWN_BITS, sizeof *c->known);
-    return c->dead && (b->regular || c->known);
+    return c->dead && c->known;
 }
 
 enum ngt_status tok_chain_run(struct tok_chain *c, const struct tok_bpe *b, const uint8_t *text,
                               uint64_t n, uint64_t from, uint32_t *symbols, uint64_t *ret_count,
                               uint64_t *ret_stop, struct ngt_error *reterr)
 {
-    uint64_t at = from, count = 0;
+    uint64_t at = from, count = 0, end = from;
     bool stepped_back = false; /* the bits are cleared when they are first needed: seldom */
-    bool unknown;
-    uint32_t candidate;
+    uint32_t before = TOK_NO_SYMBOL, candidate;
 
-    if (n / 64 + 1 > c->dead_room || !b->regular)
-        if (!prepare(c, b, n))
-            return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
-                            "out of memory for a word of %llu bytes", (unsigned long long)n);
-    candidate = at < n ? longest(b, text, n, at) : TOK_NO_SYMBOL;
-    unknown = candidate == TOK_NO_SYMBOL;
-    while (at < n && !unknown) { /* at an unknown character the encoding so far is final */
-        uint32_t before = count ? symbols[count - 1] : TOK_NO_SYMBOL;
-        for (; candidate != TOK_NO_SYMBOL; candidate = b->items[candidate].shorter) {
-            uint64_t next = at + b->items[candidate].size;
-            if (stepped_back && c->dead[next / 64] >> next % 64 & 1)
-                continue;
-            if (before == TOK_NO_SYMBOL)
-                break;
-            bool answer;
-            if (b->regular)
-                answer = compatible_regular(b, before, candidate);
-            else if (!compatible_tried(c, b, before, candidate, &answer, reterr))
+    if (n / 64 + 1 > c->dead_room && !prepare(c, n))
+        return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
+                        "out of memory for a word of %llu bytes", (unsigned long long)n);
+    while (at < n) {
+        candidate = longest(b, text, n, at, &end);
+        if (candidate == TOK_NO_SYMBOL)
+            break; /* a character that is no symbol: the encoding so far is final */
+        for (;;) {
+            bool fits = !(stepped_back && c->dead[end / 64] >> end % 64 & 1);
+            if (fits && before != TOK_NO_SYMBOL &&
+                !compatible(c, b, before, candidate, &fits, reterr))
                 return NGT_E_NOMEM;
-            if (answer)
+            if (fits)
                 break;
-        }
-        if (candidate != TOK_NO_SYMBOL) {
-            symbols[count++] = candidate;
-            at += b->items[candidate].size;
-            if (at < n) {
-                candidate = longest(b, text, n, at);
-                unknown = candidate == TOK_NO_SYMBOL;
+            candidate = b->items[candidate].shorter;
+            while (candidate == TOK_NO_SYMBOL) {
+                /* Nothing fits here. An encoding exists, so this is not the first position. */
+                if (!stepped_back)
+                    memset(c->dead, 0, (n / 64 + 1) * sizeof *c->dead);
+                stepped_back = true;
+                c->dead[at / 64] |= 1ull << at % 64;
+                at -= tok_bpe_size(b, before);
+                candidate = b->items[before].shorter;
+                count--;
+                before = count ? symbols[count - 1] : TOK_NO_SYMBOL;
             }
-            continue;
+            end = at + tok_bpe_size(b, candidate);
         }
-        if (!stepped_back) {
-            memset(c->dead, 0, (n / 64 + 1) * sizeof *c->dead);
-            stepped_back = true;
-        }
-        c->dead[at / 64] |= 1ull << at % 64;
-        /* an encoding exists, so the first position is never dead */
-        candidate = b->items[before].shorter;
-        at -= b->items[before].size;
-        count--;
+        symbols[count++] = before = candidate;
+        at = end;
     }
     *ret_count = count;
     *ret_stop = at;

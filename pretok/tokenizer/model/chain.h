@@ -30,7 +30,7 @@ struct tok_chain {
     struct tok_merge *merge; /* borrowed; for vocabularies that are not regular */
     uint64_t *dead;          /* a bit a position */
     uint64_t dead_room;      /* in words */
-    uint64_t *known;         /* answers for irregular vocabularies: left, right, answer; 0: free */
+    uint64_t *known;         /* answers of late: left, right, answer, 1; 0: free */
 };
 void tok_chain_done(struct tok_chain *c);
 

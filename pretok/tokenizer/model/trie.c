@@ -228,6 +228,15 @@ enum ngt_status tok_trie_init(struct tok_trie *t, struct tok_trie_key *keys, uin
             t->max_bytes = keys[i].size;
     while (done && b.stack_count)
         done = expand(&b, b.stack[--b.stack_count]);
+    if (done) {
+        t->memory = tok_pages_new(t->count * sizeof *t->units);
+        done = t->memory.at != NULL;
+    }
+    if (done) {
+        memcpy(t->memory.at, t->units, t->count * sizeof *t->units);
+        free(t->units);
+        t->units = t->memory.at;
+    }
     free(b.blocks);
     free(b.stack);
     if (!done) {
@@ -241,6 +250,8 @@ enum ngt_status tok_trie_init(struct tok_trie *t, struct tok_trie_key *keys, uin
 
 void tok_trie_done(struct tok_trie *t)
 {
-    free(t->units);
+    if (!t->memory.at) /* a trie that was not finished */
+        free(t->units);
+    tok_pages_done(&t->memory);
     *t = (struct tok_trie){0};
 }

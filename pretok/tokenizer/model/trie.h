@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "model/pages.h"
 #include "ngt/error.h"
 
 /* bits 0..7 label, 8..31 value (TOK_TRIE_NONE: no key ends here), 32..63 base (0: no children) */
@@ -20,6 +21,7 @@ struct tok_trie {
     uint64_t count;     /* a multiple of 256 */
     uint32_t root;      /* base of the root */
     uint64_t max_bytes; /* of the longest key */
+    struct tok_pages memory;
 };
 
 struct tok_trie_key {

@@ -110,7 +110,7 @@ static void find_ways(const struct tok_unigram_hf *u, struct way *ways, const ui
     for (uint64_t i = 1; i <= n; i++)
         ways[i].from = NOWHERE;
     for (uint64_t at = 0; at < n;) {
-        uint64_t size = tok_utf8_size(word[at]);
+        uint64_t size = tok_utf8_lead_size(word[at]);
         double here = ways[at].score;
         bool single = false;
         uint32_t base = u->trie.root;

@@ -1,8 +1,12 @@
 /*
  * Two tables. A word of up to 15 bytes and 4 ids is in the first: its bytes and length are the key
- * (16 bytes, compared as two integers), two entries share a cache line. A word of up to 31 bytes and
- * 8 ids is in the second, one line an entry. Longer words go to the model each time: they seldom
- * come back, and the model is linear in them.
+ * (16 bytes, compared as two integers), two entries share a cache line; a word that finds both taken
+ * has a second line elsewhere. A word of up to 31 bytes and
+ * 8 ids is in the second, one line an entry; a short one of 5 to 8 ids leaves a note of that in the
+ * first, so that a word never met costs one miss of memory, not two. What fits neither, up to 128
+ * bytes (words of scripts that the vocabulary knows badly), lies in a store of entries one after the
+ * other, found by hash; when the store is full, it starts over. Still longer words go to the model
+ * each time: they seldom come back, and the model is linear in them.
  *
  * The count of ids stands in the top byte of the first one, which is why ids are below 2^24. All
  * ids of an entry are copied, whether they count or not; then the place moves on by the count.
@@ -15,16 +19,20 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-#define SHORT_BITS 16
-#define LONG_BITS 15
+#include "model/pages.h"
+
+#define SHORT_BITS 17
+#define LONG_BITS 16
 #define SHORT_IDS 4
 #define LONG_IDS 8
 #define LONG_BYTES 31
+#define STORE_BITS 16
+#define STORE_BYTES 128
+#define STORE_SIZE (8u << 20)
 #define GROUP 32
-#define HUGE_PAGE (2u << 20)
 #define ID_MASK 0xFFFFFFu
+#define ELSEWHERE 255 /* as a count: the ids are in the second table or in the store */
 
 struct short_pair {
     uint64_t keys[2][2];
@@ -36,6 +44,12 @@ struct long_entry {
     uint32_t ids[LONG_IDS];
 };
 
+/* The store's entries: this, the word padded to 8 bytes, its ids. */
+struct store_entry {
+    uint32_t size, count;
+    uint8_t word[];
+};
+
 struct probe {
     uint64_t key[4];
     uint64_t hash;
@@ -45,14 +59,16 @@ struct probe {
 struct tok_words {
     struct short_pair *shorts;
     struct long_entry *longs;
+    uint32_t *store_slots; /* offsets in units of 8 bytes; 0: free */
+    uint64_t *store;
+    uint64_t store_used; /* in units of 8 bytes */
     tok_word_fn encode;
     const void *model;
     void *scratch;
     uint64_t ids_per_byte;
     uint64_t turn; /* decides which entry gives way */
     struct tok_words_stats stats;
-    void *memory;
-    uint64_t memory_size;
+    struct tok_pages memory;
 };
 
 /* the first n bytes of 8 */
@@ -89,30 +105,35 @@ static inline uint64_t long_slot(uint64_t hash)
     return hash * 0xD6E8FEB86659FD93u >> (64 - LONG_BITS);
 }
 
+/* The other slot of a word, from bits that the first one leaves alone. With two places to choose
+ * from a table is full before a word finds both taken (a neighbour would share the first one's
+ * crowd: 12% of the words of 197 languages had no place). */
+static inline uint64_t second_slot(uint64_t hash, uint64_t slot, unsigned bits)
+{
+    return (slot ^ (hash | 1)) & ((1u << bits) - 1);
+}
+
 enum ngt_status tok_words_new(tok_word_fn encode, const void *model, void *scratch,
                               uint64_t ids_per_byte, struct tok_words **ret_words,
                               struct ngt_error *reterr)
 {
     uint64_t shorts = sizeof(struct short_pair) << SHORT_BITS;
     uint64_t longs = sizeof(struct long_entry) << LONG_BITS;
+    uint64_t slots = sizeof(uint32_t) << STORE_BITS;
     struct tok_words *w = calloc(1, sizeof *w);
-    void *memory = MAP_FAILED;
 
     if (w)
-        memory = mmap(NULL, shorts + longs + HUGE_PAGE, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) {
+        w->memory = tok_pages_new(shorts + longs + slots + STORE_SIZE);
+    if (!w || !w->memory.at) {
         free(w);
         return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
                         "out of memory for the word cache");
     }
-    /* every look-up is another page: huge ones spare a walk of the page table each */
-    uintptr_t start = ((uintptr_t)memory + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1);
-    (void)madvise((void *)start, shorts + longs, MADV_HUGEPAGE);
-    w->memory = memory;
-    w->memory_size = shorts + longs + HUGE_PAGE;
-    w->shorts = (void *)start;
-    w->longs = (void *)(start + shorts);
+    w->shorts = w->memory.at;
+    w->longs = (void *)((uint8_t *)w->memory.at + shorts);
+    w->store_slots = (void *)((uint8_t *)w->memory.at + shorts + longs);
+    w->store = (void *)((uint8_t *)w->memory.at + shorts + longs + slots);
+    w->store_used = 1;
     w->encode = encode;
     w->model = model;
     w->scratch = scratch;
@@ -125,7 +146,7 @@ void tok_words_free(struct tok_words **words)
 {
     if (!*words)
         return;
-    (void)munmap((*words)->memory, (*words)->memory_size);
+    tok_pages_done(&(*words)->memory);
     free(*words);
     *words = NULL;
 }
@@ -179,73 +200,194 @@ static inline void make_probe(const struct tok_words *w, struct probe *p, const 
     }
 }
 
+/* The entry of a key in a pair: 0, 1, or 2 where it is not. */
+static inline unsigned way_of(const struct short_pair *pair, const struct probe *p)
+{
+    if (pair->keys[0][0] == p->key[0] && pair->keys[0][1] == p->key[1])
+        return 0;
+    return pair->keys[1][0] == p->key[0] && pair->keys[1][1] == p->key[1] ? 1 : 2;
+}
+
+/* Where a new word goes: to its own place if it was noted there, else to a free one, else one that
+ * came late gives way: what came first is mostly what is frequent. */
 static void keep_short(struct tok_words *w, const struct probe *p, const uint32_t *ids,
                        uint64_t count)
 {
-    struct short_pair *pair = &w->shorts[short_slot(p->hash)];
-    unsigned way = 0;
+    uint64_t slots[2] = {short_slot(p->hash), 0};
+    struct short_pair *pair = NULL;
+    unsigned way = 2;
 
-    /* what came first is mostly what is frequent: the first entry gives way one time in eight */
-    if (pair->keys[0][1] != 0)
-        way = pair->keys[1][1] == 0 || ++w->turn % 8 != 0;
+    slots[1] = second_slot(p->hash, slots[0], SHORT_BITS);
+    for (unsigned i = 0; i < 2 && way == 2; i++) {
+        pair = &w->shorts[slots[i]];
+        way = way_of(pair, p);
+    }
+    for (unsigned i = 0; i < 4 && way == 2; i++) {
+        if (w->shorts[slots[i / 2]].keys[i % 2][1] == 0) {
+            pair = &w->shorts[slots[i / 2]];
+            way = i % 2;
+        }
+    }
+    if (way == 2) {
+        w->turn++;
+        pair = &w->shorts[slots[w->turn & 1]];
+        way = w->turn % 16 >= 2;
+    }
     pair->keys[way][0] = p->key[0];
     pair->keys[way][1] = p->key[1];
     for (uint64_t i = 0; i < SHORT_IDS; i++)
-        pair->ids[way][i] = i < count ? ids[i] : 0;
-    pair->ids[way][0] |= (uint32_t)count << 24;
+        pair->ids[way][i] = count <= SHORT_IDS && i < count ? ids[i] : 0;
+    pair->ids[way][0] |= (uint32_t)(count <= SHORT_IDS ? count : ELSEWHERE) << 24;
+}
+
+static inline bool is_at(const struct long_entry *e, const struct probe *p)
+{
+    return ((e->key[0] ^ p->key[0]) | (e->key[1] ^ p->key[1]) | (e->key[2] ^ p->key[2]) |
+            (e->key[3] ^ p->key[3])) == 0;
 }
 
 static void keep_long(struct tok_words *w, const struct probe *p, const uint32_t *ids,
                       uint64_t count)
 {
-    struct long_entry *e = &w->longs[long_slot(p->hash)];
+    uint64_t slot = long_slot(p->hash);
+    struct long_entry *e = &w->longs[slot];
 
+    if (e->key[3] != 0) { /* as above: the first to come stays longer */
+        e = &w->longs[second_slot(p->hash, slot, LONG_BITS)];
+        if (e->key[3] != 0 && ++w->turn % 8 == 0)
+            e = &w->longs[slot];
+    }
     memcpy(e->key, p->key, sizeof e->key);
     for (uint64_t i = 0; i < LONG_IDS; i++)
-        e->ids[i] = i < count ? ids[i] : 0;
-    e->ids[0] |= (uint32_t)count << 24;
+        e->ids[i] = count <= LONG_IDS && i < count ? ids[i] : 0;
+    e->ids[0] |= (uint32_t)(count <= LONG_IDS ? count : ELSEWHERE) << 24;
 }
 
 static inline bool find_long(const struct tok_words *w, const struct probe *p, uint32_t *ids,
                              uint64_t *count)
 {
-    const struct long_entry *e = &w->longs[long_slot(p->hash)];
+    uint64_t slot = long_slot(p->hash);
+    const struct long_entry *e = &w->longs[slot];
 
-    if (((e->key[0] ^ p->key[0]) | (e->key[1] ^ p->key[1]) | (e->key[2] ^ p->key[2]) |
-         (e->key[3] ^ p->key[3])) != 0)
-        return false;
+    if (!is_at(e, p)) {
+        e = &w->longs[second_slot(p->hash, slot, LONG_BITS)];
+        if (!is_at(e, p))
+            return false;
+    }
     memcpy(ids, e->ids, sizeof e->ids);
     *count = ids[0] >> 24;
     ids[0] &= ID_MASK;
     return true;
 }
 
-/* A word that is not in the first table. */
-static enum ngt_status other(struct tok_words *w, struct probe *p, const uint8_t *text,
-                             uint32_t *ids, uint64_t *ret_count, struct ngt_error *reterr)
+static uint64_t store_hash(const uint8_t *word, uint64_t size)
 {
+    uint64_t h = size, tail = 0;
+
+    for (; size >= 8; size -= 8, word += 8)
+        h = hash2(h, load64(word));
+    memcpy(&tail, word, size);
+    return hash2(h, tail);
+}
+
+static uint64_t store_units(uint64_t size, uint64_t count)
+{
+    return 1 + (size + 7) / 8 + (count + 1) / 2;
+}
+
+/* To the model, by way of the store. */
+static enum ngt_status from_store(struct tok_words *w, const uint8_t *word, uint64_t size,
+                                  uint32_t *ids, uint64_t *ret_count, struct ngt_error *reterr)
+{
+    uint64_t hash = store_hash(word, size), slot = hash >> (64 - STORE_BITS);
+    uint64_t second = second_slot(hash, slot, STORE_BITS);
+    struct store_entry *e = NULL;
+
+    for (unsigned i = 0; i < 2 && size <= STORE_BYTES; i++) {
+        uint32_t place = w->store_slots[i ? second : slot];
+        e = (void *)(w->store + place);
+        if (place && e->size == size && memcmp(e->word, word, size) == 0) {
+            memcpy(ids, e->word + (size + 7) / 8 * 8, e->count * sizeof *ids);
+            *ret_count = e->count;
+            return NGT_OK;
+        }
+    }
+    w->stats.misses++;
+    enum ngt_status status = w->encode(w->model, w->scratch, word, size, ids, ret_count, reterr);
+    if (status != NGT_OK || size > STORE_BYTES)
+        return status;
+    uint64_t units = store_units(size, *ret_count);
+    if (w->store_used + units > STORE_SIZE / 8) {
+        memset(w->store_slots, 0, sizeof(uint32_t) << STORE_BITS);
+        w->store_used = 1;
+        w->stats.starts_over++;
+    }
+    if (w->store_slots[slot])
+        slot = second;
+    w->store_slots[slot] = (uint32_t)w->store_used;
+    e = (void *)(w->store + w->store_used);
+    e->size = (uint32_t)size;
+    e->count = (uint32_t)*ret_count;
+    memcpy(e->word, word, size);
+    memcpy(e->word + (size + 7) / 8 * 8, ids, *ret_count * sizeof *ids);
+    w->store_used += units;
+    return NGT_OK;
+}
+
+/* A short word that is not in its own line, or noted there to be elsewhere. */
+static enum ngt_status other_short(struct tok_words *w, const struct probe *p, bool noted,
+                                   const uint8_t *text, uint32_t *ids, uint64_t *ret_count,
+                                   struct ngt_error *reterr)
+{
+    const uint8_t *word = text + p->start;
+    struct probe second = *p;
     uint8_t copy[32] = {0};
     enum ngt_status status;
 
-    if (p->size <= 15) { /* of more ids than the first table holds, perhaps */
-        struct probe second = *p;
-        memcpy(copy, text + p->start, p->size);
-        make_long(&second, copy, p->size);
+    if (!noted) {
+        const struct short_pair *next =
+            &w->shorts[second_slot(p->hash, short_slot(p->hash), SHORT_BITS)];
+        unsigned way = way_of(next, p);
+        if (way < 2 && next->ids[way][0] >> 24 != ELSEWHERE) {
+            memcpy(ids, next->ids[way], sizeof next->ids[way]);
+            *ret_count = ids[0] >> 24;
+            ids[0] &= ID_MASK;
+            return NGT_OK;
+        }
+        noted = way < 2;
+    }
+    memcpy(copy, word, p->size);
+    make_long(&second, copy, p->size);
+    if (noted) {
         if (find_long(w, &second, ids, ret_count))
             return NGT_OK;
-        w->stats.misses++;
-        status = w->encode(w->model, w->scratch, text + p->start, p->size, ids, ret_count, reterr);
-        if (status == NGT_OK && *ret_count <= SHORT_IDS)
-            keep_short(w, p, ids, *ret_count);
-        else if (status == NGT_OK && *ret_count <= LONG_IDS)
-            keep_long(w, &second, ids, *ret_count);
-        return status;
+        return from_store(w, word, p->size, ids, ret_count, reterr);
     }
-    if (p->size <= LONG_BYTES && find_long(w, p, ids, ret_count))
-        return NGT_OK;
     w->stats.misses++;
-    status = w->encode(w->model, w->scratch, text + p->start, p->size, ids, ret_count, reterr);
-    if (status == NGT_OK && p->size <= LONG_BYTES && *ret_count <= LONG_IDS)
+    status = w->encode(w->model, w->scratch, word, p->size, ids, ret_count, reterr);
+    if (status != NGT_OK)
+        return status;
+    keep_short(w, p, ids, *ret_count);
+    if (*ret_count > SHORT_IDS && *ret_count <= LONG_IDS)
+        keep_long(w, &second, ids, *ret_count);
+    return status;
+}
+
+static enum ngt_status other(struct tok_words *w, const struct probe *p, const uint8_t *text,
+                             uint32_t *ids, uint64_t *ret_count, struct ngt_error *reterr)
+{
+    const uint8_t *word = text + p->start;
+
+    if (p->size > LONG_BYTES)
+        return from_store(w, word, p->size, ids, ret_count, reterr);
+    if (find_long(w, p, ids, ret_count)) {
+        if (*ret_count != ELSEWHERE)
+            return NGT_OK;
+        return from_store(w, word, p->size, ids, ret_count, reterr);
+    }
+    w->stats.misses++;
+    enum ngt_status status = w->encode(w->model, w->scratch, word, p->size, ids, ret_count, reterr);
+    if (status == NGT_OK)
         keep_long(w, p, ids, *ret_count);
     return status;
 }
@@ -268,22 +410,26 @@ enum ngt_status tok_words_encode(struct tok_words *w, const uint8_t *text, uint6
             make_probe(w, &probes[i], text, n);
         }
         for (uint64_t i = 0; i < group; i++) {
-            struct probe *p = &probes[i];
+            const struct probe *p = &probes[i];
+            uint64_t more = 0;
+            enum ngt_status status;
             if (p->size <= 15) {
                 const struct short_pair *pair = &w->shorts[short_slot(p->hash)];
                 uint64_t first = (pair->keys[0][0] ^ p->key[0]) | (pair->keys[0][1] ^ p->key[1]);
                 uint64_t second = (pair->keys[1][0] ^ p->key[0]) | (pair->keys[1][1] ^ p->key[1]);
                 unsigned way = second == 0;
-                if (first == 0 || second == 0) {
+                bool known = first == 0 || second == 0;
+                uint32_t head = pair->ids[way][0];
+                if (known && head >> 24 != ELSEWHERE) {
                     memcpy(out, pair->ids[way], sizeof pair->ids[way]);
-                    uint32_t found = out[0];
-                    out[0] = found & ID_MASK;
-                    out += found >> 24;
+                    out[0] = head & ID_MASK;
+                    out += head >> 24;
                     continue;
                 }
+                status = other_short(w, p, known, text, out, &more, reterr);
+            } else {
+                status = other(w, p, text, out, &more, reterr);
             }
-            uint64_t more = 0;
-            enum ngt_status status = other(w, p, text, out, &more, reterr);
             if (status != NGT_OK)
                 return status;
             out += more;

@@ -161,6 +161,7 @@ static uint32_t categories_named(const char *name, uint64_t n)
     return found;
 }
 
+/* script, or another set of the table, by its name in lower case */
 static const struct tok_unicode_set *script_named(const char *name, uint64_t n)
 {
     for (uint32_t i = 0; i < tok_unicode_set_count; i++) {
@@ -222,13 +223,20 @@ static void add_named_categories(struct tok_charset *set, const char *const *nam
     tok_charset_add_categories(set, all);
 }
 
-static void add_word(struct tok_charset *set, enum tok_dialect dialect)
+/*
+ * What \w has. Oniguruma takes the numbers below U+0100 that are no digits (superscripts, halves)
+ * for word characters, but not inside a class: two tables of its own that disagree.
+ */
+static void add_word(struct tok_charset *set, enum tok_dialect dialect, bool in_class)
 {
     static const char *const names[] = {"l", "m", "nd", "pc", NULL};
     const char *more = dialect == TOK_FANCY ? "word fancy" : "word onig";
+    const struct tok_unicode_set *others = script_named(more, strlen(more));
 
     add_named_categories(set, names);
-    tok_charset_add_set(set, script_named(more, strlen(more)));
+    for (uint32_t i = 0; i < others->count; i++)
+        if (others->ranges[i].first >= 0x100 || !in_class)
+            tok_charset_add(set, others->ranges[i].first, others->ranges[i].last);
 }
 
 static void add_space(struct tok_charset *set)
@@ -267,8 +275,8 @@ static enum ngt_status parse_hex(struct parser *p, uint64_t offset, unsigned lea
  * A backslash and what follows, in a class or outside: a character (*ret_single) or a set. Anchors
  * are not handled here.
  */
-static enum ngt_status parse_escape(struct parser *p, struct tok_charset *set, bool *ret_single,
-                                    uint32_t *ret_char)
+static enum ngt_status parse_escape(struct parser *p, bool in_class, struct tok_charset *set,
+                                    bool *ret_single, uint32_t *ret_char)
 {
     static const char *const digits[] = {"nd", NULL};
     uint64_t offset = p->pos++;
@@ -331,7 +339,7 @@ static enum ngt_status parse_escape(struct parser *p, struct tok_charset *set, b
         add_space(set);
         break;
     case 'w':
-        add_word(set, p->dialect);
+        add_word(set, p->dialect, in_class);
         break;
     case 'h':
         tok_charset_add(set, '0', '9');
@@ -391,7 +399,7 @@ static enum ngt_status parse_item(struct parser *p, struct tok_charset *set)
         p->pos += 2;
         first = '\b';
     } else if (starts(p, "\\")) {
-        status = parse_escape(p, &one, &single, &first);
+        status = parse_escape(p, true, &one, &single, &first);
     } else if (starts(p, "--") || starts(p, "~~")) {
         status = refuse(p, offset, "an operator of classes");
     } else {
@@ -415,7 +423,7 @@ static enum ngt_status parse_item(struct parser *p, struct tok_charset *set)
         if (!left(p) || starts(p, "["))
             status = refuse(p, offset, "a range without an end");
         else if (starts(p, "\\"))
-            status = parse_escape(p, &one, &single, &last);
+            status = parse_escape(p, true, &one, &single, &last);
         else
             last = next_char(p);
         if (status == NGT_OK && (!single || last < first))
@@ -735,7 +743,7 @@ static enum ngt_status parse_atom(struct parser *p, bool first, uint32_t *litera
         tok_charset_add(&set, '\n', '\n');
         tok_charset_invert(&set);
     } else if (starts(p, "\\")) {
-        status = parse_escape(p, &set, &single, &c);
+        status = parse_escape(p, false, &set, &single, &c);
     } else {
         single = true;
         c = next_char(p);
@@ -832,7 +840,7 @@ enum ngt_status tok_tree_parse(struct tok_tree *tree, const char *pattern, uint6
     struct tok_charset word = {0};
     enum ngt_status status;
 
-    add_word(&word, dialect);
+    add_word(&word, dialect, false);
     tree->word = tok_tree_set(tree, &word);
     if (tree->word == TOK_NONE)
         return no_memory(&p);

@@ -7,6 +7,10 @@
  */
 #include "split/scan.h"
 
+#if defined __x86_64__
+#include <cpuid.h>
+#endif
+
 #include "text/unicode.h"
 #include "text/unicode_table.h"
 
@@ -239,9 +243,12 @@ uint32_t tok_scan_cpu(void)
     uint32_t cpu = 0;
 
 #if defined __x86_64__
+    unsigned a, b, c = 0, d;
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-        __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("lzcnt"))
+    /* lzcnt by hand: some compilers do not know its name here */
+    bool lzcnt = __get_cpuid(0x80000001, &a, &b, &c, &d) && (c & bit_LZCNT);
+    if (lzcnt && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+        __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt"))
         cpu |= TOK_CPU_AVX2;
 #endif
     return cpu;

@@ -201,7 +201,7 @@ bool tok_added_next(const struct tok_added *a, const uint8_t *text, uint64_t n,
                 start = walk->done;
         }
         while (t->rstrip && end < n && has_class(text + end, TOK_HF_SPACE))
-            end += tok_utf8_size(text[end]);
+            end += tok_utf8_lead_size(text[end]);
         /* in white space that the match before took with rstrip: nothing is left, so it is no match */
         if (start >= end) {
             walk->done = start > end ? walk->done : end;

@@ -51,6 +51,9 @@ static const struct {
      "a\xE2\x80\x8D"
      "b",
      "a|b"},
+    {"\\w+", TOK_ONIGURUMA, "\xC2\xBD", "\xC2\xBD"},
+    {"[\\w]+", TOK_ONIGURUMA, "\xC2\xBD", ""},
+    {"\\w+", TOK_FANCY, "\xC2\xBD", ""},
     {"\\h+", BOTH, "fAg9", "fA|9"},
     {"\\s+", BOTH, "a \t\xC2\x85\xC2\xA0\xE3\x80\x80\xE2\x80\x8B",
      " \t\xC2\x85\xC2\xA0\xE3\x80\x80"},

@@ -1,0 +1,337 @@
+/*
+ * Two passes over text. tok_unigram_encode is the library's: float, exact for any sum in front.
+ * tok_unigram_learn proves a word's path for a range of sums, so that it can be kept.
+ *
+ * The proof. Let u be at least half an ulp of every sum that occurs in the word, F(Q) the float sum
+ * along a path Q of m(Q) pieces from sum S on, and t(Q) the true sum of its scores. Then |F(Q) - S -
+ * t(Q)| <= u m(Q). Rounding is monotonic, so the best sum at each place is at least that of any path
+ * to it, and the path P that is found has F(P) >= F(Q) for all Q. Hence, if
+ *
+ *     t(P) - u m(P) > t(Q) + u m(Q)   for all Q other than P,
+ *
+ * P is found for every S with that u. The two best paths by t(Q) + u m(Q), the sum with u added to
+ * every score, decide it. In double the sums of 128 floats have errors below 1e-9, which the slack
+ * covers many times over.
+ */
+#include "model/unigram_sp.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "text/utf8.h"
+
+#define RESET 100000.0f
+#define UNREACHED UINT32_MAX
+#define UNKNOWN (UINT32_MAX - 1)
+#define SLACK 1e-6
+
+/* The bonus of sentencepiece 0.2.3: computed in double, rounded once. n counts bytes of the piece
+ * with U+2581 at its full length. */
+static float user_defined_score(uint64_t n)
+{
+    return (float)(0.1 * (double)((int)n - 1));
+}
+
+static uint64_t full_size(const uint8_t *text, uint64_t n, bool marker)
+{
+    uint64_t size = n;
+
+    for (uint64_t i = 0; i < n && marker; i++)
+        size += text[i] == ' ' ? 2 : 0;
+    return size;
+}
+
+enum ngt_status tok_unigram_init(struct tok_unigram *model, const struct tok_sp_vocab *vocab,
+                                 struct ngt_error *reterr)
+{
+    struct tok_unigram m = {.unknown_id = vocab->unknown_id,
+                            .byte_fallback = vocab->byte_fallback,
+                            .marker = vocab->marker};
+    struct tok_trie_key *keys = malloc(vocab->count * sizeof *keys);
+    float least = FLT_MAX;
+    uint64_t n = 0;
+    enum ngt_status status = NGT_OK;
+
+    memcpy(m.byte_ids, vocab->byte_ids, sizeof m.byte_ids);
+    m.scores = malloc(vocab->count * sizeof *m.scores);
+    m.sizes = malloc(vocab->count * sizeof *m.sizes);
+    if (!keys || !m.scores || !m.sizes) {
+        status = ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
+                          "out of memory for the tokenizer");
+        goto out;
+    }
+    for (uint32_t id = 0; id < vocab->count; id++) {
+        const uint8_t *bytes = vocab->bytes + vocab->starts[id];
+        uint64_t size = tok_sp_vocab_size(vocab, id);
+        /* of all normal pieces, those that never match too */
+        if (vocab->types[id] == TOK_SP_NORMAL && vocab->scores[id] < least)
+            least = vocab->scores[id];
+        m.sizes[id] = (uint16_t)size;
+        m.scores[id] = vocab->types[id] == TOK_SP_USER_DEFINED
+                           ? user_defined_score(full_size(bytes, size, vocab->marker))
+                           : vocab->scores[id];
+        if (size == 0 || vocab->types[id] == TOK_SP_UNUSED)
+            continue;
+        keys[n++] = (struct tok_trie_key){bytes, size, id};
+        m.largest = fmax(m.largest, fabs((double)m.scores[id]));
+    }
+    m.unknown_score = least - 10.0f;
+    m.largest = fmax(m.largest, fabs((double)m.unknown_score));
+    if (n == 0) {
+        status = ngt_fail(reterr, NGT_E_DATA, NULL, NGT_NO_POS, NGT_NO_POS,
+                          "no piece that text could become");
+        goto out;
+    }
+    status = tok_trie_init(&m.trie, keys, n, reterr);
+    if (status != NGT_OK)
+        goto out;
+    *model = m;
+    m = (struct tok_unigram){0};
+out:
+    free(keys);
+    tok_unigram_done(&m);
+    return status;
+}
+
+void tok_unigram_done(struct tok_unigram *model)
+{
+    tok_trie_done(&model->trie);
+    free(model->sizes);
+    free(model->scores);
+    *model = (struct tok_unigram){0};
+}
+
+void tok_unigram_scratch_done(struct tok_unigram_scratch *scratch)
+{
+    free(scratch->cells);
+    free(scratch->path);
+    *scratch = (struct tok_unigram_scratch){0};
+}
+
+static enum ngt_status grow(struct tok_unigram_scratch *s, uint64_t need, struct ngt_error *reterr)
+{
+    uint64_t room = s->room ? s->room : 4096;
+
+    if (need <= s->room)
+        return NGT_OK;
+    while (room < need)
+        room += room / 2;
+    struct tok_unigram_cell *cells = realloc(s->cells, room * sizeof *cells);
+    if (cells)
+        s->cells = cells;
+    uint32_t *path = realloc(s->path, room * sizeof *path);
+    if (path)
+        s->path = path;
+    if (!cells || !path)
+        return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
+                        "out of memory for a text without a cut in %llu bytes",
+                        (unsigned long long)need);
+    s->room = room;
+    return NGT_OK;
+}
+
+/* The ids of an unknown character of `size` bytes; at most 4. */
+static uint32_t unknown_ids(const struct tok_unigram *m, const uint8_t *text, uint64_t size,
+                            uint32_t *out)
+{
+    if (!m->byte_fallback) {
+        *out = m->unknown_id;
+        return 1;
+    }
+    if (m->marker && text[0] == ' ') {
+        out[0] = m->byte_ids[0xE2];
+        out[1] = m->byte_ids[0x96];
+        out[2] = m->byte_ids[0x81];
+        return 3;
+    }
+    for (uint64_t i = 0; i < size; i++)
+        out[i] = m->byte_ids[text[i]];
+    return (uint32_t)size;
+}
+
+/* Bytes of the last piece on the path to text + end. */
+static uint64_t last_size(const struct tok_unigram *m, const uint8_t *text, uint64_t end,
+                          uint32_t id)
+{
+    uint64_t size = 1;
+
+    if (id != UNKNOWN)
+        return m->sizes[id];
+    while ((text[end - size] & 0xC0) == 0x80)
+        size++;
+    return size;
+}
+
+/* The path from text to text + n, which is certain, is written out. */
+static enum ngt_status flush(const struct tok_unigram *m, struct tok_unigram_scratch *s,
+                             const uint8_t *text, uint64_t n, struct tok_ids *ids,
+                             struct ngt_error *reterr)
+{
+    uint64_t count = 0, at = 0;
+    enum ngt_status status;
+
+    for (uint64_t end = n; end > 0; end -= last_size(m, text, end, s->cells[end].id))
+        s->path[count++] = s->cells[end].id;
+    status = tok_ids_reserve(ids, count * 4, reterr);
+    while (status == NGT_OK && count > 0) {
+        uint32_t id = s->path[--count];
+        uint64_t size = id == UNKNOWN ? tok_utf8_lead_size(text[at]) : m->sizes[id];
+        if (id == UNKNOWN)
+            ids->count += unknown_ids(m, text + at, size, ids->ids + ids->count);
+        else
+            ids->ids[ids->count++] = id;
+        at += size;
+    }
+    return status;
+}
+
+enum ngt_status tok_unigram_encode(const struct tok_unigram *m, struct tok_unigram_scratch *s,
+                                   const uint8_t *text, uint64_t n, float *sum, struct tok_ids *ids,
+                                   struct ngt_error *reterr)
+{
+    const uint32_t root = m->trie.root;
+    /* cells[i] belongs to text + base + i; those up to the frontier are initialised */
+    uint64_t base = 0, frontier = 0, at = 0;
+    enum ngt_status status = grow(s, 4096, reterr);
+
+    if (status != NGT_OK)
+        return status;
+    s->cells[0] = (struct tok_unigram_cell){*sum, UNREACHED};
+    while (at < n) {
+        if (frontier == at && at > base) {
+            status = flush(m, s, text + base, at - base, ids, reterr);
+            if (status != NGT_OK)
+                return status;
+            s->cells[0].best = s->cells[at - base].best;
+            base = at;
+        }
+        status = grow(s, at - base + m->trie.max_bytes + 8, reterr);
+        if (status != NGT_OK)
+            return status;
+        struct tok_unigram_cell *here = s->cells + (at - base);
+        float best = here->best;
+        if (best < -RESET || best > RESET) {
+            for (uint64_t i = 0; i <= frontier - at; i++)
+                if (i == 0 || here[i].id != UNREACHED)
+                    here[i].best -= best;
+            best = 0.0f;
+        }
+        uint64_t size = tok_utf8_lead_size(text[at]), most = n - at;
+        uint64_t reached = frontier - at;
+        bool single = false;
+        uint32_t branch = root;
+        tok_trie_unit unit;
+        for (uint64_t i = 0; i < most && tok_trie_step(&m->trie, branch, text[at + i], &unit);) {
+            uint32_t id = tok_trie_value(unit);
+            branch = tok_trie_base(unit);
+            i++;
+            if (id == TOK_TRIE_NONE)
+                continue;
+            float candidate = m->scores[id] + best;
+            while (reached < i)
+                here[++reached].id = UNREACHED;
+            if (here[i].id == UNREACHED || candidate > here[i].best)
+                here[i] = (struct tok_unigram_cell){candidate, id};
+            single = single || i == size;
+        }
+        if (!single) {
+            float candidate = m->unknown_score + best;
+            while (reached < size)
+                here[++reached].id = UNREACHED;
+            if (here[size].id == UNREACHED || candidate > here[size].best)
+                here[size] = (struct tok_unigram_cell){candidate, UNKNOWN};
+        }
+        frontier = at + reached;
+        at += size;
+    }
+    if (n > base) {
+        *sum = s->cells[n - base].best;
+        status = flush(m, s, text + base, n - base, ids, reterr);
+    }
+    return status;
+}
+
+struct two {
+    double first, second; /* the two best sums of different paths to here */
+    uint32_t id;
+};
+
+/* A piece of this score ends at cell: both paths to where it starts go on. */
+static inline void relax(struct two *cell, const struct two *from, double score, uint32_t id)
+{
+    double a = from->first + score, b = from->second + score;
+
+    if (a > cell->first) {
+        cell->second = cell->first > b ? cell->first : b;
+        cell->first = a;
+        cell->id = id;
+    } else if (a > cell->second) {
+        cell->second = a;
+    }
+}
+
+/* The best path by scores + u; false if it is not certain with that u. */
+static bool prove(const struct tok_unigram *m, const uint8_t *text, uint64_t n, double u,
+                  struct tok_unigram_word *word)
+{
+    struct two cells[TOK_UNIGRAM_WORD + 4];
+    uint32_t path[TOK_UNIGRAM_WORD], count = 0;
+    uint64_t reached = 0;
+
+    cells[0] = (struct two){0, -INFINITY, UNREACHED};
+    for (uint64_t at = 0; at < n;) {
+        uint64_t size = tok_utf8_lead_size(text[at]);
+        bool single = false;
+        uint32_t branch = m->trie.root;
+        tok_trie_unit unit;
+        for (uint64_t i = at; i < n && tok_trie_step(&m->trie, branch, text[i], &unit);) {
+            uint32_t id = tok_trie_value(unit);
+            branch = tok_trie_base(unit);
+            i++;
+            if (id == TOK_TRIE_NONE)
+                continue;
+            while (reached < i)
+                cells[++reached] = (struct two){-INFINITY, -INFINITY, UNREACHED};
+            relax(&cells[i], &cells[at], (double)m->scores[id] + u, id);
+            single = single || i == at + size;
+        }
+        if (!single) {
+            while (reached < at + size)
+                cells[++reached] = (struct two){-INFINITY, -INFINITY, UNREACHED};
+            relax(&cells[at + size], &cells[at], (double)m->unknown_score + u, UNKNOWN);
+        }
+        at += size;
+    }
+    for (uint64_t end = n; end > 0; end -= last_size(m, text, end, cells[end].id))
+        path[count++] = cells[end].id;
+    word->id_count = 0;
+    word->score_count = count;
+    for (uint64_t i = 0, at = 0; i < count; i++) {
+        uint32_t id = path[count - 1 - i];
+        uint64_t size = id == UNKNOWN ? tok_utf8_lead_size(text[at]) : m->sizes[id];
+        if (id == UNKNOWN)
+            word->id_count += unknown_ids(m, text + at, size, word->ids + word->id_count);
+        else
+            word->ids[word->id_count++] = id;
+        word->scores[i] = id == UNKNOWN ? m->unknown_score : m->scores[id];
+        at += size;
+    }
+    return cells[n].first - 2 * u * (double)count - SLACK > cells[n].second;
+}
+
+void tok_unigram_learn(const struct tok_unigram *m, const uint8_t *text, uint64_t n,
+                       struct tok_unigram_word *ret_word)
+{
+    /* no sum in the word is further than this from the one in front of it */
+    double reach = (double)n * m->largest * 1.001 + 1;
+
+    /* sums below 2^17 have half an ulp of 2^-8; those below 2^13, 2^-12 */
+    if (prove(m, text, n, 0x1p-8, ret_word))
+        ret_word->limit = (float)((double)RESET - reach - 1);
+    else if (prove(m, text, n, 0x1p-12, ret_word))
+        ret_word->limit = (float)(0x1p13 - reach - 1);
+    else
+        ret_word->limit = -1;
+}

@@ -1,0 +1,79 @@
+/* Which neighbours occur inside pieces. */
+#include "text/cuts_sp.h"
+
+#include <stdlib.h>
+
+#include "text/utf8.h"
+
+/* Calls of a sort: each pair of neighbours in each piece. */
+struct walk {
+    const uint8_t *bytes;
+    const uint64_t *starts;
+    uint64_t count, piece, at;
+    uint32_t a, b;
+    uint8_t a_last, b_first;
+};
+
+/* The next pair of neighbouring characters in a piece. */
+static bool next_pair(struct walk *w)
+{
+    for (; w->piece < w->count; w->piece++, w->at = 0) {
+        const uint8_t *piece = w->bytes + w->starts[w->piece];
+        uint64_t n = w->starts[w->piece + 1] - w->starts[w->piece];
+        if (w->at >= n)
+            continue;
+        unsigned size = tok_utf8_lead_size(piece[w->at]);
+        uint64_t second = w->at + size;
+        if (second >= n)
+            continue;
+        w->a = tok_sp_char(piece + w->at, size);
+        w->a_last = piece[second - 1];
+        w->b_first = piece[second];
+        w->b = tok_sp_char(piece + second, tok_utf8_lead_size(piece[second]));
+        w->at = second;
+        return true;
+    }
+    return false;
+}
+
+static void set_pair(struct tok_sp_cuts *cuts, uint32_t a, uint32_t b)
+{
+    uint64_t bit =
+        ((uint64_t)a * UINT64_C(0x9E3779B97F4A7C15) ^ (uint64_t)b * UINT64_C(0xC2B2AE3D27D4EB4F)) *
+            UINT64_C(0xFF51AFD7ED558CCD) >>
+        cuts->shift;
+    cuts->pairs[bit / 64] |= UINT64_C(1) << bit % 64;
+}
+
+enum ngt_status tok_sp_cuts_init(struct tok_sp_cuts *cuts, const uint8_t *bytes,
+                                 const uint64_t *starts, uint64_t count, struct ngt_error *reterr)
+{
+    struct walk w = {.bytes = bytes, .starts = starts, .count = count};
+    uint64_t wide = 0, bits = 4096;
+
+    *cuts = (struct tok_sp_cuts){.shift = 64 - 12};
+    while (next_pair(&w)) {
+        cuts->joins[w.a_last][w.b_first >> 6] |= UINT64_C(1) << (w.b_first & 63);
+        wide += w.a > 0xFFFF || w.b > 0xFFFF;
+    }
+    /* sixteen bits a pair: one place in sixteen that could be cut is not */
+    while (bits < wide * 16 && cuts->shift > 64 - 26) {
+        bits *= 2;
+        cuts->shift--;
+    }
+    cuts->pairs = calloc(bits / 64, sizeof *cuts->pairs);
+    if (!cuts->pairs)
+        return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
+                        "out of memory for the tokenizer");
+    w = (struct walk){.bytes = bytes, .starts = starts, .count = count};
+    while (next_pair(&w))
+        if (w.a > 0xFFFF || w.b > 0xFFFF)
+            set_pair(cuts, w.a, w.b);
+    return NGT_OK;
+}
+
+void tok_sp_cuts_done(struct tok_sp_cuts *cuts)
+{
+    free(cuts->pairs);
+    cuts->pairs = NULL;
+}

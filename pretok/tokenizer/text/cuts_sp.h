@@ -1,0 +1,61 @@
+/*
+ * Certain cuts of internal text: places that no piece of the vocabulary spans, so that text can be
+ * encoded in parts. Which pairs of neighbouring characters occur inside pieces is worked out at
+ * load; a pair that occurs in none is a cut, whatever surrounds it.
+ *
+ * Pairs are looked at in two places only: beside an ASCII character that is no letter, and beside a
+ * character of three or more bytes. The first makes words and takes punctuation off them; the second
+ * keeps words short in scripts without spaces. Elsewhere cuts would cost more than they save.
+ */
+#ifndef TOK_TEXT_CUTS_SP_H
+#define TOK_TEXT_CUTS_SP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ngt/error.h"
+
+struct tok_sp_cuts {
+    /* Bit b of row a: in some piece a character that ends in byte a stands before one that begins
+     * with byte b. Exact for ASCII. */
+    uint64_t joins[256][4];
+    uint64_t *pairs; /* 2^(64 - shift) bits, by hash; a bit that is not set is a cut */
+    unsigned shift;
+};
+
+static inline bool tok_sp_joins(const struct tok_sp_cuts *cuts, uint8_t a, uint8_t b)
+{
+    return cuts->joins[a][b >> 6] >> (b & 63) & 1;
+}
+
+/* Not an ASCII letter, nor part of a longer character. */
+static inline bool tok_sp_breaks(uint8_t b)
+{
+    return b < 0x80 && (uint8_t)((b | 0x20) - 'a') >= 26;
+}
+
+/* pieces: `count` spellings in internal text, starts [count + 1] into bytes; valid UTF-8. */
+NGT_NODISCARD enum ngt_status tok_sp_cuts_init(struct tok_sp_cuts *cuts, const uint8_t *bytes,
+                                               const uint64_t *starts, uint64_t count,
+                                               struct ngt_error *reterr);
+void tok_sp_cuts_done(struct tok_sp_cuts *cuts);
+
+/* The bytes of a character as a number. size is that of valid text; reads up to 4 bytes. */
+static inline uint32_t tok_sp_char(const uint8_t *text, unsigned size)
+{
+    uint32_t c = text[0];
+
+    for (unsigned i = 1; i < size; i++)
+        c = c << 8 | text[i];
+    return c;
+}
+
+static inline bool tok_sp_pair_occurs(const struct tok_sp_cuts *cuts, uint32_t a, uint32_t b)
+{
+    uint64_t bit =
+        ((uint64_t)a * UINT64_C(0x9E3779B97F4A7C15) ^ (uint64_t)b * UINT64_C(0xC2B2AE3D27D4EB4F)) *
+            UINT64_C(0xFF51AFD7ED558CCD) >>
+        cuts->shift;
+    return cuts->pairs[bit / 64] >> bit % 64 & 1;
+}
+#endif

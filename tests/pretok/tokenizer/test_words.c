@@ -1,0 +1,100 @@
+/*
+ * The cache against its model: a made-up function of the word's bytes that gives 0 to 12 ids. Texts
+ * of few and many distinct words of every length, ending where memory ends.
+ */
+#include "model/words.h"
+#include "t.h"
+
+static unsigned calls;
+
+static enum ngt_status model(const void *unused, void *scratch, const uint8_t *word, uint64_t n,
+                             uint32_t *ret_ids, uint64_t *ret_count, struct ngt_error *reterr)
+{
+    uint32_t h = (uint32_t)n;
+
+    (void)unused;
+    (void)scratch;
+    (void)reterr;
+    calls++;
+    for (uint64_t i = 0; i < n; i++)
+        h = (h ^ word[i]) * 16777619u;
+    *ret_count = h % 13 < n + 1 ? h % 13 : n;
+    for (uint64_t i = 0; i < *ret_count; i++)
+        ret_ids[i] = (h + (uint32_t)i * 7919u) & 0xFFFFFE;
+    return NGT_OK;
+}
+
+static uint32_t next(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return *state >> 8;
+}
+
+static void texts(uint32_t kinds, unsigned longest, uint32_t seed)
+{
+    enum { WORDS = 20000 };
+    struct tok_words *words = NULL;
+    struct ngt_error error;
+    uint32_t state = seed, ends[WORDS];
+    uint64_t room = (uint64_t)WORDS * longest, total = 0;
+    uint32_t *want = malloc((room + 64) * sizeof *want), *got = malloc((room + 64) * sizeof *got);
+
+    T_REQUIRE(want && got);
+    T_REQUIRE(tok_words_new(model, NULL, NULL, 1, &words, &error) == NGT_OK);
+    for (unsigned round = 0; round < 12; round++) {
+        uint64_t count = next(&state) % WORDS + 1, n = 0, want_n = 0, got_n = 0, more = 0;
+        uint8_t *scratch = malloc(room), *text;
+        T_REQUIRE(scratch);
+        for (uint64_t i = 0; i < count; i++) {
+            uint32_t kind = next(&state) % kinds, own = kind * 2654435761u + 1;
+            uint32_t size = 1 + kind % longest;
+            for (uint32_t k = 0; k < size; k++)
+                scratch[n++] = (uint8_t)(next(&own) % 4 ? 'a' + next(&own) % 26 : next(&own));
+            ends[i] = (uint32_t)n;
+        }
+        text = malloc(n); /* exactly: a read beyond is found by ASan */
+        T_REQUIRE(text);
+        memcpy(text, scratch, n);
+        for (uint64_t i = 0; i < count; i++) {
+            uint64_t start = i ? ends[i - 1] : 0;
+            (void)model(NULL, NULL, text + start, ends[i] - start, want + want_n, &more, NULL);
+            want_n += more;
+        }
+        calls = 0;
+        T_EQ_INT(tok_words_encode(words, text, n, 0, ends, count, got, &got_n, &error), NGT_OK);
+        T_EQ_U64(got_n, want_n);
+        if (memcmp(got, want, want_n * sizeof *want) != 0)
+            T_FAIL("ids differ, %u kinds, longest %u, round %u", kinds, longest, round);
+        total += count;
+        T_EQ_U64(tok_words_stats(words).words, total);
+        if (kinds <= 50 && longest <= 15 &&
+            round > 6) /* few words: all but those of many ids are kept */
+            T_TRUE(calls < count / 2 + 1);
+        free(scratch);
+        free(text);
+    }
+    tok_words_free(&words);
+    free(want);
+    free(got);
+}
+
+T_CASE(few_short_words)
+{
+    texts(50, 15, 1);
+}
+
+T_CASE(all_lengths)
+{
+    texts(400, 40, 2);
+}
+
+T_CASE(more_than_the_cache_holds)
+{
+    texts(1u << 22, 15, 3);
+    texts(1u << 22, 35, 4);
+}
+
+int main(int argc, char **argv)
+{
+    return t_main(argc, argv);
+}

@@ -92,7 +92,8 @@ static bool arrange(struct tok_json *j, const struct entries *list, bool unigram
         const struct entry *e = &list->at[i];
         /* gaps are allowed, but memory must be in proportion to the file */
         if (e->id > 4 * list->count + 65536)
-            return tok_json_refuse(j, "token \"%.40s\" has id %u in a vocabulary of %llu tokens",
+            return tok_json_refuse(j, "token \"%.*s\" has id %u in a vocabulary of %llu tokens",
+                                   e->name.size < 40 ? (int)e->name.size : 40,
                                    (const char *)e->name.at, e->id,
                                    (unsigned long long)list->count);
         if (v->ids <= e->id)

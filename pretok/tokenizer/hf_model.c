@@ -11,7 +11,7 @@
 #include "text/utf8_inline.h"
 
 struct tok_hf_encoder {
-    struct tok_bpe *bpe;              /* one of the three */
+    struct tok_bpe *bpe; /* one of the three */
     struct tok_bpe_hf *odd_bpe;
     struct tok_unigram_hf *unigram;
     bool cuts;
@@ -152,10 +152,10 @@ static enum ngt_status plain_bpe(const struct tok_hf_file *f, bool marker, const
         .characters = !f->bytes,
         .marker = marker,
         .whole_word = f->ignore_merges,
-        .unknown = f->byte_fallback              ? TOK_UNKNOWN_BYTES
-                   : f->unknown == NGT_NO_ID     ? TOK_UNKNOWN_DROP
-                   : f->fuse_unknown             ? TOK_UNKNOWN_FUSED
-                                                 : TOK_UNKNOWN_ID,
+        .unknown = f->byte_fallback          ? TOK_UNKNOWN_BYTES
+                   : f->unknown == NGT_NO_ID ? TOK_UNKNOWN_DROP
+                   : f->fuse_unknown         ? TOK_UNKNOWN_FUSED
+                                             : TOK_UNKNOWN_ID,
         .unknown_id = f->unknown,
         .byte_ids = f->byte_ids,
     };
@@ -208,7 +208,9 @@ bool tok_hf_encoder_cuts(const struct tok_hf_encoder *e)
 
 uint64_t tok_hf_encoder_ids_per_byte(const struct tok_hf_encoder *e)
 {
-    return e->bpe ? tok_bpe_ids_per_byte(e->bpe) : e->odd_bpe ? tok_bpe_hf_ids_per_byte(e->odd_bpe) : 1;
+    return e->bpe       ? tok_bpe_ids_per_byte(e->bpe)
+           : e->odd_bpe ? tok_bpe_hf_ids_per_byte(e->odd_bpe)
+                        : 1;
 }
 
 static enum ngt_status bpe_word(const void *model, void *scratch, const uint8_t *word, uint64_t n,

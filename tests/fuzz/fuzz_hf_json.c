@@ -31,8 +31,9 @@ static void encode(const struct tok_engine_instance *engine, const struct tok_mo
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char text[] = "Hello  world's <s>\n\ta\xC3\xA9 e\xCC\x81\xE2\x96\x81 12345 \xF0\x9F"
-                               "\x98\x80\xEA\xB0\x80\xE1\x86\xA8 <unk>\0``x''";
+    static const char text[] =
+        "Hello  world's <s>\n\ta\xC3\xA9 e\xCC\x81\xE2\x96\x81 12345 \xF0\x9F"
+        "\x98\x80\xEA\xB0\x80\xE1\x86\xA8 <unk>\0``x''";
     struct tok_config config = {.path = "fuzz",
                                 .parse_special = size % 2 ? TOK_PARSE_ALL : TOK_PARSE_NONE};
     struct tok_model model = {0};
@@ -45,8 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     memcpy(bytes, data, size);
     ngt_error_clear(&e);
-    enum ngt_status status =
-        tok_family_huggingface.load(&config, bytes, size, &model, &engine, &e);
+    enum ngt_status status = tok_family_huggingface.load(&config, bytes, size, &model, &engine, &e);
     if (status == NGT_OK) {
         if (engine.vtable->scratch_new(engine.state, &scratch, NULL) != NGT_OK)
             abort();

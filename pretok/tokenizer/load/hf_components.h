@@ -15,10 +15,10 @@ NGT_NODISCARD enum ngt_status tok_hf_read_normalizers(const struct ngt_json *roo
 /* root: the value of "pre_tokenizer". may_drop: if the last step is ByteLevel, its characters are left
  * out; then *ret_bytes is true, and what the steps give is bytes of text, which the model shall take
  * for ByteLevel's characters. */
-NGT_NODISCARD enum ngt_status
-tok_hf_read_pretokenizers(const struct ngt_json *root, const char *path, bool may_drop,
-                          struct tok_hf_pretokenizers *ret, bool *ret_bytes,
-                          struct ngt_error *reterr);
+NGT_NODISCARD enum ngt_status tok_hf_read_pretokenizers(const struct ngt_json *root,
+                                                        const char *path, bool may_drop,
+                                                        struct tok_hf_pretokenizers *ret,
+                                                        bool *ret_bytes, struct ngt_error *reterr);
 
 /* Type names of a component that does not decide about ids (decoder, post_processor): all of them
  * must be in `known`, a list that ends in NULL. */

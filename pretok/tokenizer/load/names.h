@@ -13,7 +13,7 @@ struct tok_names {
     struct tok_name_slot {
         uint32_t id;  /* plus 1; 0: free */
         uint32_t tag; /* the other half of the hash, so that few others look at a name */
-    } *slots;
+    } * slots;
     uint64_t mask;
 };
 

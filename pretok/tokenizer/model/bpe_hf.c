@@ -20,7 +20,7 @@ struct symbol_key {
     uint32_t id;
 };
 struct rule_key {
-    uint64_t pair; /* left << 32 | right */
+    uint64_t pair;         /* left << 32 | right */
     uint32_t rank, result; /* rank NONE: free */
 };
 

@@ -23,9 +23,9 @@ struct tok_added {
     struct edge *edges;
     uint64_t mask, nodes;
     bool first[256];
-    bool single[256]; /* a token of this one byte */
+    bool single[256];     /* a token of this one byte */
     uint64_t pairs[1024]; /* a bit for each pair of bytes that begin a token */
-    int only;         /* the one first byte, or -1 */
+    int only;             /* the one first byte, or -1 */
 };
 
 static uint64_t slot_of(const struct tok_added *a, uint64_t key)

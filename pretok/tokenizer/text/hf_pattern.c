@@ -33,9 +33,8 @@ enum ngt_status tok_hf_next_match(struct tok_hf_matches *m, bool *ret_found, uin
 {
     while (m->from <= m->n) {
         if (m->pattern->regex) {
-            enum ngt_status status =
-                tok_split_find(m->pattern->regex, m->scratch, m->text, m->n, m->from, ret_found,
-                               ret_start, ret_end, reterr);
+            enum ngt_status status = tok_split_find(m->pattern->regex, m->scratch, m->text, m->n,
+                                                    m->from, ret_found, ret_start, ret_end, reterr);
             if (status != NGT_OK)
                 return status;
         } else {

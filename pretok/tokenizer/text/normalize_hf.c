@@ -79,8 +79,8 @@ static enum ngt_status replace(const struct tok_hf_normalizer *step,
     for (;;) {
         enum ngt_status status = tok_hf_next_match(&m, &found, &start, &end, reterr);
         if (status == NGT_OK)
-            status = tok_buffer_reserve(
-                out, (found ? start : t->n) - copied + step->content_size, reterr);
+            status = tok_buffer_reserve(out, (found ? start : t->n) - copied + step->content_size,
+                                        reterr);
         if (status != NGT_OK)
             return status;
         if (!found)

@@ -28,8 +28,13 @@ static const struct {
     {"single letters", "xyx", "[x](y)[x]", {{"x", 0}}},
     {"single word", "the then _the the", "[the]( then _the )[the]", {{"the", WORD}}},
     {"single word beside a mark", "the\xCC\x81 the", "(the\xCC\x81 )[the]", {{"the", WORD}}},
-    {"single word beside a sign", "(the)\xE2\x96\x81the", "(()[the]()\xE2\x96\x81)[the]", {{"the", WORD}}},
-    {"rejected, and no shorter one is tried", "donxa don", "(donxa )[don]",
+    {"single word beside a sign",
+     "(the)\xE2\x96\x81the",
+     "(()[the]()\xE2\x96\x81)[the]",
+     {{"the", WORD}}},
+    {"rejected, and no shorter one is tried",
+     "donxa don",
+     "(donxa )[don]",
      {{"donx", WORD}, {"don", 0}}},
     {"left", "a \t\xE3\x80\x80<m>b", "(a)[ \t\xE3\x80\x80<m>](b)", {{"<m>", LEFT}}},
     {"right", "a<p> \n b", "(a)[<p> \n ](b)", {{"<p>", RIGHT}}},
@@ -102,9 +107,8 @@ T_CASE(many)
         unsigned n = 1 + (unsigned)(seed >> 60) % 6;
         for (unsigned k = 0; k < n; k++)
             contents[i][k] = "ab<"[(seed >> (8 + 4 * k)) % 3];
-        tokens[i] = (struct tok_added_token){.content = (const uint8_t *)contents[i],
-                                             .size = strlen(contents[i]),
-                                             .id = i};
+        tokens[i] = (struct tok_added_token){
+            .content = (const uint8_t *)contents[i], .size = strlen(contents[i]), .id = i};
     }
     T_REQUIRE(tok_added_new(tokens, COUNT, "test", &added, NULL) == NGT_OK);
     for (int round = 0; round < 3000; round++) {

@@ -10,23 +10,19 @@
 #include "t.h"
 
 /* A file from its text; the text is copied, since reading changes it. */
-static enum ngt_status load(const char *json, enum tok_parse_special parse,
-                            const char *const *list, uint64_t list_count,
-                            struct tok_model *model, struct tok_engine_instance *engine,
-                            struct ngt_error *e)
+static enum ngt_status load(const char *json, enum tok_parse_special parse, const char *const *list,
+                            uint64_t list_count, struct tok_model *model,
+                            struct tok_engine_instance *engine, struct ngt_error *e)
 {
-    struct tok_config config = {.path = "test",
-                                .parse_special = parse,
-                                .special_list = list,
-                                .special_count = list_count};
+    struct tok_config config = {
+        .path = "test", .parse_special = parse, .special_list = list, .special_count = list_count};
     uint64_t n = strlen(json);
     uint8_t *bytes = malloc(n + 1);
 
     T_REQUIRE(bytes);
     memcpy(bytes, json, n);
     ngt_error_clear(e);
-    enum ngt_status status =
-        tok_family_huggingface.load(&config, bytes, n, model, engine, e);
+    enum ngt_status status = tok_family_huggingface.load(&config, bytes, n, model, engine, e);
     free(bytes);
     return status;
 }
@@ -235,8 +231,7 @@ T_CASE(refusals)
         struct tok_model model = {0};
         struct tok_engine_instance engine = {0};
         struct ngt_error e;
-        enum ngt_status status =
-            load(refused[i].json, TOK_PARSE_ALL, NULL, 0, &model, &engine, &e);
+        enum ngt_status status = load(refused[i].json, TOK_PARSE_ALL, NULL, 0, &model, &engine, &e);
         if (status != NGT_E_DATA || !strstr(e.message, refused[i].message))
             T_FAIL("%s: status %d, \"%s\", expected \"%s\"", refused[i].json, status, e.message,
                    refused[i].message);
@@ -256,7 +251,8 @@ T_CASE(parse_special)
         "\"rstrip\": false, \"normalized\": false, \"special\": true},"
         "{\"id\": 7, \"content\": \"<x>\", \"single_word\": false, \"lstrip\": false, "
         "\"rstrip\": false, \"normalized\": false, \"special\": false}],"
-        "\"model\": {\"vocab\": {\"<\": 0, \"s\": 1, \"e\": 2, \"x\": 3, \">\": 4}, \"merges\": []}}";
+        "\"model\": {\"vocab\": {\"<\": 0, \"s\": 1, \"e\": 2, \"x\": 3, \">\": 4}, \"merges\": "
+        "[]}}";
     static const char *const list[] = {"<e>"}, *const wrong[] = {"<x>"};
     struct tok_model model = {0};
     struct tok_engine_instance engine = {0};
@@ -266,7 +262,8 @@ T_CASE(parse_special)
     static const struct {
         enum tok_parse_special parse;
         const char *expected;
-    } parses[] = {{TOK_PARSE_ALL, "5 6 7"}, {TOK_PARSE_NONE, "0 1 4 0 2 4 7"}, {TOK_PARSE_LIST, "0 1 4 6 7"}};
+    } parses[] = {
+        {TOK_PARSE_ALL, "5 6 7"}, {TOK_PARSE_NONE, "0 1 4 0 2 4 7"}, {TOK_PARSE_LIST, "0 1 4 6 7"}};
     for (unsigned i = 0; i < 3; i++) {
         T_REQUIRE(load(json, parses[i].parse, list, 1, &model, &engine, &e) == NGT_OK);
         encode(&engine, "<s><e><x>", got);
@@ -293,14 +290,20 @@ T_CASE(vocabulary)
         "\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": "
         "{\"id\": \"<s>\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}, "
         "{\"SpecialToken\": {\"id\": \"</s>\", \"type_id\": 0}}]},"
-        "\"model\": {\"type\": \"BPE\", \"byte_fallback\": true, \"unk_token\": \"<unk>\", \"vocab\": "
-        "{\"<unk>\": 0, \"<s>\": 1, \"<0x0A>\": 2, \"\xE2\x96\x81" "a\": 3}, \"merges\": []}}";
+        "\"model\": {\"type\": \"BPE\", \"byte_fallback\": true, \"unk_token\": \"<unk>\", "
+        "\"vocab\": "
+        "{\"<unk>\": 0, \"<s>\": 1, \"<0x0A>\": 2, \"\xE2\x96\x81"
+        "a\": 3}, \"merges\": []}}";
     static const struct {
         const char *name, *bytes;
         enum ngt_id_kind kind;
     } expected[] = {
-        {"<unk>", "<unk>", NGT_ID_UNKNOWN},         {"<s>", "<s>", NGT_ID_NORMAL},
-        {"<0x0A>", "\n", NGT_ID_BYTE},              {"\xE2\x96\x81" "a", " a", NGT_ID_NORMAL},
+        {"<unk>", "<unk>", NGT_ID_UNKNOWN},
+        {"<s>", "<s>", NGT_ID_NORMAL},
+        {"<0x0A>", "\n", NGT_ID_BYTE},
+        {"\xE2\x96\x81"
+         "a",
+         " a", NGT_ID_NORMAL},
         {"</s>", "</s>", NGT_ID_CONTROL},
     };
     struct tok_model m = {0};
@@ -330,9 +333,10 @@ T_CASE(vocabulary)
 /* Names of ByteLevel are bytes; those that it cannot have made are text as they are. */
 T_CASE(byte_level_names)
 {
-    static const char json[] = "{\"pre_tokenizer\": {\"type\": \"ByteLevel\", \"add_prefix_space\": "
-                               "false, \"trim_offsets\": true}, \"model\": {\"vocab\": {\"\xC4\xA0\xC3\x83\": "
-                               "0, \"a b\": 1, \"\xC4\x8A\": 2}, \"merges\": []}}";
+    static const char json[] =
+        "{\"pre_tokenizer\": {\"type\": \"ByteLevel\", \"add_prefix_space\": "
+        "false, \"trim_offsets\": true}, \"model\": {\"vocab\": {\"\xC4\xA0\xC3\x83\": "
+        "0, \"a b\": 1, \"\xC4\x8A\": 2}, \"merges\": []}}";
     static const char *const expected[] = {" \xC3", "a b", "\n"};
     struct tok_model m = {0};
     struct tok_engine_instance engine = {0};
@@ -364,7 +368,8 @@ T_CASE(twins)
         unsigned count = LETTERS;
         uint64_t used = 0, merged = 0;
         for (unsigned i = 0; i < LETTERS; i++)
-            sprintf(names[i], "%s", (const char *const[]){"a", "b", "\xC3\xA9", "\xE2\x96\x81", "?"}[i]);
+            sprintf(names[i], "%s",
+                    (const char *const[]){"a", "b", "\xC3\xA9", "\xE2\x96\x81", "?"}[i]);
         merges[0] = '\0';
         while (count < LETTERS + MERGES) {
             const char *left = names[next_random(&seed) % count];
@@ -372,7 +377,8 @@ T_CASE(twins)
             unsigned i = 0;
             if (strlen(left) + strlen(right) >= NAME || strchr(left, '?') || strchr(right, '?'))
                 continue;
-            merged += (uint64_t)sprintf(merges + merged, "%s\"%s %s\"", merged ? ", " : "", left, right);
+            merged +=
+                (uint64_t)sprintf(merges + merged, "%s\"%s %s\"", merged ? ", " : "", left, right);
             strcat(strcpy(names[count], left), right);
             while (strcmp(names[i], names[count]) != 0)
                 i++;
@@ -380,8 +386,9 @@ T_CASE(twins)
             if (merged > sizeof merges - 100)
                 break;
         }
-        used = (uint64_t)sprintf(json, "{\"model\": {\"unk_token\": %s, \"fuse_unk\": %s, "
-                                       "\"ignore_merges\": %s, \"merges\": [%s], \"vocab\": {",
+        used = (uint64_t)sprintf(json,
+                                 "{\"model\": {\"unk_token\": %s, \"fuse_unk\": %s, "
+                                 "\"ignore_merges\": %s, \"merges\": [%s], \"vocab\": {",
                                  round % 3 ? "\"?\"" : "null", round % 2 ? "true" : "false",
                                  round % 5 ? "false" : "true", merges);
         for (unsigned i = 0; i < count; i++)
@@ -408,8 +415,8 @@ T_CASE(twins)
             uint32_t a[700], b[700], end;
             uint64_t a_count = 0, b_count = 0;
             for (uint64_t k = 1 + next_random(&seed) % 40; k; k--) {
-                const char *c = (const char *const[]){"a", "b", "\xC3\xA9", "\xE2\x96\x81", "x", "a"}
-                    [next_random(&seed) % 6];
+                const char *c = (const char *const[]){"a", "b", "\xC3\xA9", "\xE2\x96\x81",
+                                                      "x", "a"}[next_random(&seed) % 6];
                 strcat(word, marker && strlen(c) == 3 ? " " : c);
             }
             end = (uint32_t)strlen(word);

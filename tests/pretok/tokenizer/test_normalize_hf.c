@@ -7,7 +7,10 @@
 #include "text/hf_charsmap.h"
 
 /* text that may hold NUL */
-#define TEXT(s) {s, sizeof s - 1}
+#define TEXT(s)                                                                                    \
+    {                                                                                              \
+        s, sizeof s - 1                                                                            \
+    }
 
 /* clang-format off */
 static const struct {
@@ -173,7 +176,10 @@ T_CASE(first_character)
         {"{\"type\":\"Replace\",\"pattern\":{\"String\":\"``\"},\"content\":\"x\"}", "a``", true},
         {"{\"type\":\"Strip\",\"strip_left\":true,\"strip_right\":true}", " a", false},
         {"{\"type\":\"Strip\",\"strip_left\":true,\"strip_right\":true}", "a ", true},
-        {"{\"type\":\"StripAccents\"}", "\xCC\x81" "a", false},
+        {"{\"type\":\"StripAccents\"}",
+         "\xCC\x81"
+         "a",
+         false},
         {"{\"type\":\"Prepend\",\"prepend\":\"_\"}", "a", true},
         {"{\"type\":\"NFD\"}", "\xC3\xA9", true},
     };
@@ -217,8 +223,10 @@ static void put_key(uint32_t *units, unsigned *next, const char *key, uint32_t v
 T_CASE(precompiled)
 {
     static uint32_t units[16 * 256];
-    static const char strings[] = "1\0\0fi\0" "2";
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char strings[] = "1\0\0fi\0"
+                                  "2";
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     static uint8_t blob[4 + sizeof units + sizeof strings];
     static char base64[sizeof blob * 2];
     unsigned next = 0;
@@ -249,9 +257,9 @@ T_CASE(precompiled)
         {"plain", "plin"},
         {"e\xCC\x81", "1"},
         {"xe\xCC\x81x", "x1x"},
-        {"e\xCC\x81\xCC\x81", "1"},                       /* 5 bytes: one cluster, its first key */
+        {"e\xCC\x81\xCC\x81", "1"}, /* 5 bytes: one cluster, its first key */
         {"e\xCC\x81\xCC\x81\xCC\x81", "e\xCC\x81\xCC\x81\xCC\x81"}, /* 7: characters */
-        {"a\xCC\x81", ""},                                /* the mark goes with its cluster */
+        {"a\xCC\x81", ""}, /* the mark goes with its cluster */
         {"a\xE2\x80\x8D\xE2\x80\x8D", "\xE2\x80\x8D\xE2\x80\x8D"},
         {"\xEF\xAC\x81", "fi"},
         {"\r\n", "2"},

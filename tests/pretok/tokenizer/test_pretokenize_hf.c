@@ -6,7 +6,10 @@
 #include "t.h"
 #include "text/utf8_inline.h"
 
-#define TEXT(s) {s, sizeof s - 1}
+#define TEXT(s)                                                                                    \
+    {                                                                                              \
+        s, sizeof s - 1                                                                            \
+    }
 
 /* clang-format off */
 static const struct {

@@ -157,8 +157,8 @@ static enum ngt_status section(struct run *r, struct tok_hf_text t, struct ngt_e
         return one_split(r, t, reterr);
     if (r->e->cuts)
         return by_spaces(r, t.at, t.n, reterr);
-    enum ngt_status status = tok_hf_pretokenize(&r->e->pretokenizers, &r->s->pretokenize, t,
-                                                add_piece, r, reterr);
+    enum ngt_status status =
+        tok_hf_pretokenize(&r->e->pretokenizers, &r->s->pretokenize, t, add_piece, r, reterr);
     return status == NGT_OK ? flush(r, reterr) : status;
 }
 
@@ -417,17 +417,18 @@ static enum ngt_status add_tokens(struct hf_engine *e, const struct tok_config *
                 status = normalize(e, s, &t, reterr);
             /* the library would find it between any two bytes, and fail within characters */
             if (status == NGT_OK && t.n == 0)
-                status = ngt_fail(reterr, NGT_E_DATA, config->path, NGT_NO_POS, i,
-                                  "added_tokens: \"%.*s\" is nothing once it is normalized; set its "
-                                  "\"normalized\" to false",
-                                  a->content.size < 40 ? (int)a->content.size : 40,
-                                  (const char *)a->content.at);
+                status = ngt_fail(
+                    reterr, NGT_E_DATA, config->path, NGT_NO_POS, i,
+                    "added_tokens: \"%.*s\" is nothing once it is normalized; set its "
+                    "\"normalized\" to false",
+                    a->content.size < 40 ? (int)a->content.size : 40, (const char *)a->content.at);
             if (status == NGT_OK)
                 status = tok_buffer_reserve(&contents, t.n, reterr);
             if (status != NGT_OK)
                 continue;
-            bool parsed = config->parse_special == TOK_PARSE_ALL ||
-                          (config->parse_special == TOK_PARSE_LIST && is_listed(config, a->content));
+            bool parsed =
+                config->parse_special == TOK_PARSE_ALL ||
+                (config->parse_special == TOK_PARSE_LIST && is_listed(config, a->content));
             /* its place is known once the buffer has stopped moving */
             tokens[count++] = (struct tok_added_token){
                 NULL, t.n, a->id, a->single_word, a->lstrip, a->rstrip, a->special && !parsed};

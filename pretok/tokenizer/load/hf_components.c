@@ -33,8 +33,8 @@ static enum ngt_status refuse(const struct part *p, const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     return ngt_fail(p->reterr, NGT_E_DATA, p->path, NGT_NO_POS, NGT_NO_POS,
-                    "%s, component %" PRIu64 "%s%.40s: %s", p->root, p->number,
-                    p->type ? ", " : "", p->type ? p->type : "", text);
+                    "%s, component %" PRIu64 "%s%.40s: %s", p->root, p->number, p->type ? ", " : "",
+                    p->type ? p->type : "", text);
 }
 
 static enum ngt_status no_memory(const struct part *p)
@@ -91,7 +91,7 @@ static enum ngt_status get_character(const struct part *p, const char *key, uint
 
     if (status != NGT_OK)
         return status;
-    if (m->length == 0 || tok_utf8_size((uint8_t)m->string[0]) != m->length)
+    if (m->length == 0 || tok_utf8_lead_size((uint8_t)m->string[0]) != m->length)
         return refuse(p, "\"%s\" is not one character", key);
     *ret = tok_utf8_get((const uint8_t *)m->string, &size);
     return NGT_OK;
@@ -119,7 +119,8 @@ static enum ngt_status get_pattern(const struct part *p, struct tok_hf_pattern *
         return copy_bytes(p, value->string, value->length, &ret->literal);
     }
     if (strcmp(value->key, "Regex") == 0)
-        return tok_split_new_oniguruma(value->string, value->length, p->path, &ret->regex, p->reterr);
+        return tok_split_new_oniguruma(value->string, value->length, p->path, &ret->regex,
+                                       p->reterr);
     return refuse(p, "a pattern of kind \"%.40s\" is not understood", value->key);
 }
 
@@ -180,8 +181,9 @@ static enum ngt_status next_part(struct walk *w, const struct ngt_json *root, bo
             return refuse(&w->part, "not an object");
         const struct ngt_json *type = ngt_json_get(at, "type");
         if (!type || type->type != NGT_JSON_STRING)
-            return refuse(&w->part, "without a \"type\"; write the file anew with a current release "
-                                    "of tokenizers");
+            return refuse(&w->part,
+                          "without a \"type\"; write the file anew with a current release "
+                          "of tokenizers");
         w->part.type = type->string;
         if (strcmp(type->string, "Sequence") != 0) {
             *ret_found = true;
@@ -364,8 +366,9 @@ static enum ngt_status read_byte_level(const struct part *p, struct tok_hf_preto
             p, list,
             (struct tok_hf_pretokenizer){.cut = TOK_HF_CUT_PATTERN, .behavior = TOK_HF_ISOLATED});
         if (status == NGT_OK)
-            status = tok_split_new_oniguruma(GPT2, strlen(GPT2), p->path,
-                                   &list->steps[list->count - 1].pattern.regex, p->reterr);
+            status =
+                tok_split_new_oniguruma(GPT2, strlen(GPT2), p->path,
+                                        &list->steps[list->count - 1].pattern.regex, p->reterr);
     }
     if (status == NGT_OK)
         status = add_cut(p, list, (struct tok_hf_pretokenizer){.cut = TOK_HF_CUT_BYTE_CHARS});
@@ -403,7 +406,8 @@ static enum ngt_status read_metaspace(const struct part *p, struct tok_hf_pretok
         status = get_optional_bool(p, "add_prefix_space", &add);
     if (status == NGT_OK && scheme) {
         unsigned i = 0;
-        while (i < 3 && (scheme->type != NGT_JSON_STRING || strcmp(scheme->string, schemes[i]) != 0))
+        while (i < 3 &&
+               (scheme->type != NGT_JSON_STRING || strcmp(scheme->string, schemes[i]) != 0))
             i++;
         if (i == 3)
             return refuse(p, "\"prepend_scheme\" is none of always, first, never");
@@ -487,8 +491,8 @@ static enum ngt_status read_pretokenizer(const struct part *p, struct tok_hf_pre
 }
 
 enum ngt_status tok_hf_read_pretokenizers(const struct ngt_json *root, const char *path,
-                                          struct tok_hf_pretokenizers *ret, bool *ret_bytes,
-                                          struct ngt_error *reterr)
+                                          bool may_drop, struct tok_hf_pretokenizers *ret,
+                                          bool *ret_bytes, struct ngt_error *reterr)
 {
     struct walk w = {.member = "pretokenizers",
                      .part = {.path = path, .root = "pre_tokenizer", .reterr = reterr}};
@@ -506,7 +510,7 @@ enum ngt_status tok_hf_read_pretokenizers(const struct ngt_json *root, const cha
         tok_hf_pretokenizers_done(&list);
         return status;
     }
-    *ret_bytes = list.count && list.steps[list.count - 1].cut == TOK_HF_CUT_BYTE_CHARS;
+    *ret_bytes = may_drop && list.count && list.steps[list.count - 1].cut == TOK_HF_CUT_BYTE_CHARS;
     list.count -= *ret_bytes;
     *ret = list;
     return NGT_OK;

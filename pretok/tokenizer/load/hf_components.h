@@ -12,12 +12,13 @@ NGT_NODISCARD enum ngt_status tok_hf_read_normalizers(const struct ngt_json *roo
                                                       struct tok_hf_normalizers *ret,
                                                       struct ngt_error *reterr);
 
-/* root: the value of "pre_tokenizer". *ret_bytes: the last step is ByteLevel, so that what the steps
- * give is bytes of text that the model shall see as ByteLevel's characters. */
-NGT_NODISCARD enum ngt_status
-tok_hf_read_pretokenizers(const struct ngt_json *root, const char *path,
-                          struct tok_hf_pretokenizers *ret, bool *ret_bytes,
-                          struct ngt_error *reterr);
+/* root: the value of "pre_tokenizer". may_drop: if the last step is ByteLevel, its characters are left
+ * out; then *ret_bytes is true, and what the steps give is bytes of text, which the model shall take
+ * for ByteLevel's characters. */
+NGT_NODISCARD enum ngt_status tok_hf_read_pretokenizers(const struct ngt_json *root,
+                                                        const char *path, bool may_drop,
+                                                        struct tok_hf_pretokenizers *ret,
+                                                        bool *ret_bytes, struct ngt_error *reterr);
 
 /* Type names of a component that does not decide about ids (decoder, post_processor): all of them
  * must be in `known`, a list that ends in NULL. */

@@ -41,13 +41,22 @@ enum option {
     OPTIONS
 };
 static const char *const option_names[OPTIONS] = {
-    "type",          "dropout",       "unk_token", "continuing_subword_prefix",
-    "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges",
-    "vocab",         "merges",        "unk_id",
+    "type",
+    "dropout",
+    "unk_token",
+    "continuing_subword_prefix",
+    "end_of_word_suffix",
+    "fuse_unk",
+    "byte_fallback",
+    "ignore_merges",
+    "vocab",
+    "merges",
+    "unk_id",
 };
 
-static const char *const decoders[] = {"BPEDecoder", "ByteLevel", "WordPiece",    "Metaspace", "CTC",
-                                       "Replace",    "Fuse",      "ByteFallback", "Strip",     NULL};
+static const char *const decoders[] = {"BPEDecoder", "ByteLevel", "WordPiece", "Metaspace",
+                                       "CTC",        "Replace",   "Fuse",      "ByteFallback",
+                                       "Strip",      NULL};
 static const char *const processors[] = {"TemplateProcessing", "ByteLevel", "RobertaProcessing",
                                          "BertProcessing", NULL};
 
@@ -110,8 +119,8 @@ static enum ngt_status tree(struct reading *r, enum member m)
 
     if (!span.at)
         return NGT_OK;
-    enum ngt_status status = ngt_json_parse((const char *)span.at, span.size, r->path,
-                                            &r->trees[m], r->reterr);
+    enum ngt_status status =
+        ngt_json_parse((const char *)span.at, span.size, r->path, &r->trees[m], r->reterr);
     if (status != NGT_OK && r->reterr && r->reterr->offset != NGT_NO_POS)
         r->reterr->offset += (uint64_t)(span.at - r->json.start);
     return status;
@@ -151,15 +160,17 @@ static bool model_kind(struct reading *r)
         r->file->kind = r->options[MERGES].at ? TOK_HF_BPE : TOK_HF_UNIGRAM;
         if (r->options[MERGES].at || (r->options[VOCAB].at && *r->options[VOCAB].at == '['))
             return true;
-        return tok_json_refuse(at_span(r, r->members[MODEL], "model"),
-                               "without a type, and neither BPE nor Unigram by its fields; WordPiece "
-                               "and WordLevel are not supported");
+        return tok_json_refuse(
+            at_span(r, r->members[MODEL], "model"),
+            "without a type, and neither BPE nor Unigram by its fields; WordPiece "
+            "and WordLevel are not supported");
     }
     if (!get_text(r, TYPE, &type))
         return false;
     r->file->kind = tok_slice_is(type, "Unigram") ? TOK_HF_UNIGRAM : TOK_HF_BPE;
     return tok_slice_is(type, "Unigram") || tok_slice_is(type, "BPE") ||
-           tok_json_refuse(&r->json, "models of type \"%.*s\" are not supported; BPE and Unigram are",
+           tok_json_refuse(&r->json,
+                           "models of type \"%.*s\" are not supported; BPE and Unigram are",
                            type.size < 40 ? (int)type.size : 40, (const char *)type.at);
 }
 
@@ -170,8 +181,7 @@ static bool only_options(struct reading *r)
         [TYPE] = true, [VOCAB] = true, [UNK_ID] = true, [BYTE_FALLBACK] = true};
 
     for (unsigned o = 0; o < OPTIONS; o++)
-        if (r->options[o].at &&
-            (r->file->kind == TOK_HF_UNIGRAM ? !of_unigram[o] : o == UNK_ID))
+        if (r->options[o].at && (r->file->kind == TOK_HF_UNIGRAM ? !of_unigram[o] : o == UNK_ID))
             return tok_json_refuse(at_span(r, r->options[o], "model"),
                                    "\"%s\" is not understood in a model of this type",
                                    option_names[o]);
@@ -209,8 +219,7 @@ static bool find_unknown(struct reading *r)
                                    "unknown character; name an id");
         if (!tok_json_u32(at_span(r, r->options[UNK_ID], "unk_id"), &f->unknown))
             return false;
-        return f->unknown < r->vocab.ids ||
-               tok_json_refuse(&r->json, "no id of the vocabulary");
+        return f->unknown < r->vocab.ids || tok_json_refuse(&r->json, "no id of the vocabulary");
     }
     if (is_null(r->options[UNK_TOKEN]))
         return true;
@@ -519,10 +528,12 @@ static enum ngt_status read_all(struct reading *r, uint8_t *bytes, uint64_t n)
         if (status != NGT_OK)
             return status;
     }
+    if (!read_model(r)) /* memory may have been what it lacked */
+        return r->reterr->code == NGT_E_NOMEM ? NGT_E_NOMEM : NGT_E_DATA;
     status = tok_hf_read_normalizers(r->trees[NORMALIZER], r->path, &f->normalizers, r->reterr);
     if (status == NGT_OK)
-        status = tok_hf_read_pretokenizers(r->trees[PRE_TOKENIZER], r->path, &f->pretokenizers,
-                                           &f->bytes, r->reterr);
+        status = tok_hf_read_pretokenizers(r->trees[PRE_TOKENIZER], r->path, f->kind == TOK_HF_BPE,
+                                           &f->pretokenizers, &f->bytes, r->reterr);
     if (status == NGT_OK)
         status = tok_hf_check_types(r->trees[DECODER], "decoder", decoders, r->path, r->reterr);
     if (status == NGT_OK)
@@ -530,8 +541,6 @@ static enum ngt_status read_all(struct reading *r, uint8_t *bytes, uint64_t n)
                                     r->reterr);
     if (status != NGT_OK)
         return status;
-    if (!read_model(r)) /* memory may have been what it lacked */
-        return r->reterr && r->reterr->code == NGT_E_NOMEM ? NGT_E_NOMEM : NGT_E_DATA;
     if (r->trees[ADDED_TOKENS])
         status = tok_hf_read_added(r->trees[ADDED_TOKENS], &r->vocab, r->path, f, r->reterr);
     if (status == NGT_OK)
@@ -585,6 +594,7 @@ bool tok_hf_json_probe(const uint8_t *bytes, uint64_t n)
         i++;
     if (i == n || bytes[i] != '{')
         return false;
-    /* the members that every version of the format writes; tekken.json has neither */
-    return memmem(bytes, n, "\"added_tokens\"", 14) || memmem(bytes, n, "\"pre_tokenizer\"", 15);
+    /* members that every version of the format writes; tekken.json has none of them */
+    return memmem(bytes, n, "\"added_tokens\"", 14) || memmem(bytes, n, "\"pre_tokenizer\"", 15) ||
+           memmem(bytes, n, "\"model\"", 7);
 }

@@ -30,18 +30,20 @@ struct tok_hf_file {
     struct tok_hf_added *added;
     uint64_t added_count;
     enum tok_hf_model kind;
-    bool *in_model; /* [count] of the vocabulary: ids of the model, added tokens alone are not */
+    bool *in_model;   /* [count] of the vocabulary: ids of the model, added tokens alone are not */
     uint32_t unknown; /* of the model, or NGT_NO_ID */
     bool byte_fallback;
     uint32_t byte_ids[256]; /* <0xNN>, or NGT_NO_ID */
     /* BPE */
     bool fuse_unknown, ignore_merges;
-    struct tok_slice prefix, suffix; /* continuing_subword_prefix, end_of_word_suffix; maybe empty */
-    struct tok_bpe_rule *merges;     /* rank: their number */
+    struct tok_slice prefix,
+        suffix;                  /* continuing_subword_prefix, end_of_word_suffix; maybe empty */
+    struct tok_bpe_rule *merges; /* rank: their number */
     uint64_t merge_count;
     /* Unigram */
     double *scores; /* of ids that are in_model */
-    double min_score; /* of all entries, those that a later one of the same name replaces included */
+    double
+        min_score; /* of all entries, those that a later one of the same name replaces included */
 };
 
 /* bytes [n] are changed, and must outlive the file: slices point into them. */
@@ -50,6 +52,6 @@ NGT_NODISCARD enum ngt_status tok_hf_file_read(uint8_t *bytes, uint64_t n, const
                                                struct ngt_error *reterr);
 void tok_hf_file_done(struct tok_hf_file *f);
 
-/* A JSON object that has a member "model"? Decides which loader a file goes to. */
+/* A JSON object with the members of such a file? Decides which loader a file goes to. */
 bool tok_hf_json_probe(const uint8_t *bytes, uint64_t n);
 #endif

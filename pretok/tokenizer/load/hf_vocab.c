@@ -92,7 +92,8 @@ static bool arrange(struct tok_json *j, const struct entries *list, bool unigram
         const struct entry *e = &list->at[i];
         /* gaps are allowed, but memory must be in proportion to the file */
         if (e->id > 4 * list->count + 65536)
-            return tok_json_refuse(j, "token \"%.40s\" has id %u in a vocabulary of %llu tokens",
+            return tok_json_refuse(j, "token \"%.*s\" has id %u in a vocabulary of %llu tokens",
+                                   e->name.size < 40 ? (int)e->name.size : 40,
                                    (const char *)e->name.at, e->id,
                                    (unsigned long long)list->count);
         if (v->ids <= e->id)
@@ -125,7 +126,8 @@ static bool arrange(struct tok_json *j, const struct entries *list, bool unigram
         memcpy(v->bytes + place[list->at[i].id], list->at[i].name.at, list->at[i].name.size);
     if (tok_names_init(&v->names, v->bytes, v->starts, list->count, j->path, j->reterr) != NGT_OK)
         return false;
-    for (uint32_t id = 0; id < v->ids; id++) { /* ascending: ids of Unigram are places in the list */
+    for (uint32_t id = 0; id < v->ids;
+         id++) { /* ascending: ids of Unigram are places in the list */
         if (!v->used[id])
             continue;
         uint32_t before = tok_names_put(&v->names, id);
@@ -172,8 +174,7 @@ static enum ngt_status bad_added(const char *path, uint64_t number, const char *
 
 static enum ngt_status read_one_added(const struct ngt_json *object, const char *path,
                                       uint64_t number, struct tok_hf_added *a,
-                                      const struct ngt_json **ret_content,
-                                      struct ngt_error *reterr)
+                                      const struct ngt_json **ret_content, struct ngt_error *reterr)
 {
     const struct {
         const char *key;

@@ -44,8 +44,7 @@ bool tok_json_start(struct tok_json *j, uint8_t *bytes, uint64_t n, const char *
 
 static void skip_space(struct tok_json *j)
 {
-    while (j->at < j->end &&
-           (*j->at == ' ' || *j->at == '\n' || *j->at == '\t' || *j->at == '\r'))
+    while (j->at < j->end && (*j->at == ' ' || *j->at == '\n' || *j->at == '\t' || *j->at == '\r'))
         j->at++;
 }
 
@@ -153,7 +152,8 @@ static bool unicode_escape(struct tok_json *j, uint32_t *ret)
     if (unit >= 0xDC00 && unit <= 0xDFFF)
         return bad(j, "a lone surrogate");
     if (unit >= 0xD800 && unit <= 0xDBFF) {
-        int low = j->end - j->at >= 12 && j->at[6] == '\\' && j->at[7] == 'u' ? hex4(j->at + 8) : -1;
+        int low =
+            j->end - j->at >= 12 && j->at[6] == '\\' && j->at[7] == 'u' ? hex4(j->at + 8) : -1;
         if (low < 0xDC00 || low > 0xDFFF)
             return bad(j, "a lone surrogate");
         *ret = 0x10000u + (((uint32_t)unit - 0xD800u) << 10) + ((uint32_t)low - 0xDC00u);

@@ -17,9 +17,8 @@ enum ngt_status tok_names_init(struct tok_names *n, const uint8_t *bytes, const 
     *n = (struct tok_names){.bytes = bytes,
                             .starts = starts,
                             .slots = calloc(room, sizeof *n->slots),
-                            .tags = malloc(room * sizeof *n->tags),
                             .mask = room - 1};
-    if (n->slots && n->tags)
+    if (n->slots)
         return NGT_OK;
     tok_names_done(n);
     return ngt_fail(reterr, NGT_E_NOMEM, path, NGT_NO_POS, NGT_NO_POS,
@@ -29,7 +28,6 @@ enum ngt_status tok_names_init(struct tok_names *n, const uint8_t *bytes, const 
 void tok_names_done(struct tok_names *n)
 {
     free(n->slots);
-    free(n->tags);
     *n = (struct tok_names){0};
 }
 
@@ -39,9 +37,9 @@ static uint64_t slot_of(const struct tok_names *n, const void *name, uint64_t si
     uint64_t hash = ngt_digest64(name, size), at = hash & n->mask;
 
     *tag = (uint32_t)(hash >> 32);
-    for (; n->slots[at]; at = (at + 1) & n->mask) {
-        uint32_t id = n->slots[at] - 1;
-        if (n->tags[at] == *tag && n->starts[id + 1] - n->starts[id] == size &&
+    for (; n->slots[at].id; at = (at + 1) & n->mask) {
+        uint32_t id = n->slots[at].id - 1;
+        if (n->slots[at].tag == *tag && n->starts[id + 1] - n->starts[id] == size &&
             memcmp(n->bytes + n->starts[id], name, size) == 0)
             break;
     }
@@ -53,9 +51,8 @@ uint32_t tok_names_put(struct tok_names *n, uint32_t id)
     uint32_t tag, before;
     uint64_t at = slot_of(n, n->bytes + n->starts[id], n->starts[id + 1] - n->starts[id], &tag);
 
-    before = n->slots[at] ? n->slots[at] - 1 : NGT_NO_ID;
-    n->slots[at] = id + 1;
-    n->tags[at] = tag;
+    before = n->slots[at].id ? n->slots[at].id - 1 : NGT_NO_ID;
+    n->slots[at] = (struct tok_name_slot){id + 1, tag};
     return before;
 }
 
@@ -64,5 +61,5 @@ uint32_t tok_names_find(const struct tok_names *n, const void *name, uint64_t si
     uint32_t tag;
     uint64_t at = slot_of(n, name, size, &tag);
 
-    return n->slots[at] ? n->slots[at] - 1 : NGT_NO_ID;
+    return n->slots[at].id ? n->slots[at].id - 1 : NGT_NO_ID;
 }

@@ -8,10 +8,12 @@
 #include "ngt/error.h"
 
 struct tok_names {
-    const uint8_t *bytes;  /* borrowed */
+    const uint8_t *bytes;   /* borrowed */
     const uint64_t *starts; /* [ids + 1], borrowed */
-    uint32_t *slots;        /* id + 1; 0: free */
-    uint32_t *tags;         /* the other half of the hash, so that few misses look at a name */
+    struct tok_name_slot {
+        uint32_t id;  /* plus 1; 0: free */
+        uint32_t tag; /* the other half of the hash, so that few others look at a name */
+    } * slots;
     uint64_t mask;
 };
 

@@ -20,7 +20,7 @@ struct symbol_key {
     uint32_t id;
 };
 struct rule_key {
-    uint64_t pair; /* left << 32 | right */
+    uint64_t pair;         /* left << 32 | right */
     uint32_t rank, result; /* rank NONE: free */
 };
 
@@ -83,7 +83,7 @@ static bool one_character(const struct tok_bpe_hf *b, const uint8_t *name, uint6
 {
     unsigned size;
 
-    if (n == 0 || tok_utf8_size(name[0]) != n)
+    if (n == 0 || tok_utf8_lead_size(name[0]) != n)
         return false;
     *ret = tok_utf8_get(name, &size);
     if (b->bytes) {

@@ -42,8 +42,8 @@ enum ngt_status tok_unigram_hf_new(struct tok_hf_file *f, const char *path,
     for (uint32_t id = 0; keys && id < m->vocabulary.count; id++) {
         uint64_t n = m->name_starts[id + 1] - m->name_starts[id];
         if (f->in_model[id] && n)
-            keys[count++] = (struct tok_trie_key){
-                (const uint8_t *)m->names + m->name_starts[id], n, id};
+            keys[count++] =
+                (struct tok_trie_key){(const uint8_t *)m->names + m->name_starts[id], n, id};
     }
     if (m->vocabulary.count >= TOK_TRIE_NONE) {
         status = ngt_fail(reterr, NGT_E_DATA, path, NGT_NO_POS, NGT_NO_POS,
@@ -110,7 +110,7 @@ static void find_ways(const struct tok_unigram_hf *u, struct way *ways, const ui
     for (uint64_t i = 1; i <= n; i++)
         ways[i].from = NOWHERE;
     for (uint64_t at = 0; at < n;) {
-        uint64_t size = tok_utf8_size(word[at]);
+        uint64_t size = tok_utf8_lead_size(word[at]);
         double here = ways[at].score;
         bool single = false;
         uint32_t base = u->trie.root;

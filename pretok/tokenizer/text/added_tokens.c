@@ -23,9 +23,9 @@ struct tok_added {
     struct edge *edges;
     uint64_t mask, nodes;
     bool first[256];
-    bool single[256]; /* a token of this one byte */
+    bool single[256];     /* a token of this one byte */
     uint64_t pairs[1024]; /* a bit for each pair of bytes that begin a token */
-    int only;         /* the one first byte, or -1 */
+    int only;             /* the one first byte, or -1 */
 };
 
 static uint64_t slot_of(const struct tok_added *a, uint64_t key)
@@ -201,7 +201,12 @@ bool tok_added_next(const struct tok_added *a, const uint8_t *text, uint64_t n,
                 start = walk->done;
         }
         while (t->rstrip && end < n && has_class(text + end, TOK_HF_SPACE))
-            end += tok_utf8_size(text[end]);
+            end += tok_utf8_lead_size(text[end]);
+        /* in white space that the match before took with rstrip: nothing is left, so it is no match */
+        if (start >= end) {
+            walk->done = start > end ? walk->done : end;
+            continue;
+        }
         *ret_match = (struct tok_added_match){t->id, walk->done, start, end};
         walk->done = end;
         return true;

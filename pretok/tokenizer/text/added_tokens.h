@@ -16,9 +16,9 @@ struct tok_added_token {
     const uint8_t *content; /* not empty */
     uint64_t size;
     uint32_t id;
-    bool single_word; /* no word character may stand before or behind */
+    bool single_word;    /* no word character may stand before or behind */
     bool lstrip, rstrip; /* white space on that side belongs to the match */
-    bool text;           /* a match of it is text like any other (special tokens that are not parsed) */
+    bool text; /* a match of it is text like any other (special tokens that are not parsed) */
 };
 
 struct tok_added; /* read-only after creation, shared by threads */

@@ -199,7 +199,7 @@ enum ngt_status tok_hf_charsmap_apply(const struct tok_hf_charsmap *m, const uin
             *ret_changed |= hit;
         }
         for (uint64_t c = at; !hit && c < end && status == NGT_OK;) {
-            uint64_t next = c + tok_utf8_size(text[c]);
+            uint64_t next = c + tok_utf8_lead_size(text[c]);
             bool one;
             status = replace(m, text, c, next, out, &copied, &one, reterr);
             *ret_changed |= one;

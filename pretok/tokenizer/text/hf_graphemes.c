@@ -26,8 +26,8 @@ uint64_t tok_hf_cluster_end(const uint8_t *text, uint64_t n, uint64_t at)
     unsigned size;
     uint32_t before = tok_utf8_get(text + at, &size);
     uint8_t of_before = tok_hf_grapheme(before);
-    unsigned regional = 0; /* how many before, within the cluster */
-    bool pictograph = false, zwj = false; /* GB11: pictograph Extend* (ZWJ) */
+    unsigned regional = 0;                  /* how many before, within the cluster */
+    bool pictograph = false, zwj = false;   /* GB11: pictograph Extend* (ZWJ) */
     bool consonant = false, linker = false; /* GB9c: consonant [Extend Linker]*, one a linker */
 
     for (at += size; at < n; at += size) {

@@ -33,9 +33,8 @@ enum ngt_status tok_hf_next_match(struct tok_hf_matches *m, bool *ret_found, uin
 {
     while (m->from <= m->n) {
         if (m->pattern->regex) {
-            enum ngt_status status =
-                tok_split_find(m->pattern->regex, m->scratch, m->text, m->n, m->from, ret_found,
-                               ret_start, ret_end, reterr);
+            enum ngt_status status = tok_split_find(m->pattern->regex, m->scratch, m->text, m->n,
+                                                    m->from, ret_found, ret_start, ret_end, reterr);
             if (status != NGT_OK)
                 return status;
         } else {
@@ -50,7 +49,7 @@ enum ngt_status tok_hf_next_match(struct tok_hf_matches *m, bool *ret_found, uin
             return NGT_OK;
         /* an empty match right behind a match is none; the search goes on a character later */
         if (*ret_start == *ret_end && m->matched && m->last == *ret_end) {
-            m->from += m->from < m->n ? tok_utf8_size(m->text[m->from]) : 1;
+            m->from += m->from < m->n ? tok_utf8_lead_size(m->text[m->from]) : 1;
             continue;
         }
         m->from = m->last = *ret_end;

@@ -79,8 +79,8 @@ static enum ngt_status replace(const struct tok_hf_normalizer *step,
     for (;;) {
         enum ngt_status status = tok_hf_next_match(&m, &found, &start, &end, reterr);
         if (status == NGT_OK)
-            status = tok_buffer_reserve(
-                out, (found ? start : t->n) - copied + step->content_size, reterr);
+            status = tok_buffer_reserve(out, (found ? start : t->n) - copied + step->content_size,
+                                        reterr);
         if (status != NGT_OK)
             return status;
         if (!found)
@@ -91,7 +91,7 @@ static enum ngt_status replace(const struct tok_hf_normalizer *step,
             if (start == end && step->content_size)
                 t->first = t->origin;
             else if (start != end &&
-                     (!step->content_size || start + tok_utf8_size(t->at[start]) != end))
+                     (!step->content_size || start + tok_utf8_lead_size(t->at[start]) != end))
                 t->first = false;
         }
         tok_buffer_put(out, step->content, step->content_size);

@@ -19,7 +19,7 @@ enum tok_hf_step {
     TOK_HF_PREPEND,
     TOK_HF_PRECOMPILED,
     TOK_HF_NMT,
-    TOK_HF_BERT_CLEAN,   /* BertNormalizer is up to four steps */
+    TOK_HF_BERT_CLEAN, /* BertNormalizer is up to four steps */
     TOK_HF_BERT_CHINESE,
     TOK_HF_BERT_ACCENTS, /* after NFD */
     TOK_HF_BYTE_CHARS,   /* bytes to the 256 characters of ByteLevel */
@@ -27,10 +27,10 @@ enum tok_hf_step {
 
 struct tok_hf_normalizer {
     enum tok_hf_step step;
-    unsigned form;      /* TOK_HF_NFC ... */
-    bool left, right;   /* Strip */
+    unsigned form;                 /* TOK_HF_NFC ... */
+    bool left, right;              /* Strip */
     struct tok_hf_pattern pattern; /* Replace */
-    uint8_t *content;   /* Replace, Prepend; owned */
+    uint8_t *content;              /* Replace, Prepend; owned */
     uint64_t content_size;
     struct tok_hf_charsmap *map; /* Precompiled; owned */
 };
@@ -47,9 +47,9 @@ struct tok_hf_normalize_scratch {
     struct tok_split_scratch **regexes; /* [count], NULL where there is none */
     uint64_t count;
 };
-NGT_NODISCARD enum ngt_status
-tok_hf_normalize_scratch_init(struct tok_hf_normalize_scratch *s,
-                              const struct tok_hf_normalizers *n, struct ngt_error *reterr);
+NGT_NODISCARD enum ngt_status tok_hf_normalize_scratch_init(struct tok_hf_normalize_scratch *s,
+                                                            const struct tok_hf_normalizers *n,
+                                                            struct ngt_error *reterr);
 void tok_hf_normalize_scratch_done(struct tok_hf_normalize_scratch *s);
 
 struct tok_hf_text {

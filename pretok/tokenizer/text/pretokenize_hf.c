@@ -159,7 +159,7 @@ static enum ngt_status by_length(const struct run *r, uint64_t level, const uint
 
     for (uint64_t start = 0, at = 0; start < n && status == NGT_OK; start = at) {
         for (uint64_t i = 0; i < r->steps->steps[level].length && at < n; i++)
-            at += tok_utf8_size(text[at]);
+            at += tok_utf8_lead_size(text[at]);
         status = one_level(r, level + 1, text + start, at - start, first && start == 0);
     }
     return status;

@@ -11,11 +11,11 @@
 #include "text/normalize_hf.h"
 
 enum tok_hf_cut {
-    TOK_HF_CUT_PATTERN,    /* Split */
-    TOK_HF_CUT_CLASS,      /* Digits, Punctuation, WhitespaceSplit, BertPreTokenizer's two */
-    TOK_HF_CUT_CHARACTER,  /* CharDelimiterSplit */
-    TOK_HF_CUT_WORDS,      /* Whitespace: \w+|[^\w\s]+ */
-    TOK_HF_CUT_LENGTH,     /* FixedLength */
+    TOK_HF_CUT_PATTERN,   /* Split */
+    TOK_HF_CUT_CLASS,     /* Digits, Punctuation, WhitespaceSplit, BertPreTokenizer's two */
+    TOK_HF_CUT_CHARACTER, /* CharDelimiterSplit */
+    TOK_HF_CUT_WORDS,     /* Whitespace: \w+|[^\w\s]+ */
+    TOK_HF_CUT_LENGTH,    /* FixedLength */
     TOK_HF_CUT_METASPACE,
     TOK_HF_CUT_PREFIX,     /* ByteLevel's prefix space */
     TOK_HF_CUT_BYTE_CHARS, /* ByteLevel before other steps; after all others it is the model's */
@@ -55,9 +55,9 @@ struct tok_hf_pretokenize_scratch {
     struct tok_buffer *buffers;         /* [count] for steps that change text */
     uint64_t count;
 };
-NGT_NODISCARD enum ngt_status
-tok_hf_pretokenize_scratch_init(struct tok_hf_pretokenize_scratch *s,
-                                const struct tok_hf_pretokenizers *p, struct ngt_error *reterr);
+NGT_NODISCARD enum ngt_status tok_hf_pretokenize_scratch_init(struct tok_hf_pretokenize_scratch *s,
+                                                              const struct tok_hf_pretokenizers *p,
+                                                              struct ngt_error *reterr);
 void tok_hf_pretokenize_scratch_done(struct tok_hf_pretokenize_scratch *s);
 
 /* Takes one piece, not empty, which lives until this returns. */

@@ -219,8 +219,15 @@ static enum ngt_status bpe_word(const void *model, void *scratch, const uint8_t 
     return tok_bpe_encode(model, scratch, word, n, ret_ids, ret_count, reterr);
 }
 
+static enum ngt_status bpe_word_plain(const void *model, void *scratch, const uint8_t *word,
+                                      uint64_t n, uint32_t *ret_ids, uint64_t *ret_count,
+                                      struct ngt_error *reterr)
+{
+    return tok_bpe_encode_plain(model, scratch, word, n, ret_ids, ret_count, reterr);
+}
+
 enum ngt_status tok_hf_words_init(struct tok_hf_words *w, const struct tok_hf_encoder *e,
-                                  struct ngt_error *reterr)
+                                  bool plain, struct ngt_error *reterr)
 {
     struct tok_bpe_scratch *bpe = NULL;
     struct tok_bpe_hf_scratch *odd_bpe = NULL;
@@ -241,9 +248,11 @@ enum ngt_status tok_hf_words_init(struct tok_hf_words *w, const struct tok_hf_en
     const void *model = e->bpe       ? (const void *)e->bpe
                         : e->odd_bpe ? (const void *)e->odd_bpe
                                      : (const void *)e->unigram;
-    tok_word_fn word = e->bpe ? bpe_word : e->odd_bpe ? tok_bpe_hf_encode : tok_unigram_hf_encode;
+    tok_word_fn word = e->bpe       ? (plain ? bpe_word_plain : bpe_word)
+                       : e->odd_bpe ? tok_bpe_hf_encode
+                                    : tok_unigram_hf_encode;
     if (status == NGT_OK)
-        status = tok_words_new(word, model, w->scratch, true, &w->words, reterr);
+        status = tok_words_new(word, model, w->scratch, !plain, &w->words, reterr);
     if (status != NGT_OK)
         tok_hf_words_done(w);
     return status;

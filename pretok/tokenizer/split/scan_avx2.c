@@ -425,7 +425,7 @@ INLINE uint64_t starts_deepseek(const struct masks *m, unsigned *limit, unsigned
     uint64_t puncts = punct & ~(punct << 1 & ~change) & ~(m->blank << 1 & ~change);
     uint64_t taken = newline & ~(newline + (newline & (punct & ~cjk) << 1));
     /* A single ASCII one goes with the ASCII letters behind it, and with them only. */
-    uint64_t prefixed = (puncts & ~m->wide & ~(punct >> 1)) << 1 & m->ascii_letter;
+    uint64_t prefixed = (puncts & ~(punct >> 1)) << 1 & m->ascii_letter;
     uint64_t behind = (m->ascii_letter + prefixed) & ~m->ascii_letter & letter;
     uint64_t starts = puncts | behind | change | starts_numbers(m);
 

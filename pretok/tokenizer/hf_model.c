@@ -252,8 +252,7 @@ enum ngt_status tok_hf_words_init(struct tok_hf_words *w, const struct tok_hf_en
         word = tok_unigram_hf_encode;
     }
     if (status == NGT_OK)
-        status = tok_words_new(word, model, w->scratch, tok_hf_encoder_ids_per_byte(e), &w->words,
-                               reterr);
+        status = tok_words_new(word, model, w->scratch, true, &w->words, reterr);
     if (status != NGT_OK)
         tok_hf_words_done(w);
     return status;

@@ -121,8 +121,16 @@ enum ngt_status tok_open(const struct tok_config *config, struct tok_tokenizer *
         goto out;
     }
     if (config->pattern && !family->takes_pattern) {
+        status =
+            ngt_fail(reterr, NGT_E_DATA, config->path, NGT_NO_POS, NGT_NO_POS,
+                     "--pattern belongs to rank files; this file says itself how to split text");
+        goto out;
+    }
+    if (config->engine == TOK_REFERENCE && !family->reference) {
         status = ngt_fail(reterr, NGT_E_DATA, config->path, NGT_NO_POS, NGT_NO_POS,
-                          "--pattern belongs to rank files; this file says itself how to split text");
+                          "--engine reference: the library behind %s is not one that C can call; "
+                          "the fast engine gives its ids",
+                          family->name);
         goto out;
     }
     t = calloc(1, sizeof *t);
@@ -236,4 +244,19 @@ enum ngt_status tok_encode(const struct tok_tokenizer *t, struct tok_scratch *sc
     if (counts)
         counts->special_strings += tok_special_strings_count(t->strings, text, n);
     return t->engine.vtable->encode(t->engine.state, scratch->state, text, n, ids, reterr);
+}
+
+struct tok_stats tok_scratch_stats(const struct tok_scratch *scratch)
+{
+    return scratch->vtable->stats ? scratch->vtable->stats(scratch->state) : (struct tok_stats){0};
+}
+
+enum ngt_status tok_encode_stage(const struct tok_tokenizer *t, struct tok_scratch *scratch,
+                                 enum tok_stage stage, const char *text, uint64_t n,
+                                 struct ngt_error *reterr)
+{
+    ngt_error_clear(reterr);
+    return t->engine.vtable->stage
+               ? t->engine.vtable->stage(t->engine.state, scratch->state, stage, text, n, reterr)
+               : NGT_OK;
 }

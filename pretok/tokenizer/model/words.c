@@ -65,9 +65,9 @@ struct tok_words {
     tok_word_fn encode;
     const void *model;
     void *scratch;
-    uint64_t ids_per_byte;
+    bool keep;
     uint64_t turn; /* decides which entry gives way */
-    struct tok_words_stats stats;
+    struct tok_stats stats;
     struct tok_pages memory;
 };
 
@@ -113,17 +113,17 @@ static inline uint64_t second_slot(uint64_t hash, uint64_t slot, unsigned bits)
     return (slot ^ (hash | 1)) & ((1u << bits) - 1);
 }
 
-enum ngt_status tok_words_new(tok_word_fn encode, const void *model, void *scratch,
-                              uint64_t ids_per_byte, struct tok_words **ret_words,
-                              struct ngt_error *reterr)
+enum ngt_status tok_words_new(tok_word_fn encode, const void *model, void *scratch, bool keep,
+                              struct tok_words **ret_words, struct ngt_error *reterr)
 {
     uint64_t shorts = sizeof(struct short_pair) << SHORT_BITS;
     uint64_t longs = sizeof(struct long_entry) << LONG_BITS;
     uint64_t slots = sizeof(uint32_t) << STORE_BITS;
+    uint64_t size = keep ? shorts + longs + slots + STORE_SIZE : 1;
     struct tok_words *w = calloc(1, sizeof *w);
 
     if (w)
-        w->memory = tok_pages_new(shorts + longs + slots + STORE_SIZE);
+        w->memory = tok_pages_new(size);
     if (!w || !w->memory.at) {
         free(w);
         return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
@@ -137,7 +137,7 @@ enum ngt_status tok_words_new(tok_word_fn encode, const void *model, void *scrat
     w->encode = encode;
     w->model = model;
     w->scratch = scratch;
-    w->ids_per_byte = ids_per_byte;
+    w->keep = keep;
     *ret_words = w;
     return NGT_OK;
 }
@@ -151,7 +151,7 @@ void tok_words_free(struct tok_words **words)
     *words = NULL;
 }
 
-struct tok_words_stats tok_words_stats(const struct tok_words *words)
+struct tok_stats tok_words_stats(const struct tok_words *words)
 {
     return words->stats;
 }
@@ -392,6 +392,24 @@ static enum ngt_status other(struct tok_words *w, const struct probe *p, const u
     return status;
 }
 
+/* Without the cache. */
+static enum ngt_status encode_all(struct tok_words *w, const uint8_t *text, uint64_t from,
+                                  const uint32_t *ends, uint64_t count, uint32_t *ret_ids,
+                                  uint64_t *ret_count, struct ngt_error *reterr)
+{
+    *ret_count = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t start = i ? ends[i - 1] : from, more = 0;
+        enum ngt_status status = w->encode(w->model, w->scratch, text + start, ends[i] - start,
+                                           ret_ids + *ret_count, &more, reterr);
+        if (status != NGT_OK)
+            return status;
+        w->stats.misses++;
+        *ret_count += more;
+    }
+    return NGT_OK;
+}
+
 enum ngt_status tok_words_encode(struct tok_words *w, const uint8_t *text, uint64_t n,
                                  uint64_t from, const uint32_t *ends, uint64_t count,
                                  uint32_t *ret_ids, uint64_t *ret_count, struct ngt_error *reterr)
@@ -401,6 +419,8 @@ enum ngt_status tok_words_encode(struct tok_words *w, const uint8_t *text, uint6
     uint32_t start = (uint32_t)from;
 
     w->stats.words += count;
+    if (!w->keep)
+        return encode_all(w, text, from, ends, count, ret_ids, ret_count, reterr);
     for (uint64_t done = 0; done < count;) {
         uint64_t group = count - done < GROUP ? count - done : GROUP;
         for (uint64_t i = 0; i < group; i++) {

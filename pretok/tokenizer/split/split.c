@@ -157,6 +157,11 @@ enum ngt_status tok_split_new_oniguruma(const char *pattern, uint64_t size, cons
     return new_in(TOK_ONIGURUMA, pattern, size, path, ret_split, reterr);
 }
 
+void tok_split_use_scalar(struct tok_split *split)
+{
+    tok_scan_init(&split->scan, 0);
+}
+
 enum ngt_status tok_split_new_sequence(const char *const *patterns, uint64_t count,
                                        const char *path, struct tok_split **ret_split,
                                        struct ngt_error *reterr)

@@ -40,6 +40,8 @@ NGT_NODISCARD enum ngt_status tok_split_new_sequence(const char *const *patterns
                                                      const char *path, struct tok_split **ret_split,
                                                      struct ngt_error *reterr);
 void tok_split_free(struct tok_split **split);
+/* From now on without vectors: the twin to compare with. */
+void tok_split_use_scalar(struct tok_split *split);
 
 /* The expression that `--pattern NAME` stands for (gpt2, r50k, p50k, cl100k, o200k, llama3, llama4,
  * qwen2, tekken ...), or NULL. *ret_names: all names, for messages; NULL-terminated. */

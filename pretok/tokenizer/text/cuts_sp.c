@@ -5,13 +5,17 @@
 
 #include "text/utf8.h"
 
+/* Characters of two bytes are loose if they stand in fewer pairs than that, for each first byte.
+ * Llama 2 has some 2,000 for D0 (Cyrillic) and next to none for Arabic, Hebrew and Greek. */
+#define DENSE 128
+
 /* Calls of a sort: each pair of neighbours in each piece. */
 struct walk {
     const uint8_t *bytes;
     const uint64_t *starts;
     uint64_t count, piece, at;
     uint32_t a, b;
-    uint8_t a_last, b_first;
+    uint8_t a_first, a_last, b_first;
 };
 
 /* The next pair of neighbouring characters in a piece. */
@@ -27,6 +31,7 @@ static bool next_pair(struct walk *w)
         if (second >= n)
             continue;
         w->a = tok_sp_char(piece + w->at, size);
+        w->a_first = piece[w->at];
         w->a_last = piece[second - 1];
         w->b_first = piece[second];
         w->b = tok_sp_char(piece + second, tok_utf8_lead_size(piece[second]));
@@ -49,15 +54,22 @@ enum ngt_status tok_sp_cuts_init(struct tok_sp_cuts *cuts, const uint8_t *bytes,
                                  const uint64_t *starts, uint64_t count, struct ngt_error *reterr)
 {
     struct walk w = {.bytes = bytes, .starts = starts, .count = count};
-    uint64_t wide = 0, bits = 4096;
+    uint64_t loose = 0, bits = 4096, by_lead[256] = {0};
 
     *cuts = (struct tok_sp_cuts){.shift = 64 - 12};
     while (next_pair(&w)) {
         cuts->joins[w.a_last][w.b_first >> 6] |= UINT64_C(1) << (w.b_first & 63);
-        wide += w.a > 0xFFFF || w.b > 0xFFFF;
+        by_lead[w.a_first]++;
+        by_lead[w.b_first]++;
+    }
+    for (unsigned b = 0xC2; b < 256; b++) {
+        cuts->loose[b] = b >= 0xE0 || by_lead[b] < DENSE;
+        loose += cuts->loose[b] ? by_lead[b] : 0;
+        if (cuts->loose[b])
+            cuts->loose_nibbles[b & 15] |= (uint8_t)(1u << ((b >> 4) - 8));
     }
     /* sixteen bits a pair: one place in sixteen that could be cut is not */
-    while (bits < wide * 16 && cuts->shift > 64 - 26) {
+    while (bits < loose * 16 && cuts->shift > 64 - 26) {
         bits *= 2;
         cuts->shift--;
     }
@@ -67,7 +79,7 @@ enum ngt_status tok_sp_cuts_init(struct tok_sp_cuts *cuts, const uint8_t *bytes,
                         "out of memory for the tokenizer");
     w = (struct walk){.bytes = bytes, .starts = starts, .count = count};
     while (next_pair(&w))
-        if (w.a > 0xFFFF || w.b > 0xFFFF)
+        if (cuts->loose[w.a_first] || cuts->loose[w.b_first])
             set_pair(cuts, w.a, w.b);
     return NGT_OK;
 }

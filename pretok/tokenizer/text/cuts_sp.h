@@ -4,8 +4,9 @@
  * load; a pair that occurs in none is a cut, whatever surrounds it.
  *
  * Pairs are looked at in two places only: beside an ASCII character that is no letter, and beside a
- * character of three or more bytes. The first makes words and takes punctuation off them; the second
- * keeps words short in scripts without spaces. Elsewhere cuts would cost more than they save.
+ * loose character: one of three or more bytes, or of two if pieces hardly join those. The first makes
+ * words and takes punctuation off them; the second keeps words short in scripts without spaces, and
+ * in those that the vocabulary does not know. Elsewhere cuts would cost more than they save.
  */
 #ifndef TOK_TEXT_CUTS_SP_H
 #define TOK_TEXT_CUTS_SP_H
@@ -19,7 +20,10 @@ struct tok_sp_cuts {
     /* Bit b of row a: in some piece a character that ends in byte a stands before one that begins
      * with byte b. Exact for ASCII. */
     uint64_t joins[256][4];
-    uint64_t *pairs; /* 2^(64 - shift) bits, by hash; a bit that is not set is a cut */
+    bool loose[256];           /* by first byte */
+    uint8_t loose_nibbles[16]; /* the same for the vector twin: bit (high nibble - 8) of [low] */
+    uint64_t *
+        pairs; /* with a loose character; 2^(64 - shift) bits, by hash; a bit that is not set is a cut */
     unsigned shift;
 };
 

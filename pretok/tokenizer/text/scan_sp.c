@@ -62,7 +62,7 @@ uint64_t tok_sp_cut_c(const struct tok_sp_cuts *cuts, const uint8_t *text, uint6
         if (at > last && (tok_sp_breaks(text[at]) || tok_sp_breaks(text[at - 1])) &&
             !tok_sp_joins(cuts, text[at - 1], text[at]))
             ends[count++] = (uint32_t)(last = at);
-        if (text[at] >= 0xE0)
+        if (cuts->loose[text[at]])
             count = tok_sp_cut_wide(cuts, text, n, at, &last, ends, count);
     }
     if (at >= n && last < n)

@@ -187,7 +187,9 @@ out:
 static uint64_t cut(const struct tok_sp_cuts *cuts, const uint8_t *text, uint64_t n, uint64_t from,
                     uint32_t *ends, uint64_t room)
 {
-    const __m256i wide = _mm256_set1_epi8((char)0xE0), letter = _mm256_set1_epi8(0x20);
+    static const uint8_t bits[16] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128};
+    const __m256i bit_table = table(bits), loose_table = table(cuts->loose_nibbles);
+    const __m256i letter = _mm256_set1_epi8(0x20), nibble = _mm256_set1_epi8(15);
     const __m256i below = _mm256_set1_epi8('a' - 1), above = _mm256_set1_epi8('z' + 1);
     uint64_t count = 0, last = from, at = from;
     uint32_t carry =
@@ -199,7 +201,14 @@ static uint64_t cut(const struct tok_sp_cuts *cuts, const uint8_t *text, uint64_
         uint32_t words = high | mask_of(_mm256_and_si256(_mm256_cmpgt_epi8(folded, below),
                                                          _mm256_cmpgt_epi8(above, folded)));
         uint32_t mask = ~(words & (words << 1 | carry));
-        uint32_t wides = high ? mask_of(_mm256_cmpeq_epi8(_mm256_max_epu8(v, wide), v)) : 0;
+        uint32_t wides = 0;
+        if (high) {
+            __m256i bit =
+                _mm256_shuffle_epi8(bit_table, _mm256_and_si256(_mm256_srli_epi16(v, 4), nibble));
+            __m256i loose = _mm256_shuffle_epi8(loose_table, _mm256_and_si256(v, nibble));
+            wides =
+                ~mask_of(_mm256_cmpeq_epi8(_mm256_and_si256(loose, bit), _mm256_setzero_si256()));
+        }
         carry = words >> 31;
         if (at == from)
             mask &= ~UINT32_C(1);

@@ -1,4 +1,4 @@
-/* Cuts beside a character of three or more bytes: shared by the scalar and the vector loop. */
+/* Cuts beside a loose character: shared by the scalar and the vector loop. */
 #ifndef TOK_TEXT_SCAN_SP_WIDE_H
 #define TOK_TEXT_SCAN_SP_WIDE_H
 
@@ -6,7 +6,7 @@
 #include "text/utf8.h"
 
 /*
- * text[q] >= 0xE0 begins a character. Appends a cut in front of it, and one behind it if what
+ * text[q] begins a loose character. Appends a cut in front of it, and one behind it if what
  * follows is no such character, which would look for itself. *last is the last cut so far, <= q
  * unless text is malformed.
  */
@@ -27,7 +27,7 @@ static inline uint64_t tok_sp_cut_wide(const struct tok_sp_cuts *cuts, const uin
             *last = q;
         }
     }
-    if (end < n && end > *last && text[end] < 0xE0 &&
+    if (end < n && end > *last && !cuts->loose[text[end]] &&
         !tok_sp_pair_occurs(cuts, c, tok_sp_char(text + end, tok_utf8_lead_size(text[end])))) {
         ends[count++] = (uint32_t)end;
         *last = end;

@@ -27,7 +27,8 @@ struct hf_engine {
     struct tok_added *raw, *normalized; /* NULL where the group is empty */
     struct tok_hf_encoder *encoder;
     const struct tok_split *split; /* all that the pre-tokenizers are, but for a prefix space */
-    uint64_t split_step;
+    struct tok_split *joined;      /* where it does the work of several steps */
+    bool prefix;
     bool marker; /* sections have ' ' for U+2581 */
     bool cuts;   /* and are words up to a run of ' ' */
     uint64_t ids_per_byte;
@@ -38,6 +39,7 @@ struct hf_engine {
 struct hf_scratch {
     struct tok_hf_normalize_scratch normalize;
     struct tok_hf_pretokenize_scratch pretokenize;
+    struct tok_split_scratch *split;
     struct tok_hf_words words;
     struct tok_buffer section; /* with U+2581 made ' ', or with a prefix space */
     struct tok_buffer batch;   /* words that wait, and where each ends */
@@ -135,7 +137,7 @@ static enum ngt_status one_split(const struct run *r, struct tok_hf_text t,
 {
     struct tok_buffer *with_prefix = &r->s->section;
 
-    if (r->e->split_step && t.at[0] != ' ') {
+    if (r->e->prefix && t.at[0] != ' ') {
         with_prefix->size = 0;
         enum ngt_status status = tok_buffer_reserve(with_prefix, t.n + 1, reterr);
         if (status != NGT_OK)
@@ -146,10 +148,9 @@ static enum ngt_status one_split(const struct run *r, struct tok_hf_text t,
         t.n++;
     }
     if (r->until)
-        return tok_byte_level_split(r->e->split, r->s->pretokenize.regexes[r->e->split_step], t.at,
-                                    t.n, reterr);
-    return tok_byte_level_encode(r->e->split, r->s->pretokenize.regexes[r->e->split_step],
-                                 r->s->words.words, t.at, t.n, r->ids, reterr);
+        return tok_byte_level_split(r->e->split, r->s->split, t.at, t.n, reterr);
+    return tok_byte_level_encode(r->e->split, r->s->split, r->s->words.words, t.at, t.n, r->ids,
+                                 reterr);
 }
 
 /* Text between added tokens. */
@@ -293,6 +294,7 @@ static void hf_scratch_free(void *scratch)
     struct hf_scratch *s = scratch;
 
     tok_hf_words_done(&s->words);
+    tok_split_scratch_free(&s->split);
     tok_hf_normalize_scratch_done(&s->normalize);
     tok_hf_pretokenize_scratch_done(&s->pretokenize);
     tok_buffer_done(&s->section);
@@ -313,6 +315,8 @@ static enum ngt_status hf_scratch_new(const void *engine, void **ret_scratch,
     status = tok_hf_normalize_scratch_init(&s->normalize, &e->normalizers, reterr);
     if (status == NGT_OK)
         status = tok_hf_pretokenize_scratch_init(&s->pretokenize, &e->pretokenizers, reterr);
+    if (status == NGT_OK && e->split)
+        status = tok_split_scratch_new(e->split, &s->split, reterr);
     if (status == NGT_OK && e->encoder)
         status = tok_hf_words_init(&s->words, e->encoder, e->plain, reterr);
     if (status == NGT_OK)
@@ -331,6 +335,7 @@ static void hf_free(void *engine)
     tok_added_free(&e->normalized);
     tok_hf_normalizers_done(&e->normalizers);
     tok_hf_pretokenizers_done(&e->pretokenizers);
+    tok_split_free(&e->joined);
     free(e);
 }
 
@@ -341,21 +346,56 @@ static const struct tok_vtable hf_vtables[2] = {
 
 /* ---- making one ---- */
 
+static bool isolates(const struct tok_hf_pretokenizer *p)
+{
+    return p->cut == TOK_HF_CUT_PATTERN && p->pattern.regex && p->behavior == TOK_HF_ISOLATED &&
+           !p->invert;
+}
+
+/* Several splits that one program does. */
+static enum ngt_status join_splits(struct hf_engine *e, const char *path, struct ngt_error *reterr)
+{
+    const struct tok_hf_pretokenizers *p = &e->pretokenizers;
+    const char **patterns = malloc((p->count + 1) * sizeof *patterns);
+    uint64_t count = 0;
+    enum ngt_status status = NGT_OK;
+
+    if (!patterns)
+        return ngt_fail(reterr, NGT_E_NOMEM, path, NGT_NO_POS, NGT_NO_POS,
+                        "out of memory for the tokenizer");
+    for (; count < p->count && isolates(&p->steps[count]); count++) {
+        patterns[count] = (const char *)p->steps[count].pattern.literal;
+        if (!patterns[count] || strlen(patterns[count]) != p->steps[count].pattern.size)
+            break;
+    }
+    if (count == p->count && count > 1)
+        status = tok_split_new_sequence(patterns, count, path, &e->joined, reterr);
+    free(patterns);
+    e->split = e->joined;
+    return status;
+}
+
 /* Byte-level, and nothing but one split without gaps, maybe behind a prefix space? */
-static void find_split(struct hf_engine *e, bool bytes)
+static enum ngt_status find_split(struct hf_engine *e, bool bytes, const char *path,
+                                  struct ngt_error *reterr)
 {
     const struct tok_hf_pretokenizers *p = &e->pretokenizers;
     uint64_t at = p->count && p->steps[0].cut == TOK_HF_CUT_PREFIX;
 
-    if (!bytes || p->count != at + 1 || p->steps[at].cut != TOK_HF_CUT_PATTERN ||
-        !p->steps[at].pattern.regex || !tok_split_covers(p->steps[at].pattern.regex) ||
-        e->ids_per_byte != 1)
-        return;
-    if ((p->steps[at].behavior == TOK_HF_ISOLATED && !p->steps[at].invert) ||
-        (p->steps[at].behavior == TOK_HF_REMOVED && p->steps[at].invert)) {
-        e->split = p->steps[at].pattern.regex;
-        e->split_step = at;
+    if (!bytes || e->ids_per_byte != 1)
+        return NGT_OK;
+    if (p->count != at + 1)
+        return join_splits(e, path, reterr);
+    const struct tok_hf_pretokenizer *step = &p->steps[at];
+    if (step->cut != TOK_HF_CUT_PATTERN || !step->pattern.regex ||
+        !tok_split_covers(step->pattern.regex))
+        return NGT_OK;
+    /* without gaps, to remove what is none of it is to isolate */
+    if (isolates(step) || (step->behavior == TOK_HF_REMOVED && step->invert)) {
+        e->split = step->pattern.regex;
+        e->prefix = at == 1;
     }
+    return NGT_OK;
 }
 
 static void use_scalar(struct hf_engine *e)
@@ -514,7 +554,9 @@ static enum ngt_status hf_load(const struct tok_config *config, uint8_t *bytes, 
         if (e->plain)
             use_scalar(e);
         else
-            find_split(e, f.bytes);
+            status = find_split(e, f.bytes, config->path, reterr);
+    }
+    if (status == NGT_OK) {
         *ret_model = f.model;
         f.model = (struct tok_model){0};
         *ret_engine = (struct tok_engine_instance){&hf_vtables[e->plain], e};

@@ -7,13 +7,15 @@
 #include "model/bpe.h"
 #include "model/bpe_hf.h"
 #include "model/unigram_hf.h"
+#include "model/wordpiece_hf.h"
 #include "ngt/layout.h"
 #include "text/utf8_inline.h"
 
 struct tok_hf_encoder {
-    struct tok_bpe *bpe; /* one of the three */
+    struct tok_bpe *bpe; /* one of the four */
     struct tok_bpe_hf *odd_bpe;
     struct tok_unigram_hf *unigram;
+    struct tok_wordpiece *wordpiece;
     bool cuts;
 };
 
@@ -179,6 +181,8 @@ enum ngt_status tok_hf_encoder_new(struct tok_hf_file *f, bool marker, const cha
         return no_memory(path, reterr);
     if (f->kind == TOK_HF_UNIGRAM)
         status = tok_unigram_hf_new(f, path, &e->unigram, reterr);
+    else if (f->kind != TOK_HF_BPE)
+        status = tok_wordpiece_new(f, path, &e->wordpiece, reterr);
     else if (is_plain(f))
         status = plain_bpe(f, marker, path, e, reterr);
     else
@@ -197,6 +201,7 @@ void tok_hf_encoder_free(struct tok_hf_encoder **encoder)
     tok_bpe_free(&(*encoder)->bpe);
     tok_bpe_hf_free(&(*encoder)->odd_bpe);
     tok_unigram_hf_free(&(*encoder)->unigram);
+    tok_wordpiece_free(&(*encoder)->wordpiece);
     free(*encoder);
     *encoder = NULL;
 }
@@ -232,25 +237,27 @@ enum ngt_status tok_hf_words_init(struct tok_hf_words *w, const struct tok_hf_en
     struct tok_bpe_scratch *bpe = NULL;
     struct tok_bpe_hf_scratch *odd_bpe = NULL;
     struct tok_unigram_hf_scratch *unigram = NULL;
-    enum ngt_status status;
+    const void *model = e->wordpiece;
+    tok_word_fn word = tok_wordpiece_encode;
+    enum ngt_status status = NGT_OK;
 
     *w = (struct tok_hf_words){.encoder = e};
     if (e->bpe) {
         status = tok_bpe_scratch_new(e->bpe, &bpe, reterr);
         w->scratch = bpe;
+        model = e->bpe;
+        word = plain ? bpe_word_plain : bpe_word;
     } else if (e->odd_bpe) {
         status = tok_bpe_hf_scratch_new(&odd_bpe, reterr);
         w->scratch = odd_bpe;
-    } else {
+        model = e->odd_bpe;
+        word = tok_bpe_hf_encode;
+    } else if (e->unigram) {
         status = tok_unigram_hf_scratch_new(&unigram, reterr);
         w->scratch = unigram;
+        model = e->unigram;
+        word = tok_unigram_hf_encode;
     }
-    const void *model = e->bpe       ? (const void *)e->bpe
-                        : e->odd_bpe ? (const void *)e->odd_bpe
-                                     : (const void *)e->unigram;
-    tok_word_fn word = e->bpe       ? (plain ? bpe_word_plain : bpe_word)
-                       : e->odd_bpe ? tok_bpe_hf_encode
-                                    : tok_unigram_hf_encode;
     if (status == NGT_OK)
         status = tok_words_new(word, model, w->scratch, !plain, &w->words, reterr);
     if (status != NGT_OK)
@@ -269,7 +276,7 @@ void tok_hf_words_done(struct tok_hf_words *w)
         tok_bpe_scratch_free(&bpe);
     else if (w->encoder && w->encoder->odd_bpe)
         tok_bpe_hf_scratch_free(&odd_bpe);
-    else
+    else if (w->encoder && w->encoder->unigram)
         tok_unigram_hf_scratch_free(&unigram);
     *w = (struct tok_hf_words){0};
 }

@@ -103,6 +103,7 @@ static enum ngt_status copy_bytes(const struct part *p, const char *from, uint64
     if (!*ret)
         return no_memory(p);
     memcpy(*ret, from, n);
+    (*ret)[n] = '\0';
     return NGT_OK;
 }
 
@@ -114,14 +115,14 @@ static enum ngt_status get_pattern(const struct part *p, struct tok_hf_pattern *
 
     if (!value || value->next || value->type != NGT_JSON_STRING)
         return refuse(p, "\"pattern\" is neither {\"String\": ...} nor {\"Regex\": ...}");
-    if (strcmp(value->key, "String") == 0) {
-        ret->size = value->length;
-        return copy_bytes(p, value->string, value->length, &ret->literal);
-    }
-    if (strcmp(value->key, "Regex") == 0)
-        return tok_split_new_oniguruma(value->string, value->length, p->path, &ret->regex,
-                                       p->reterr);
-    return refuse(p, "a pattern of kind \"%.40s\" is not understood", value->key);
+    bool regex = strcmp(value->key, "Regex") == 0;
+    if (!regex && strcmp(value->key, "String") != 0)
+        return refuse(p, "a pattern of kind \"%.40s\" is not understood", value->key);
+    ret->size = value->length;
+    enum ngt_status status = copy_bytes(p, value->string, value->length, &ret->literal);
+    if (status != NGT_OK || !regex)
+        return status;
+    return tok_split_new_oniguruma(value->string, value->length, p->path, &ret->regex, p->reterr);
 }
 
 static enum ngt_status get_behavior(const struct part *p, enum tok_hf_behavior *ret)

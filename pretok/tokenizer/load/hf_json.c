@@ -38,6 +38,7 @@ enum option {
     VOCAB,
     MERGES,
     UNK_ID,
+    MOST_CHARACTERS,
     OPTIONS
 };
 static const char *const option_names[OPTIONS] = {
@@ -52,6 +53,7 @@ static const char *const option_names[OPTIONS] = {
     "vocab",
     "merges",
     "unk_id",
+    "max_input_chars_per_word",
 };
 
 static const char *const decoders[] = {"BPEDecoder", "ByteLevel", "WordPiece", "Metaspace",
@@ -152,37 +154,64 @@ static bool get_text(struct reading *r, enum option o, struct tok_slice *ret)
            tok_json_string(at_span(r, r->options[o], option_names[o]), ret);
 }
 
-/* A file without a model type is what its fields allow, tried in the library's order. */
+/* In the order in which the library tries them on a file without a model type. */
+static const struct {
+    const char *type, *variant;
+    enum option needs; /* what such a file must have beside a vocabulary */
+    bool takes[OPTIONS];
+} kinds[] = {
+    [TOK_HF_BPE] = {"BPE",
+                    "bpe",
+                    MERGES,
+                    {[DROPOUT] = true,
+                     [UNK_TOKEN] = true,
+                     [PREFIX] = true,
+                     [SUFFIX] = true,
+                     [FUSE_UNK] = true,
+                     [BYTE_FALLBACK] = true,
+                     [IGNORE_MERGES] = true,
+                     [MERGES] = true}},
+    [TOK_HF_UNIGRAM] = {"Unigram", "unigram", UNK_ID, {[UNK_ID] = true, [BYTE_FALLBACK] = true}},
+    [TOK_HF_WORDPIECE] = {"WordPiece",
+                          "wordpiece",
+                          MOST_CHARACTERS,
+                          {[UNK_TOKEN] = true, [PREFIX] = true, [MOST_CHARACTERS] = true}},
+    [TOK_HF_WORDLEVEL] = {"WordLevel", "wordlevel", UNK_TOKEN, {[UNK_TOKEN] = true}},
+};
+#define KINDS (sizeof kinds / sizeof *kinds)
+
 static bool model_kind(struct reading *r)
 {
+    static const enum tok_hf_model order[KINDS] = {TOK_HF_BPE, TOK_HF_WORDPIECE, TOK_HF_WORDLEVEL,
+                                                   TOK_HF_UNIGRAM};
     struct tok_slice type;
 
-    if (!r->options[TYPE].at) {
-        r->file->kind = r->options[MERGES].at ? TOK_HF_BPE : TOK_HF_UNIGRAM;
-        if (r->options[MERGES].at || (r->options[VOCAB].at && *r->options[VOCAB].at == '['))
+    for (size_t i = 0; i < KINDS && !r->options[TYPE].at; i++) {
+        r->file->kind = order[i];
+        if (r->options[kinds[order[i]].needs].at)
             return true;
-        return tok_json_refuse(
-            at_span(r, r->members[MODEL], "model"),
-            "without a type, and neither BPE nor Unigram by its fields; WordPiece "
-            "and WordLevel are not supported");
     }
+    if (!r->options[TYPE].at)
+        return tok_json_refuse(at_span(r, r->members[MODEL], "model"),
+                               "without a type, and none by its fields");
     if (!get_text(r, TYPE, &type))
         return false;
-    r->file->kind = tok_slice_is(type, "Unigram") ? TOK_HF_UNIGRAM : TOK_HF_BPE;
-    return tok_slice_is(type, "Unigram") || tok_slice_is(type, "BPE") ||
-           tok_json_refuse(&r->json,
-                           "models of type \"%.*s\" are not supported; BPE and Unigram are",
+    for (size_t i = 0; i < KINDS; i++) {
+        r->file->kind = (enum tok_hf_model)i;
+        if (tok_slice_is(type, kinds[i].type))
+            return true;
+    }
+    return tok_json_refuse(&r->json,
+                           "models of type \"%.*s\" are not supported; BPE, Unigram, WordPiece and "
+                           "WordLevel are",
                            type.size < 40 ? (int)type.size : 40, (const char *)type.at);
 }
 
-/* Options of the other kind of model are as unknown as any. */
+/* Options of other kinds of model are as unknown as any. */
 static bool only_options(struct reading *r)
 {
-    static const bool of_unigram[OPTIONS] = {
-        [TYPE] = true, [VOCAB] = true, [UNK_ID] = true, [BYTE_FALLBACK] = true};
-
     for (unsigned o = 0; o < OPTIONS; o++)
-        if (r->options[o].at && (r->file->kind == TOK_HF_UNIGRAM ? !of_unigram[o] : o == UNK_ID))
+        if (r->options[o].at && o != TYPE && o != VOCAB && !kinds[r->file->kind].takes[o])
             return tok_json_refuse(at_span(r, r->options[o], "model"),
                                    "\"%s\" is not understood in a model of this type",
                                    option_names[o]);
@@ -201,6 +230,10 @@ static bool read_options(struct reading *r)
             return tok_json_refuse(&r->json, "with dropout, ids are a matter of chance; set it to "
                                              "null");
     }
+    if (f->kind == TOK_HF_WORDPIECE &&
+        !tok_json_u32(at_span(r, r->options[MOST_CHARACTERS], option_names[MOST_CHARACTERS]),
+                      &f->most_characters))
+        return false;
     return get_flag(r, FUSE_UNK, &f->fuse_unknown) &&
            get_flag(r, BYTE_FALLBACK, &f->byte_fallback) &&
            get_flag(r, IGNORE_MERGES, &f->ignore_merges) && get_text(r, PREFIX, &f->prefix) &&
@@ -222,8 +255,10 @@ static bool find_unknown(struct reading *r)
             return false;
         return f->unknown < r->vocab.ids || tok_json_refuse(&r->json, "no id of the vocabulary");
     }
-    if (is_null(r->options[UNK_TOKEN]))
+    if (is_null(r->options[UNK_TOKEN]) && f->kind == TOK_HF_BPE)
         return true;
+    if (is_null(r->options[UNK_TOKEN]))
+        return tok_json_refuse(at_span(r, r->members[MODEL], "model"), "without \"unk_token\"");
     if (!get_text(r, UNK_TOKEN, &name))
         return false;
     f->unknown = tok_names_find(&r->vocab.names, name.at, name.size);
@@ -239,12 +274,15 @@ static bool read_model(struct reading *r)
     if (!r->members[MODEL].at)
         return tok_json_refuse(&r->json, "without a \"model\"");
     if (!spans(at_span(r, r->members[MODEL], "model"), option_names, OPTIONS, r->options) ||
-        !model_kind(r) || !only_options(r) || !read_options(r))
+        !model_kind(r) || !only_options(r))
         return false;
     bool unigram = f->kind == TOK_HF_UNIGRAM;
-    if (!r->options[VOCAB].at || (!unigram && !r->options[MERGES].at))
+    enum option needs = kinds[f->kind].needs;
+    if (!r->options[VOCAB].at || (!unigram && !r->options[needs].at))
         return tok_json_refuse(at_span(r, r->members[MODEL], "model"),
-                               "without \"vocab\" or \"merges\"");
+                               "without \"vocab\" or \"%s\"", option_names[needs]);
+    if (!read_options(r))
+        return false;
     if (!tok_hf_read_vocab(at_span(r, r->options[VOCAB], "vocab"), unigram, &r->vocab))
         return false;
     if (r->vocab.tokens == 0)
@@ -255,7 +293,8 @@ static bool read_model(struct reading *r)
         f->byte_ids[b] = tok_names_find(&r->vocab.names, name, sizeof name);
     }
     return find_unknown(r) &&
-           (unigram || tok_hf_read_merges(at_span(r, r->options[MERGES], "merges"), &r->vocab, f));
+           (f->kind != TOK_HF_BPE ||
+            tok_hf_read_merges(at_span(r, r->options[MERGES], "merges"), &r->vocab, f));
 }
 
 /* ---- the vocabulary of the shard ---- */
@@ -264,6 +303,7 @@ static bool read_model(struct reading *r)
 struct spelling {
     bool byte_level;
     uint32_t space; /* the character that stands for a space, or 0 */
+    bool words;     /* a token without the prefix begins a word, and so with a space */
     struct tok_slice prefix, suffix;
 };
 
@@ -272,7 +312,7 @@ static bool ends_with(const uint8_t *name, uint64_t n, struct tok_slice s)
     return s.size && n >= s.size && memcmp(name + n - s.size, s.at, s.size) == 0;
 }
 
-/* out has room for n bytes. */
+/* out has room for n + 1 bytes. */
 static uint64_t spell(const struct spelling *s, const uint8_t *name, uint64_t n, uint8_t *out)
 {
     uint64_t used = 0;
@@ -284,6 +324,8 @@ static uint64_t spell(const struct spelling *s, const uint8_t *name, uint64_t n,
     if (s->prefix.size && n > s->prefix.size && memcmp(name, s->prefix.at, s->prefix.size) == 0) {
         name += s->prefix.size;
         n -= s->prefix.size;
+    } else if (s->words) {
+        out[used++] = ' ';
     }
     for (uint64_t at = 0; at < n; at += size) {
         uint32_t c = tok_utf8_get(name + at, &size);
@@ -308,6 +350,7 @@ static struct spelling spelling_of(const struct reading *r)
 {
     const struct tok_hf_file *f = r->file;
     struct spelling s = {.byte_level = f->bytes || tok_hf_has_type(r->trees[DECODER], "ByteLevel"),
+                         .words = f->kind == TOK_HF_WORDPIECE && f->prefix.size,
                          .prefix = f->prefix,
                          .suffix = f->suffix};
 
@@ -355,6 +398,8 @@ static uint32_t flags_of(const struct reading *r)
         if (step->cut == TOK_HF_CUT_WORDS)
             flags |= NGT_VOCAB_LOSSY;
     }
+    if (f->kind == TOK_HF_WORDPIECE && f->prefix.size)
+        flags |= NGT_VOCAB_STRIP_FIRST_SPACE | NGT_VOCAB_LOSSY;
     if (f->suffix.size)
         flags |= NGT_VOCAB_STRIP_LAST_SPACE | NGT_VOCAB_LOSSY;
     return flags;
@@ -438,7 +483,7 @@ static enum ngt_status build_vocabulary(struct reading *r)
                                             .starts = m->starts,
                                             .bytes = m->bytes};
     m->family = "huggingface";
-    m->variant = f->kind == TOK_HF_BPE ? "bpe" : "unigram";
+    m->variant = kinds[f->kind].variant;
     free(added);
     return NGT_OK;
 }

@@ -13,7 +13,7 @@
 #include "text/normalize_hf.h"
 #include "text/pretokenize_hf.h"
 
-enum tok_hf_model { TOK_HF_BPE, TOK_HF_UNIGRAM };
+enum tok_hf_model { TOK_HF_BPE, TOK_HF_UNIGRAM, TOK_HF_WORDPIECE, TOK_HF_WORDLEVEL };
 
 struct tok_hf_added {
     struct tok_slice content; /* in added_bytes */
@@ -42,6 +42,8 @@ struct tok_hf_file {
         suffix;                  /* continuing_subword_prefix, end_of_word_suffix; maybe empty */
     struct tok_bpe_rule *merges; /* rank: their number */
     uint64_t merge_count;
+    /* WordPiece; the prefix is above */
+    uint32_t most_characters; /* max_input_chars_per_word */
     /* Unigram */
     double *scores; /* of ids that are in_model */
     double

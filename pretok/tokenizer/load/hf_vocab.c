@@ -352,23 +352,44 @@ static bool add_merge(struct tok_json *j, struct tok_hf_file *f, uint64_t *room,
     return true;
 }
 
-/* What a merge makes: the right side loses the prefix of continuing subwords. */
+/* Is id named left + right? */
+static bool is_named(const struct tok_hf_vocab *v, uint32_t id, struct tok_slice left,
+                     struct tok_slice right)
+{
+    return id < v->ids && v->used[id] &&
+           v->starts[id + 1] - v->starts[id] == left.size + right.size &&
+           memcmp(v->bytes + v->starts[id], left.at, left.size) == 0 &&
+           memcmp(v->bytes + v->starts[id] + left.size, right.at, right.size) == 0;
+}
+
+/*
+ * What a merge makes: the right side loses the prefix of continuing subwords. Most files have their
+ * merges in the order of what they make, so the id is that of the merge before or the next one;
+ * *ret brings the former.
+ */
 static bool find_result(struct tok_json *j, const struct tok_hf_vocab *v,
                         const struct tok_hf_file *f, struct tok_slice left, struct tok_slice right,
                         uint8_t *joined, uint64_t room, uint32_t *ret)
 {
-    struct tok_slice whole = {joined, left.size + right.size - f->prefix.size};
+    struct tok_slice whole = left;
 
     if (right.size < f->prefix.size)
         return tok_json_refuse(j, "the right side of a merge is shorter than the prefix of "
                                   "continuing subwords");
+    right.at += f->prefix.size;
+    right.size -= f->prefix.size;
+    if (is_named(v, *ret, left, right))
+        return true;
+    if (is_named(v, *ret + 1, left, right)) {
+        ++*ret;
+        return true;
+    }
     *ret = NGT_NO_ID;
-    if (whole.size <= room) { /* else longer than any token */
+    if (left.size + right.size <= room) { /* else longer than any token */
+        whole = (struct tok_slice){joined, left.size + right.size};
         memcpy(joined, left.at, left.size);
-        memcpy(joined + left.size, right.at + f->prefix.size, right.size - f->prefix.size);
+        memcpy(joined + left.size, right.at, right.size);
         *ret = tok_names_find(&v->names, joined, whole.size);
-    } else {
-        whole = left;
     }
     return *ret != NGT_NO_ID || no_token(j, "what a merge makes,", whole);
 }
@@ -378,6 +399,7 @@ bool tok_hf_read_merges(struct tok_json *j, const struct tok_hf_vocab *v, struct
     uint64_t room = 0, longest = 0;
     bool first = true, more, pair, header, pairs = false, ok = false;
     uint8_t *joined;
+    uint32_t result = 0;
 
     for (uint32_t id = 0; id < v->ids; id++)
         if (v->starts[id + 1] - v->starts[id] > longest)
@@ -389,7 +411,7 @@ bool tok_hf_read_merges(struct tok_json *j, const struct tok_hf_vocab *v, struct
         goto out;
     for (;;) {
         struct tok_slice left = {0}, right = {0};
-        struct tok_bpe_rule rule = {0};
+        struct tok_bpe_rule rule = {.result = result};
         if (!tok_json_more(j, ']', &first, &more))
             goto out;
         if (!more)
@@ -412,6 +434,7 @@ bool tok_hf_read_merges(struct tok_json *j, const struct tok_hf_vocab *v, struct
         if (!find_result(j, v, f, left, right, joined, longest, &rule.result) ||
             !add_merge(j, f, &room, rule))
             goto out;
+        result = rule.result;
     }
     ok = true;
 out:

@@ -1,7 +1,6 @@
 /* See json_scan.h. */
 #include "load/json_scan.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -263,21 +262,70 @@ bool tok_json_u32(struct tok_json *j, uint32_t *ret)
     return true;
 }
 
+static double power_of_ten(unsigned n)
+{
+    static const double exact[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                   1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                   1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    char text[16];
+
+    if (n < sizeof exact / sizeof *exact)
+        return exact[n];
+    snprintf(text, sizeof text, "1e%u", n);
+    return strtod(text, NULL);
+}
+
+/*
+ * A number as serde_json rounds it, which is not to the nearest double: as many digits as 64 bits
+ * hold, then one multiplication or division. Scores that differ in their last bit decide ties.
+ */
+static double round_as_serde(const uint8_t *at, const uint8_t *end)
+{
+    bool negative = *at == '-', point = false, full = false;
+    uint64_t significand = 0;
+    int64_t exponent = 0, written = 0;
+
+    for (at += negative; at < end && (*at | 32) != 'e'; at++) {
+        if (*at == '.') {
+            point = true;
+            continue;
+        }
+        uint64_t digit = (uint64_t)(*at - '0');
+        full = full || significand > (UINT64_MAX - digit) / 10;
+        if (!full)
+            significand = significand * 10 + digit;
+        exponent += full ? !point : -point;
+    }
+    if (at < end) {
+        bool down = *++at == '-';
+        at += down || *at == '+';
+        for (; at < end; at++)
+            written = written < 1000000 ? written * 10 + (*at - '0') : written;
+        exponent += down ? -written : written;
+    }
+    double value = (double)significand;
+    for (; exponent < -308 && value != 0; exponent += 308)
+        value /= 1e308;
+    if (value != 0 && exponent > 308)
+        value = __builtin_inf();
+    else if (value != 0 && exponent >= 0)
+        value *= power_of_ten((unsigned)exponent);
+    else if (value != 0)
+        value /= power_of_ten((unsigned)-exponent);
+    return negative ? -value : value;
+}
+
 bool tok_json_double(struct tok_json *j, double *ret)
 {
     bool integer;
-    char copy[128];
 
     (void)tok_json_peek(j);
     const uint8_t *at = j->at;
     if (!number(j, &integer))
         return false;
-    uint64_t n = (uint64_t)(j->at - at);
-    if (n >= sizeof copy)
-        return bad(j, "a number of more than 127 characters");
-    memcpy(copy, at, n);
-    copy[n] = '\0';
-    *ret = strtod(copy, NULL);
+    *ret = round_as_serde(at, j->at);
+    if (__builtin_isinf(*ret))
+        return tok_json_refuse(j, "a number that is out of range");
     return true;
 }
 

@@ -42,6 +42,7 @@ NGT_NODISCARD bool tok_json_more(struct tok_json *j, char close, bool *first, bo
 NGT_NODISCARD bool tok_json_key(struct tok_json *j, struct tok_slice *ret_key);
 NGT_NODISCARD bool tok_json_string(struct tok_json *j, struct tok_slice *ret);
 NGT_NODISCARD bool tok_json_u32(struct tok_json *j, uint32_t *ret);
+/* Rounded as the reference's JSON reader rounds. */
 NGT_NODISCARD bool tok_json_double(struct tok_json *j, double *ret);
 /* Steps over a value; *ret (may be NULL): its bytes. */
 NGT_NODISCARD bool tok_json_skip(struct tok_json *j, struct tok_slice *ret);

@@ -60,12 +60,12 @@ static const struct known {
 
 #define DEEPSEEK_WORDS(newlines)                                                                   \
     "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^" newlines                            \
-    "\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[" newlines "]*|" NEWLINES_AND_SPACES
+    "\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[" newlines "]*|\\s*[" newlines          \
+    "]+|\\s+(?!\\S)|\\s+"
 #define DEEPSEEK_CJK                                                                               \
     "[\xE4\xB8\x80-\xE9\xBE\xA5\xE3\x81\x80-\xE3\x82\x9F\xE3\x82\xA0-\xE3\x83\xBF]+"
 
-/* As in the files: newlines in brackets of the first word form and behind punctuation are the
- * characters themselves there, or escaped; behind white space always as here. */
+/* As in the files: newlines in brackets are the characters themselves there, or escaped. */
 static const struct {
     const char *patterns[3];
     uint64_t count;

@@ -6,7 +6,7 @@
 #include "split/split.h"
 
 struct tok_hf_pattern {
-    uint8_t *literal; /* owned; where regex is NULL */
+    uint8_t *literal; /* owned, NUL behind it; of a regex, the expression */
     uint64_t size;
     struct tok_split *regex; /* owned */
 };

@@ -136,6 +136,15 @@ static const struct {
     {"unigram, unknowns that are a token",
      "{\"version\": \"1.0\", \"model\": {\"type\": \"Unigram\", \"unk_id\": 0, \"vocab\": [[\"\?\", 50.0], [\"xy\", 30.0]]}}",
      {{"xy", "1"}, {"xyx", "0"}}},
+    {"word pieces",
+     "{\"version\": \"1.0\", \"pre_tokenizer\": {\"type\": \"WhitespaceSplit\"}, \"model\": {\"type\": \"WordPiece\", \"unk_token\": \"\?\", \"continuing_subword_prefix\": \"##\", \"max_input_chars_per_word\": 6, \"vocab\": {\"\?\": 0, \"a\": 1, \"ab\": 2, \"##b\": 3, \"##c\": 4, \"##bc\": 5, \"\xC3\xA9\": 6}}}",
+     {{"abc abbc a", "2 4 2 5 1"}, {"x \xC3\xA9" "bx \xC3\xA9" "b", "0 0 6 3"}, {"abcbcb abcbcbc", "2 4 5 3 0"}}},
+    {"words, no type",
+     "{\"version\": \"1.0\", \"pre_tokenizer\": {\"type\": \"WhitespaceSplit\"}, \"model\": {\"unk_token\": \"\?\", \"vocab\": {\"\?\": 0, \"ab\": 1, \"a\": 2}}}",
+     {{"a ab abb", "2 1 0"}}},
+    {"scores are rounded as by the library",
+     "{\"version\": \"1.0\", \"model\": {\"type\": \"Unigram\", \"unk_id\": 0, \"vocab\": [[\"\?\", 0.0], [\"a\", -4.7], [\"b\", -3.3], [\"ab\", -8.000000000000002], [\"n\", -5.31860638], [\"nn\", -6.8421]]}}",
+     {{"ab", "1 2"}, {"nnn", "4 5"}}},
 };
 
 static const struct {
@@ -150,8 +159,11 @@ static const struct {
     {"{\"extra\": 1}", "\"extra\" is not understood"},
     {"{\"version\": \"1.0\", \"version\": \"1.0\"}", "\"version\" occurs twice"},
     {"{\"normalizer\": null}", "without a \"model\""},
-    {"{\"model\": {\"type\": \"WordPiece\", \"vocab\": {}}}", "models of type \"WordPiece\""},
-    {"{\"model\": {\"vocab\": {}}}", "neither BPE nor Unigram"},
+    {"{\"model\": {\"type\": \"WordSalad\", \"vocab\": {}}}", "models of type \"WordSalad\""},
+    {"{\"model\": {\"type\": \"WordPiece\", \"vocab\": {\"a\": 0}}}", "without \"vocab\" or \"max_input_chars_per_word\""},
+    {"{\"model\": {\"type\": \"WordLevel\", \"vocab\": {\"a\": 0}, \"unk_token\": \"b\"}}", "unk_token: \"b\" is no token"},
+    {"{\"model\": {\"type\": \"WordLevel\", \"vocab\": {\"a\": 0}, \"unk_token\": \"a\", \"merges\": []}}", "\"merges\" is not understood"},
+    {"{\"model\": {\"vocab\": {}}}", "without a type, and none by its fields"},
     {"{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}}}", "without \"vocab\" or \"merges\""},
     {"{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": [], \"foo\": 1}}", "model: \"foo\" is not understood"},
     {"{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": [], \"unk_id\": 0}}", "\"unk_id\" is not understood in a model"},
@@ -274,6 +286,38 @@ T_CASE(parse_special)
     }
     T_EQ_INT(load(json, TOK_PARSE_LIST, wrong, 1, &model, &engine, &e), NGT_E_DATA);
     T_TRUE(strstr(e.message, "is not a special token"));
+}
+
+/* Numbers: doubles as serde_json makes them, not the nearest ones. */
+T_CASE(numbers)
+{
+    static const struct {
+        const char *text;
+        double value;
+    } numbers[] = {
+        {"0", 0},
+        {"-1", -1},
+        {"1e5", 1e5},
+        {"18446744073709551616", 18446744073709552e3},
+        {"0.30000000000000004", 0.30000000000000004},
+        {"-7.482673645019531", -7.482673645019531},
+        {"-3.0123284804704786", -3.012328480470478},
+        {"-14.825037124029805", -14.825037124029803},
+        {"-1.2806287645399461", -1.280628764539946},
+        {"-15.164604925736347", -15.164604925736349},
+        {"1e-400", 0},
+    };
+
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        struct tok_json j;
+        char copy[64];
+        double got = 1;
+        strcpy(copy, numbers[i].text);
+        T_REQUIRE(tok_json_start(&j, (uint8_t *)copy, strlen(copy), "test", NULL));
+        T_REQUIRE(tok_json_double(&j, &got));
+        if (memcmp(&got, &numbers[i].value, sizeof got) != 0)
+            T_FAIL("%s is %.17g, expected %.17g", copy, got, numbers[i].value);
+    }
 }
 
 /* What the shard stores: spellings, kinds, special ids, flags. */

@@ -8,7 +8,7 @@
 
 static const char *const format_choices[] = {"auto", "jsonl", "text", "warc", "parquet", NULL};
 static const char *const bad_choices[] = {"quarantine", "fail", NULL};
-static const char *const engine_choices[] = {"fast", "reference", NULL};
+static const char *const engine_choices[] = {"fast", "reference", "plain", NULL};
 static const char *const progress_choices[] = {"auto", "always", "never", NULL};
 
 /* ---- groups of options that commands share ---- */
@@ -22,7 +22,7 @@ static const char *const progress_choices[] = {"auto", "always", "never", NULL};
     {.name = "pattern", .argument = "NAME", .type = CLI_STRING, .target = AT(pattern), .group = "Tokenizer", \
      .help = "the split of rank files, which carry none"}, \
     {.name = "engine", .type = CLI_CHOICE, .target = AT(engine), .fallback = "fast", .choices = engine_choices, \
-     .group = "Tokenizer", .help = "the project's own engine where there is one, or the family's library"}
+     .group = "Tokenizer", .help = "the project's own engine; the family's library; the own one without shortcuts"}
 
 #define INPUT_OPTIONS \
     {.name = "input-format", .type = CLI_CHOICE, .target = AT(input_format), .fallback = "auto", \

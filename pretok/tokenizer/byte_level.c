@@ -25,3 +25,16 @@ enum ngt_status tok_byte_level_encode(const struct tok_split *split,
     }
     return NGT_OK;
 }
+
+enum ngt_status tok_byte_level_split(const struct tok_split *split,
+                                     struct tok_split_scratch *split_scratch, const uint8_t *text,
+                                     uint64_t n, struct ngt_error *reterr)
+{
+    uint32_t ends[BATCH];
+    uint64_t count = 0;
+    enum ngt_status status = NGT_OK;
+
+    for (uint64_t at = 0; at < n && status == NGT_OK; at = ends[count - 1])
+        status = tok_split_ends(split, split_scratch, text, n, at, ends, BATCH, &count, reterr);
+    return status;
+}

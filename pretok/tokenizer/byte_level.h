@@ -16,4 +16,9 @@ NGT_NODISCARD enum ngt_status tok_byte_level_encode(const struct tok_split *spli
                                                     struct tok_words *words, const uint8_t *text,
                                                     uint64_t n, struct tok_ids *ids,
                                                     struct ngt_error *reterr);
+/* The first half of it: finds the pieces and drops them. */
+NGT_NODISCARD enum ngt_status tok_byte_level_split(const struct tok_split *split,
+                                                   struct tok_split_scratch *split_scratch,
+                                                   const uint8_t *text, uint64_t n,
+                                                   struct ngt_error *reterr);
 #endif

@@ -35,14 +35,19 @@ typedef void (*tok_scratch_free_fn)(void *scratch);
 typedef enum ngt_status (*tok_encode_fn)(const void *engine, void *scratch, const char *text,
                                          uint64_t n, struct tok_ids *ids, struct ngt_error *reterr);
 typedef void (*tok_engine_free_fn)(void *engine);
+typedef struct tok_stats (*tok_stats_fn)(const void *scratch);
+typedef enum ngt_status (*tok_stage_fn)(const void *engine, void *scratch, enum tok_stage stage,
+                                        const char *text, uint64_t n, struct ngt_error *reterr);
 
 struct tok_vtable {
-    const char *name;    /* "reference", "fast" */
+    const char *name;    /* "reference", "fast", "plain" */
     const char *library; /* name and version of the library behind it, or NULL */
     tok_scratch_new_fn scratch_new;
     tok_scratch_free_fn scratch_free;
     tok_encode_fn encode;
     tok_engine_free_fn free;
+    tok_stats_fn stats; /* may be NULL: no cache */
+    tok_stage_fn stage; /* may be NULL: no stages before the model */
 };
 
 struct tok_engine_instance {
@@ -73,6 +78,8 @@ NGT_NODISCARD enum ngt_status tok_sp_fast_new(const uint8_t *bytes, uint64_t n, 
 struct tok_family {
     const char *name; /* "SentencePiece models (.model)" */
     bool takes_pattern;
+    const char
+        *reference; /* what --engine reference is; NULL: there is none in C, so it is refused */
     bool (*probe)(const uint8_t *bytes, uint64_t n);
     enum ngt_status (*load)(const struct tok_config *config, uint8_t *bytes, uint64_t n,
                             struct tok_model *ret_model, struct tok_engine_instance *ret_engine,
@@ -81,5 +88,6 @@ struct tok_family {
 extern const struct tok_family tok_family_sentencepiece;
 extern const struct tok_family tok_family_rank_file;
 extern const struct tok_family tok_family_tekken;
+extern const struct tok_family tok_family_huggingface;
 
 #endif

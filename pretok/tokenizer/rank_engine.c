@@ -6,10 +6,13 @@
 #include "engine.h"
 #include "load/rank_vocabulary.h"
 #include "model/bpe.h"
+#include "text/added_tokens.h"
 
 struct rank_engine {
     struct tok_split *split;
     struct tok_bpe *bpe;
+    struct tok_added *specials; /* those that are parsed; NULL: none */
+    bool plain;
 };
 
 struct rank_scratch {
@@ -26,6 +29,7 @@ static void engine_free(void *engine)
         return;
     tok_split_free(&e->split);
     tok_bpe_free(&e->bpe);
+    tok_added_free(&e->specials);
     free(e);
 }
 
@@ -48,6 +52,13 @@ static enum ngt_status encode_word(const void *model, void *scratch, const uint8
     return tok_bpe_encode(model, scratch, word, n, ret_ids, ret_count, reterr);
 }
 
+static enum ngt_status encode_word_plain(const void *model, void *scratch, const uint8_t *word,
+                                         uint64_t n, uint32_t *ret_ids, uint64_t *ret_count,
+                                         struct ngt_error *reterr)
+{
+    return tok_bpe_encode_plain(model, scratch, word, n, ret_ids, ret_count, reterr);
+}
+
 static enum ngt_status scratch_new(const void *engine, void **ret_scratch, struct ngt_error *reterr)
 {
     const struct rank_engine *e = engine;
@@ -61,7 +72,8 @@ static enum ngt_status scratch_new(const void *engine, void **ret_scratch, struc
     if (status == NGT_OK)
         status = tok_bpe_scratch_new(e->bpe, &s->bpe, reterr);
     if (status == NGT_OK)
-        status = tok_words_new(encode_word, e->bpe, s->bpe, 1, &s->words, reterr);
+        status = tok_words_new(e->plain ? encode_word_plain : encode_word, e->bpe, s->bpe,
+                               !e->plain, &s->words, reterr);
     if (status != NGT_OK) {
         scratch_free(s);
         return status;
@@ -75,22 +87,49 @@ static enum ngt_status encode(const void *engine, void *scratch, const char *tex
 {
     const struct rank_engine *e = engine;
     struct rank_scratch *s = scratch;
+    struct tok_added_walk walk = {0};
+    struct tok_added_match match;
+    const uint8_t *at = (const uint8_t *)text;
+    enum ngt_status status = NGT_OK;
 
     if (n > UINT32_MAX - 64)
         return ngt_fail(reterr, NGT_E_DATA, NULL, NGT_NO_POS, NGT_NO_POS,
                         "text of %llu bytes; the engine takes less than 4 GiB",
                         (unsigned long long)n);
-    return tok_byte_level_encode(e->split, s->split, s->words, (const uint8_t *)text, n, ids,
-                                 reterr);
+    while (e->specials && status == NGT_OK && tok_added_next(e->specials, at, n, &walk, &match)) {
+        status = tok_byte_level_encode(e->split, s->split, s->words, at + match.section,
+                                       match.start - match.section, ids, reterr);
+        if (status == NGT_OK)
+            status = tok_ids_reserve(ids, 1, reterr);
+        if (status == NGT_OK)
+            ids->ids[ids->count++] = match.id;
+    }
+    if (status == NGT_OK)
+        status = tok_byte_level_encode(e->split, s->split, s->words, at + walk.done, n - walk.done,
+                                       ids, reterr);
+    return status;
 }
 
-static const struct tok_vtable vtable = {
-    .name = "fast",
-    .library = NULL,
-    .scratch_new = scratch_new,
-    .scratch_free = scratch_free,
-    .encode = encode,
-    .free = engine_free,
+static struct tok_stats stats(const void *scratch)
+{
+    const struct rank_scratch *s = scratch;
+    return tok_words_stats(s->words);
+}
+
+static enum ngt_status stage(const void *engine, void *scratch, enum tok_stage stage,
+                             const char *text, uint64_t n, struct ngt_error *reterr)
+{
+    const struct rank_engine *e = engine;
+    struct rank_scratch *s = scratch;
+
+    return stage == TOK_STAGE_SPLIT
+               ? tok_byte_level_split(e->split, s->split, (const uint8_t *)text, n, reterr)
+               : NGT_OK;
+}
+
+static const struct tok_vtable vtables[2] = {
+    {"fast", NULL, scratch_new, scratch_free, encode, engine_free, stats, stage},
+    {"plain", NULL, scratch_new, scratch_free, encode, engine_free, NULL, stage},
 };
 
 static enum ngt_status no_memory(const char *path, struct ngt_error *reterr)
@@ -203,6 +242,45 @@ out:
     return status;
 }
 
+static bool listed(const struct tok_config *config, const struct tok_rank *r)
+{
+    bool found = config->parse_special == TOK_PARSE_ALL;
+
+    for (uint64_t i = 0; i < config->special_count && !found; i++)
+        found = config->parse_special == TOK_PARSE_LIST && is(r, config->special_list[i]);
+    return found;
+}
+
+/* The special tokens that --parse-special names, to be matched in text. */
+static enum ngt_status parse_specials(const struct tok_config *config,
+                                      const struct tok_rank_vocabulary *v,
+                                      struct tok_added **ret_specials, struct ngt_error *reterr)
+{
+    struct tok_added_token *tokens = calloc(v->count + 1, sizeof *tokens);
+    uint64_t count = 0;
+    enum ngt_status status = tokens ? NGT_OK : no_memory(config->path, reterr);
+
+    for (uint64_t i = 0; i < v->count && status == NGT_OK; i++)
+        if (v->ranks[i].special && listed(config, &v->ranks[i]))
+            tokens[count++] = (struct tok_added_token){
+                .content = v->ranks[i].bytes, .size = v->ranks[i].size, .id = v->ranks[i].id};
+    for (uint64_t k = 0;
+         config->parse_special == TOK_PARSE_LIST && k < config->special_count && status == NGT_OK;
+         k++) {
+        bool found = false;
+        for (uint64_t i = 0; i < v->count && !found; i++)
+            found = is(&v->ranks[i], config->special_list[k]);
+        if (!found)
+            status = ngt_fail(reterr, NGT_E_DATA, config->path, NGT_NO_POS, NGT_NO_POS,
+                              "--parse-special: \"%s\" is not a special token of this tokenizer",
+                              config->special_list[k]);
+    }
+    if (status == NGT_OK && count)
+        status = tok_added_new(tokens, count, config->path, ret_specials, reterr);
+    free(tokens);
+    return status;
+}
+
 enum ngt_status tok_rank_engine_new(const struct tok_config *config,
                                     const struct tok_rank_vocabulary *v, const char *split,
                                     const char *variant, struct tok_model *ret_model,
@@ -236,12 +314,17 @@ enum ngt_status tok_rank_engine_new(const struct tok_config *config,
                           "the split %s may leave text out", split);
     if (status == NGT_OK)
         status = build_bpe(by_id, count, config->path, &e->bpe, reterr);
+    if (status == NGT_OK)
+        status = parse_specials(config, v, &e->specials, reterr);
     if (status == NGT_OK && fill_model(by_id, count, variant, &model) != NGT_OK)
         status = no_memory(config->path, reterr);
     if (status == NGT_OK) {
         *ret_model = model;
         model = (struct tok_model){0};
-        *ret_engine = (struct tok_engine_instance){&vtable, e};
+        e->plain = config->engine == TOK_PLAIN;
+        if (e->plain)
+            tok_split_use_scalar(e->split);
+        *ret_engine = (struct tok_engine_instance){&vtables[e->plain], e};
         e = NULL;
     }
 out:

@@ -115,6 +115,7 @@ static enum ngt_status load(const struct tok_config *config, uint8_t *bytes, uin
 const struct tok_family tok_family_sentencepiece = {
     .name = "SentencePiece models (.model)",
     .takes_pattern = false,
+    .reference = SP_LIBRARY,
     .probe = tok_sp_model_probe,
     .load = load,
 };

@@ -94,7 +94,7 @@ static enum ngt_status fast_scratch_new(const void *engine, void **ret_scratch,
     case WAY_BPE:
         status = tok_bpe_scratch_new(e->bpe, &s->bpe, reterr);
         if (status == NGT_OK)
-            status = tok_words_new(encode_word, e->bpe, s->bpe, e->ids_per_byte, &s->words, reterr);
+            status = tok_words_new(encode_word, e->bpe, s->bpe, true, &s->words, reterr);
         break;
     case WAY_PLAIN:
         status = tok_sp_plain_scratch_new(e->plain, &s->plain, reterr);

@@ -14,6 +14,7 @@
 
 static const struct tok_family *const families[] = {
     &tok_family_sentencepiece,
+    &tok_family_huggingface,
     &tok_family_tekken,
     &tok_family_rank_file,
 };
@@ -44,7 +45,7 @@ static enum ngt_status refuse(const uint8_t *bytes, uint64_t n, const char *path
 {
     const char *what = "not a tokenizer file";
     uint64_t i = 0;
-    char known[160] = "";
+    char known[240] = "";
 
     while (i < n && (bytes[i] == ' ' || bytes[i] == '\n' || bytes[i] == '\r' || bytes[i] == '\t'))
         i++;
@@ -53,7 +54,7 @@ static enum ngt_status refuse(const uint8_t *bytes, uint64_t n, const char *path
     else if (starts_with(bytes, n, "\x28\xB5\x2F\xFD", 4) || starts_with(bytes, n, "\x1F\x8B", 2))
         what = "a compressed file; decompress it first";
     else if (i < n && bytes[i] == '{')
-        what = "JSON: a tokenizer.json is not understood by this version yet";
+        what = "JSON, but neither a tokenizer.json nor a tekken.json";
     for (size_t f = 0; f < FAMILY_COUNT; f++) {
         size_t used = strlen(known);
         snprintf(known + used, sizeof known - used, "%s%s", f ? ", " : "", families[f]->name);
@@ -120,8 +121,16 @@ enum ngt_status tok_open(const struct tok_config *config, struct tok_tokenizer *
         goto out;
     }
     if (config->pattern && !family->takes_pattern) {
+        status =
+            ngt_fail(reterr, NGT_E_DATA, config->path, NGT_NO_POS, NGT_NO_POS,
+                     "--pattern belongs to rank files; this file says itself how to split text");
+        goto out;
+    }
+    if (config->engine == TOK_REFERENCE && !family->reference) {
         status = ngt_fail(reterr, NGT_E_DATA, config->path, NGT_NO_POS, NGT_NO_POS,
-                          "--pattern belongs to rank files; this file says itself how to split text");
+                          "--engine reference: the library behind %s is not one that C can call; "
+                          "the fast engine gives its ids",
+                          family->name);
         goto out;
     }
     t = calloc(1, sizeof *t);
@@ -235,4 +244,19 @@ enum ngt_status tok_encode(const struct tok_tokenizer *t, struct tok_scratch *sc
     if (counts)
         counts->special_strings += tok_special_strings_count(t->strings, text, n);
     return t->engine.vtable->encode(t->engine.state, scratch->state, text, n, ids, reterr);
+}
+
+struct tok_stats tok_scratch_stats(const struct tok_scratch *scratch)
+{
+    return scratch->vtable->stats ? scratch->vtable->stats(scratch->state) : (struct tok_stats){0};
+}
+
+enum ngt_status tok_encode_stage(const struct tok_tokenizer *t, struct tok_scratch *scratch,
+                                 enum tok_stage stage, const char *text, uint64_t n,
+                                 struct ngt_error *reterr)
+{
+    ngt_error_clear(reterr);
+    return t->engine.vtable->stage
+               ? t->engine.vtable->stage(t->engine.state, scratch->state, stage, text, n, reterr)
+               : NGT_OK;
 }

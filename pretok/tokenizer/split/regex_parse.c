@@ -390,7 +390,7 @@ static enum ngt_status parse_item(struct parser *p, struct tok_charset *set)
     uint32_t first = 0, last;
     enum ngt_status status = NGT_OK;
 
-    if (starts(p, "[:") || starts(p, "[.") || starts(p, "[=")) {
+    if (starts(p, "[:")) {
         status = refuse(p, offset, "a POSIX bracket");
     } else if (starts(p, "[")) {
         single = false;

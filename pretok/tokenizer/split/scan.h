@@ -13,6 +13,12 @@
  *     o200k     words end before an upper-case letter behind a lower-case one, and take a
  *               contraction along; "/" goes with newlines behind O
  *     tekken    o200k without contractions, single N
+ *
+ * And the three splits of DeepSeek V3 and later as one, K being the Chinese characters and kana of
+ * the second, letters with marks but without K, P punctuation and symbols:
+ *
+ *     deepseek  N{1,3} | K+ | ASCII-P ASCII-L+ | [^NL L P]?L+ | ?P+ NL* | W with newlines | W,
+ *               and what none of them takes, up to where one does; N and K end all look-ahead
  */
 #ifndef TOK_SPLIT_SCAN_H
 #define TOK_SPLIT_SCAN_H
@@ -28,6 +34,7 @@ enum tok_program {
     TOK_QWEN35,
     TOK_O200K,
     TOK_TEKKEN,
+    TOK_DEEPSEEK,
     TOK_PROGRAMS,
 };
 

@@ -35,7 +35,7 @@ enum {
 };
 
 struct traits {
-    bool gpt2, marks, cases, contraction;
+    bool gpt2, deepseek, marks, cases, contraction;
     unsigned digits;
 };
 
@@ -47,14 +47,16 @@ static const struct traits traits_of[TOK_PROGRAMS] = {
     [TOK_QWEN35] = {.marks = true, .contraction = true, .digits = 1},
     [TOK_O200K] = {.cases = true, .contraction = true, .digits = 3},
     [TOK_TEKKEN] = {.cases = true, .digits = 1},
+    [TOK_DEEPSEEK] = {.deepseek = true, .marks = true, .digits = 3},
 };
 
 /* Bit i: byte i of the window. Characters that are none of letter, number and space are others. */
 struct masks {
     uint64_t letter, number, space, newline, blank, apostrophe, slash;
-    uint64_t upper, caseless, mark; /* only for cases; there a mark is a letter too */
-    uint64_t tail;                  /* bytes 0x80 to 0xBF */
-    uint64_t wide;                  /* first bytes of others */
+    uint64_t upper, caseless, mark;      /* only for cases; there a mark is a letter too */
+    uint64_t control, cjk, ascii_letter; /* only for deepseek; letters there are without cjk */
+    uint64_t tail;                       /* bytes 0x80 to 0xBF */
+    uint64_t wide;                       /* first bytes of others */
 };
 
 /* ---- classes ---- */
@@ -88,32 +90,34 @@ INLINE __m256i ascii_classes(__m256i text)
     return _mm256_and_si256(_mm256_shuffle_epi8(column, text), _mm256_shuffle_epi8(row, high));
 }
 
-enum {
-    CODE_LETTER = 1,
-    CODE_NUMBER = 2,
-    CODE_SPACE = 4,
-    CODE_UPPER = 8,
-    CODE_CASELESS = 16,
-    CODE_MARK = 32
-};
+/*
+ * Codes by category, so that a character costs no branch: letter 1, caseless 2, number 4, space 8,
+ * upper 16, control 32. A letter is what the program takes for one; with cases a mark is caseless
+ * but no letter until all are put.
+ */
+enum { CODE_LETTER = 1, CODE_RARE = 4 };
+static const uint8_t plain_codes[32] = {1, 1, 1, 1, 1, 0, 0, 0, 4, 4, 4, 0, 0, 0, 0, 0,
+                                        0, 0, 0, 0, 0, 0, 8, 8, 8, 0, 0, 0, 0, 8, 0, 0};
+static const uint8_t mark_codes[32] = {1, 1, 1, 1, 1, 1, 1, 1, 4, 4, 4, 0, 0, 0, 0, 0,
+                                       0, 0, 0, 0, 0, 0, 8, 8, 8, 0, 0, 0, 0, 8, 0, 0};
+static const uint8_t case_codes[32] = {17, 17, 1, 3, 3, 2, 2, 2, 4, 4, 4, 0, 0, 0, 0, 0,
+                                       0,  0,  0, 0, 0, 0, 8, 8, 8, 0, 0, 0, 0, 8, 0, 0};
+static const uint8_t deepseek_codes[32] = {1, 1, 1, 1, 1, 1, 1, 1, 4, 4,  4,  0,  0,  0, 0, 0,
+                                           0, 0, 0, 0, 0, 0, 8, 8, 8, 32, 32, 32, 32, 8, 0, 0};
 
-/* Codes by category, so that a character costs no branch. */
-static const uint8_t plain_codes[32] = {1, 1, 1, 1, 1, 0, 0, 0, 2, 2, 2, 0, 0, 0, 0, 0,
-                                        0, 0, 0, 0, 0, 0, 4, 4, 4, 0, 0, 0, 0, 4, 0, 0};
-static const uint8_t mark_codes[32] = {1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 0, 0, 0, 0, 0,
-                                       0, 0, 0, 0, 0, 0, 4, 4, 4, 0, 0, 0, 0, 4, 0, 0};
-static const uint8_t case_codes[32] = {9, 9, 1, 17, 17, 49, 49, 49, 2, 2, 2, 0, 0, 0, 0, 0,
-                                       0, 0, 0, 0,  0,  0,  4,  4,  4, 0, 0, 0, 0, 4, 0, 0};
-
-INLINE void put_code(struct masks *m, bool cases, unsigned code, unsigned at)
+/* What is rare goes behind a branch that predicts well; with six masks it pays by a fifth. */
+INLINE void put_code(struct masks *m, struct traits w, unsigned code, unsigned at)
 {
-    m->letter |= (uint64_t)(code & 1) << at;
-    m->number |= (uint64_t)(code >> 1 & 1) << at;
-    m->space |= (uint64_t)(code >> 2 & 1) << at;
-    if (cases) {
-        m->upper |= (uint64_t)(code >> 3 & 1) << at;
-        m->caseless |= (uint64_t)(code >> 4 & 1) << at;
-        m->mark |= (uint64_t)(code >> 5 & 1) << at;
+    m->letter |= (uint64_t)(code & CODE_LETTER) << at;
+    if (w.cases)
+        m->caseless |= (uint64_t)(code >> 1 & 1) << at;
+    if (__builtin_expect(code >= CODE_RARE, 0)) {
+        m->number |= (uint64_t)(code >> 2 & 1) << at;
+        m->space |= (uint64_t)(code >> 3 & 1) << at;
+        if (w.cases)
+            m->upper |= (uint64_t)(code >> 4 & 1) << at;
+        if (w.deepseek)
+            m->control |= (uint64_t)(code >> 5 & 1) << at;
     }
 }
 
@@ -126,49 +130,143 @@ INLINE uint64_t whole(uint64_t mask, uint64_t tail)
     return mask;
 }
 
+/*
+ * First bytes of characters that are letters by their first two or three bytes: most of Latin,
+ * Cyrillic, Chinese, kana and Hangul. The others are looked up one by one. next and third: the text
+ * one and two bytes on. The test of all code points holds these constants against the table.
+ */
+struct sure {
+    __m256i letter, upper, caseless;
+};
+
+INLINE __m256i is(__m256i bytes, unsigned value)
+{
+    return _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8((char)value));
+}
+
+/* low <= byte <= high, as 0xFF or 0 */
+INLINE __m256i within(__m256i bytes, unsigned low, unsigned high)
+{
+    __m256i moved = _mm256_sub_epi8(bytes, _mm256_set1_epi8((char)low));
+    __m256i top = _mm256_set1_epi8((char)(high - low));
+    return _mm256_cmpeq_epi8(_mm256_min_epu8(moved, top), moved);
+}
+
+INLINE struct sure sure_letters(bool cases, __m256i text, __m256i next, __m256i third)
+{
+    const __m256i none = _mm256_setzero_si256();
+    struct sure s = {none, none, none};
+    /* U+4E00 to U+9FFF, U+B000 to U+CFFF: first byte E5 to E9, EB, EC, or E4 from B8 on */
+    __m256i wide = _mm256_or_si256(within(text, 0xE5, 0xE9), within(text, 0xEB, 0xEC));
+    wide = _mm256_or_si256(wide, _mm256_and_si256(is(text, 0xE4), within(next, 0xB8, 0xBF)));
+    /* U+AC00 to U+AFFF, U+D000 to U+D77F */
+    wide = _mm256_or_si256(wide, _mm256_and_si256(is(text, 0xEA), within(next, 0xB0, 0xBF)));
+    wide = _mm256_or_si256(wide, _mm256_and_si256(is(text, 0xED), within(next, 0x80, 0x9D)));
+    /* U+3041 to U+307A, U+3080 to U+3096, U+30A1 to U+30BF, U+30C1 to U+30FA */
+    __m256i outer = _mm256_and_si256(_mm256_or_si256(is(next, 0x81), is(next, 0x83)),
+                                     within(third, 0x81, 0xBA));
+    __m256i middle = _mm256_andnot_si256(within(third, 0x97, 0xA0), is(next, 0x82));
+    wide = _mm256_or_si256(wide, _mm256_and_si256(is(text, 0xE3), _mm256_or_si256(outer, middle)));
+    if (!cases) {
+        /* U+00C0 to U+02BF without two signs, U+0400 to U+047F, U+04C0 to U+04FF */
+        __m256i signs =
+            _mm256_and_si256(is(text, 0xC3), _mm256_or_si256(is(next, 0x97), is(next, 0xB7)));
+        __m256i narrow = _mm256_or_si256(within(text, 0xD0, 0xD1), is(text, 0xD3));
+        narrow = _mm256_or_si256(narrow, within(text, 0xC3, 0xCA));
+        s.letter = _mm256_or_si256(wide, _mm256_andnot_si256(signs, narrow));
+        return s;
+    }
+    /* Cyrillic: U+0400 to U+042F upper, U+0430 to U+045F lower; Latin: U+00E0 to U+00FF lower */
+    s.caseless = wide;
+    s.upper = _mm256_and_si256(is(text, 0xD0), within(next, 0x80, 0xAF));
+    __m256i lower = _mm256_or_si256(_mm256_and_si256(is(text, 0xD0), within(next, 0xB0, 0xBF)),
+                                    _mm256_and_si256(is(text, 0xD1), within(next, 0x80, 0x9F)));
+    __m256i latin = _mm256_andnot_si256(is(next, 0xB7), within(next, 0xA0, 0xBF));
+    lower = _mm256_or_si256(lower, _mm256_and_si256(is(text, 0xC3), latin));
+    s.letter = _mm256_or_si256(_mm256_or_si256(wide, s.upper), lower);
+    return s;
+}
+
+/* First bytes of U+3040 to U+30FF and U+4E00 to U+9FA5. */
+INLINE __m256i cjk_letters(__m256i text, __m256i next, __m256i third)
+{
+    __m256i kana = _mm256_and_si256(is(text, 0xE3), within(next, 0x81, 0x83));
+    __m256i most = _mm256_or_si256(within(text, 0xE5, 0xE8),
+                                   _mm256_and_si256(is(text, 0xE4), within(next, 0xB8, 0xBF)));
+    __m256i last = _mm256_or_si256(within(next, 0x80, 0xBD),
+                                   _mm256_and_si256(is(next, 0xBE), within(third, 0x80, 0xA5)));
+    last = _mm256_and_si256(is(text, 0xE9), last);
+    return _mm256_or_si256(kana, _mm256_or_si256(most, last));
+}
+
+INLINE __m256i load(const uint8_t *at)
+{
+    return _mm256_loadu_si256((const __m256i *)(const void *)at);
+}
+
 /* Adds what is not ASCII. text: the window, BEYOND bytes may be read behind it. */
 INLINE void classify_wide(struct masks *m, struct traits w, const uint8_t *text, __m256i a,
                           __m256i b, uint64_t high)
 {
-    const uint8_t *codes = w.cases ? case_codes : w.marks ? mark_codes : plain_codes;
+    const uint8_t *codes = w.deepseek ? deepseek_codes
+                           : w.cases  ? case_codes
+                           : w.marks  ? mark_codes
+                                      : plain_codes;
     uint64_t bit6 = bit7(_mm256_slli_epi16(a, 1), _mm256_slli_epi16(b, 1));
     uint64_t bit5 = bit7(_mm256_slli_epi16(a, 2), _mm256_slli_epi16(b, 2));
-    uint64_t first = high & bit6, longer = first & bit5;
     uint64_t bit4 = bit7(_mm256_slli_epi16(a, 3), _mm256_slli_epi16(b, 3));
+    struct sure sa = sure_letters(w.cases, a, load(text + 1), load(text + 2));
+    struct sure sb = sure_letters(w.cases, b, load(text + 33), load(text + 34));
+    uint64_t sure = bit7(sa.letter, sb.letter);
+    if (w.deepseek) {
+        m->cjk = bit7(cjk_letters(a, load(text + 1), load(text + 2)),
+                      cjk_letters(b, load(text + 33), load(text + 34)));
+        sure &= ~m->cjk;
+    }
+    uint64_t first = high & bit6 & ~(sure | m->cjk), longer = first & bit5;
 
     m->tail = high & ~bit6;
-    m->wide = first;
+    m->wide = high & bit6;
+    m->letter |= sure;
+    if (w.cases) {
+        m->upper |= bit7(sa.upper, sb.upper);
+        m->caseless |= bit7(sa.caseless, sb.caseless);
+    }
     for (uint64_t rest = first & ~longer; rest; rest &= rest - 1) {
         unsigned at = (unsigned)_tzcnt_u64(rest);
         unsigned page = tok_unicode_page[text[at] & 0x1F];
-        put_code(m, w.cases, codes[tok_unicode_category_at[page * 64 + (text[at + 1] & 0x3F)]], at);
+        put_code(m, w, codes[tok_unicode_category_at[page * 64 + (text[at + 1] & 0x3F)]], at);
     }
     for (uint64_t rest = longer & ~bit4; rest; rest &= rest - 1) {
         unsigned at = (unsigned)_tzcnt_u64(rest);
         unsigned page = tok_unicode_page[(text[at] & 0x0Fu) << 6 | (text[at + 1] & 0x3Fu)];
-        put_code(m, w.cases, codes[tok_unicode_category_at[page * 64 + (text[at + 2] & 0x3F)]], at);
+        put_code(m, w, codes[tok_unicode_category_at[page * 64 + (text[at + 2] & 0x3F)]], at);
     }
     for (uint64_t rest = longer & bit4; rest; rest &= rest - 1) {
         unsigned at = (unsigned)_tzcnt_u64(rest);
         uint32_t c = (text[at] & 7u) << 18 | (text[at + 1] & 0x3Fu) << 12 |
                      (text[at + 2] & 0x3Fu) << 6 | (text[at + 3] & 0x3Fu);
-        put_code(m, w.cases, codes[tok_unicode_category(c & 0x1FFFFF)], at);
+        put_code(m, w, codes[tok_unicode_category(c & 0x1FFFFF)], at);
     }
     m->letter = whole(m->letter, m->tail);
     m->number = whole(m->number, m->tail);
     m->space = whole(m->space, m->tail);
+    if (w.deepseek) {
+        m->cjk = whole(m->cjk, m->tail);
+        m->control = whole(m->control, m->tail);
+    }
     if (w.cases) {
         m->upper = whole(m->upper, m->tail);
         m->caseless = whole(m->caseless, m->tail);
-        m->mark = whole(m->mark, m->tail);
+        m->mark = m->caseless & ~m->letter;
+        m->letter |= m->mark;
     }
 }
 
 INLINE struct masks classify(struct traits w, const uint8_t *text)
 {
     struct masks m = {0};
-    __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)text);
-    __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(text + 32));
+    __m256i a = load(text), b = load(text + 32);
     __m256i ca = ascii_classes(a), cb = ascii_classes(b);
     uint64_t high = bit7(a, b);
 
@@ -185,6 +283,10 @@ INLINE struct masks classify(struct traits w, const uint8_t *text)
         m.slash = bit7(ca, cb);
         m.upper = m.letter & ~bit7(_mm256_slli_epi16(a, 2), _mm256_slli_epi16(b, 2));
     }
+    if (w.deepseek) {
+        m.ascii_letter = m.letter;
+        m.control = ~(bit7(within(a, 0x20, 0x7E), within(b, 0x20, 0x7E)) | m.space | high);
+    }
     if (high)
         classify_wide(&m, w, text, a, b, high);
     return m;
@@ -200,6 +302,15 @@ INLINE uint64_t back(uint64_t mask, uint64_t tail)
         mask = (mask & ~tail) | (mask & tail) >> 1;
         mask = (mask & ~tail) | (mask & tail) >> 1;
     }
+    return mask;
+}
+
+/* From first bytes of characters to those of the next ones. */
+INLINE uint64_t next_character(uint64_t mask, uint64_t tail)
+{
+    mask <<= 1;
+    for (int i = 0; i < 3; i++)
+        mask = (mask & ~tail) | (mask & tail) << 1;
     return mask;
 }
 
@@ -243,8 +354,89 @@ INLINE uint64_t starts_gpt2(const struct masks *m, const uint8_t *text)
     return starts;
 }
 
+/*
+ * White space but for the newlines taken by what stands before: up to the last newline it is one
+ * piece; then its last character goes its own way, with the letters behind or alone. no_last: bytes
+ * that are not the last one in that sense.
+ */
+INLINE uint64_t starts_space(uint64_t space, uint64_t newline, uint64_t taken, uint64_t no_last,
+                             uint64_t tail)
+{
+    uint64_t own = space & ~taken, loose = own & ~newline;
+    uint64_t after_newline = (newline & ~taken) << 1 & loose;
+    uint64_t starts = (own & ~(own << 1)) | after_newline;
+
+    starts |= back(space & ~newline & ~no_last, tail);
+    for (uint64_t early = (loose + after_newline) & ~loose & newline; early; early &= early - 1) {
+        /* not the last newline: another one follows at `early` */
+        uint64_t before = after_newline & (early ^ (early - 1));
+        starts &= ~bit(63 - _lzcnt_u64(before));
+    }
+    return starts;
+}
+
+/* Starts of groups of up to three numbers. */
+INLINE uint64_t starts_numbers(const struct masks *m)
+{
+    const uint64_t number = m->number;
+    uint64_t starts = 0, group = number & ~(number << 1);
+
+    if (number & m->wide)
+        do {
+            starts |= group;
+            for (int i = 0; i < 3; i++)
+                group = next_character(group, m->tail) & number;
+        } while (group);
+    else
+        do {
+            starts |= group;
+            group = (((group << 1 & number) << 1) & number) << 1 & number;
+        } while (group);
+    return starts;
+}
+
+/* White space up to the window's end, or a hard character: what is certain ends before. */
+INLINE void limit_starts(uint64_t space, uint64_t hard, uint64_t tail, unsigned *limit,
+                         unsigned *ret_hard)
+{
+    if (space >> 63) { /* what follows decides about all of it */
+        unsigned from = 64u - (unsigned)_lzcnt_u64(~space);
+        *limit = from < *limit ? from : *limit;
+    }
+    if (hard) {
+        /* Nothing that looks at the hard character: that excludes it and the one before. */
+        uint64_t below = (hard ^ (hard - 1)) >> 1 & ~tail;
+        unsigned from = below ? 63u - (unsigned)_lzcnt_u64(below) : 0;
+        from -= from > 0;
+        if (from < *limit) {
+            *limit = from;
+            *ret_hard = (unsigned)_tzcnt_u64(hard);
+        }
+    }
+}
+
+INLINE uint64_t starts_deepseek(const struct masks *m, unsigned *limit, unsigned *ret_hard)
+{
+    const uint64_t letter = m->letter, space = m->space, newline = m->newline;
+    const uint64_t stop = m->number | m->cjk;
+    const uint64_t punct = ~(letter | space | stop | m->control);
+    uint64_t puncts = punct & ~(punct << 1) & ~(m->blank << 1);
+    uint64_t taken = newline & ~(newline + (newline & (punct << 1)));
+    /* A single ASCII one goes with the ASCII letters behind it, and with them only. */
+    uint64_t prefix = puncts & ~m->wide & ~(punct >> 1) & (m->ascii_letter >> 1);
+    uint64_t prefixed = prefix << 1;
+    uint64_t behind = (m->ascii_letter + prefixed) & ~m->ascii_letter & letter;
+    uint64_t starts = puncts | behind | (m->cjk & ~(m->cjk << 1)) | starts_numbers(m);
+
+    starts |= letter & ~(letter << 1) & ~prefixed & ~((space & ~newline) << 1);
+    /* Numbers and CJK end what the third split sees: white space before them is not divided. */
+    starts |= starts_space(space, newline, taken, (space | stop) >> 1, m->tail);
+    limit_starts(space, m->control & ~m->tail, m->tail, limit, ret_hard);
+    return starts;
+}
+
 INLINE uint64_t starts_words(const struct masks *m, struct traits w, const uint8_t *text,
-                             unsigned *limit)
+                             unsigned *limit, unsigned *ret_hard)
 {
     const uint64_t letter = m->letter, number = m->number, space = m->space, newline = m->newline;
     const uint64_t other = ~(letter | number | space), inner_space = space & ~newline;
@@ -263,34 +455,30 @@ INLINE uint64_t starts_words(const struct masks *m, struct traits w, const uint8
     if (w.digits == 1) {
         starts |= number & ~m->tail;
     } else {
-        uint64_t group = number & ~(number << 1);
-        hard |= number & m->wide;
-        do {
-            starts |= group;
-            group = (((group << 1 & number) << 1) & number) << 1 & number;
-        } while (group);
+        starts |= starts_numbers(m);
     }
-
-    /*
-     * White space but for the newlines taken: up to the last newline it is one piece; then its last
-     * character goes its own way, with the letters behind or alone.
-     */
-    uint64_t own = space & ~taken, loose = own & ~newline;
-    uint64_t after_newline = (newline & ~taken) << 1 & loose;
-    starts |= own & ~(own << 1);
-    starts |= back(inner_space & ~(space >> 1), m->tail);
-    starts |= after_newline;
-    for (uint64_t early = (loose + after_newline) & ~loose & newline; early; early &= early - 1) {
-        /* not the last newline: another one follows at `early` */
-        uint64_t before = after_newline & (early ^ (early - 1));
-        starts &= ~bit(63 - _lzcnt_u64(before));
-    }
-
+    starts |= starts_space(space, newline, taken, space >> 1, m->tail);
     if (w.cases) {
         uint64_t upper = m->upper, lower = letter & ~upper & ~m->caseless;
+        const uint64_t caseless = m->caseless;
+        uint64_t capitals = upper & (caseless << 1) & ~m->tail;
         starts |= upper & (lower << 1);
-        /* Whether capitals behind caseless letters go with them is decided by what follows them. */
-        hard |= upper & (m->caseless << 1) & ~m->tail;
+        if (capitals) {
+            /*
+             * Behind caseless letters. If those stand behind a lower-case one, the word ends with
+             * them. Otherwise what follows the capitals decides: with a letter that is no capital
+             * all is one word, else they are one.
+             */
+            uint64_t ends = capitals & (caseless + (caseless & (lower << 1)));
+            starts |= ends;
+            for (uint64_t rest = capitals & ~ends; rest; rest &= rest - 1) {
+                uint64_t first = rest & -rest, after = (upper + first) & ~upper;
+                if (!after) /* beyond the window */
+                    hard |= first;
+                else if (!(after & letter))
+                    starts |= first;
+            }
+        }
         hard |= m->mark & ~(letter << 1) & ~m->tail; /* a mark that may be a letter or another */
         hard |= m->slash & (taken << 1);
     }
@@ -303,23 +491,13 @@ INLINE uint64_t starts_words(const struct masks *m, struct traits w, const uint8
             before = at + size;
             if (w.cases) { /* along with the word; no rise of case inside counts */
                 starts &= ~(bit(before) - bit(at));
-                hard |= m->mark & bit(before);
+                hard |= m->caseless & bit(before);
             }
             starts |= bit(before);
         }
     }
 
-    if (space >> 63) { /* what follows decides about all of it */
-        unsigned from = 64u - (unsigned)_lzcnt_u64(~space);
-        *limit = from < *limit ? from : *limit;
-    }
-    if (hard) {
-        /* Nothing that looks at the hard character: that excludes it and the one before. */
-        uint64_t below = (hard ^ (hard - 1)) >> 1 & ~m->tail;
-        unsigned from = below ? 63u - (unsigned)_lzcnt_u64(below) : 0;
-        from -= from > 0;
-        *limit = from < *limit ? from : *limit;
-    }
+    limit_starts(space, hard, m->tail, limit, ret_hard);
     return starts;
 }
 
@@ -334,7 +512,7 @@ INLINE uint64_t scan(enum tok_program id, const uint8_t *text, uint64_t n, uint6
 
     while (from < n && room - count >= WINDOW) {
         const uint8_t *at = text + from;
-        unsigned limit = LAST_CERTAIN;
+        unsigned limit = LAST_CERTAIN, hard = 0;
         if (n - from < sizeof copy) {
             memset(copy, ' ', sizeof copy);
             memcpy(copy, at, n - from);
@@ -342,24 +520,30 @@ INLINE uint64_t scan(enum tok_program id, const uint8_t *text, uint64_t n, uint6
             limit = n - from < limit ? (unsigned)(n - from) : limit;
         }
         struct masks m = classify(w, at);
-        uint64_t starts = w.gpt2 ? starts_gpt2(&m, at) : starts_words(&m, w, at, &limit);
+        uint64_t starts = w.gpt2       ? starts_gpt2(&m, at)
+                          : w.deepseek ? starts_deepseek(&m, &limit, &hard)
+                                       : starts_words(&m, w, at, &limit, &hard);
         starts = _bzhi_u64(starts, limit + 1) & ~(uint64_t)1;
-        if (!starts) {
+        uint64_t past = from + hard;
+        if (starts) {
+            uint64_t next = from + 63 - _lzcnt_u64(starts);
+            uint32_t base = (uint32_t)from, *out = ret_ends + count;
+            count += (uint64_t)_mm_popcnt_u64(starts);
+            do { /* writes up to 7 too many, within the room */
+                for (int i = 0; i < 8; i++) {
+                    out[i] = base + (uint32_t)_tzcnt_u64(starts);
+                    starts &= starts - 1;
+                }
+                out += 8;
+            } while (starts);
+            from = next;
+            if (!hard)
+                continue;
+        }
+        do { /* one, or all up to the hard character: no piece more than the window has bytes */
             from = tok_scan_piece[id](text, n, from);
             ret_ends[count++] = (uint32_t)from;
-            continue;
-        }
-        uint64_t next = from + 63 - _lzcnt_u64(starts);
-        uint32_t base = (uint32_t)from, *out = ret_ends + count;
-        count += (uint64_t)_mm_popcnt_u64(starts);
-        do { /* writes up to 7 too many, within the room */
-            for (int i = 0; i < 8; i++) {
-                out[i] = base + (uint32_t)_tzcnt_u64(starts);
-                starts &= starts - 1;
-            }
-            out += 8;
-        } while (starts);
-        from = next;
+        } while (from < past);
     }
     if (!count)
         while (from < n && count < room) {
@@ -383,13 +567,14 @@ PROGRAM(qwen2, TOK_QWEN2)
 PROGRAM(qwen35, TOK_QWEN35)
 PROGRAM(o200k, TOK_O200K)
 PROGRAM(tekken, TOK_TEKKEN)
+PROGRAM(deepseek, TOK_DEEPSEEK)
 
 void tok_scan_init_avx2(struct tok_scan *scan)
 {
     static const tok_scan_fn vector[TOK_PROGRAMS] = {
-        [TOK_GPT2] = ends_gpt2,     [TOK_CL100K] = ends_cl100k, [TOK_LLAMA3] = ends_llama3,
-        [TOK_QWEN2] = ends_qwen2,   [TOK_QWEN35] = ends_qwen35, [TOK_O200K] = ends_o200k,
-        [TOK_TEKKEN] = ends_tekken,
+        [TOK_GPT2] = ends_gpt2,     [TOK_CL100K] = ends_cl100k,     [TOK_LLAMA3] = ends_llama3,
+        [TOK_QWEN2] = ends_qwen2,   [TOK_QWEN35] = ends_qwen35,     [TOK_O200K] = ends_o200k,
+        [TOK_TEKKEN] = ends_tekken, [TOK_DEEPSEEK] = ends_deepseek,
     };
     for (int i = 0; i < TOK_PROGRAMS; i++)
         scan->ends[i] = vector[i];

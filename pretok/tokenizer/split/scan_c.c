@@ -7,8 +7,11 @@
  */
 #include "split/scan.h"
 
+#if defined __x86_64__
+#include <cpuid.h>
+#endif
+
 #include "text/unicode.h"
-#include "text/unicode_table.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -33,6 +36,23 @@ static const struct traits traits_of[TOK_PROGRAMS] = {
 
 enum { NEWLINE = 1u << 8 }; /* besides the class of a character */
 
+/* The classes of ASCII once more, one look-up away; a test holds them against the table. */
+#define X1(c)                                                                                      \
+    ((c) >= 'A' && (c) <= 'Z'                ? TOK_UPPER                                           \
+     : (c) >= 'a' && (c) <= 'z'              ? TOK_LOWER                                           \
+     : (c) >= '0' && (c) <= '9'              ? TOK_NUMBER                                          \
+     : (c) == '\n' || (c) == '\r'            ? TOK_SPACE | NEWLINE                                 \
+     : (c) == ' ' || ((c) >= 9 && (c) <= 13) ? TOK_SPACE                                           \
+     : (c) == '$' || (c) == '+' || ((c) >= '<' && (c) <= '>') || (c) == '^' || (c) == '`' ||       \
+             (c) == '|' || (c) == '~'                                                              \
+         ? TOK_SYMBOL                                                                              \
+     : (c) > ' ' && (c) < 0x7F ? TOK_PUNCT                                                         \
+                               : 0)
+#define X4(c) X1(c), X1((c) + 1), X1((c) + 2), X1((c) + 3)
+#define X16(c) X4(c), X4((c) + 4), X4((c) + 8), X4((c) + 12)
+static const uint16_t ascii_class[128] = {X16(0),    X16(0x10), X16(0x20), X16(0x30),
+                                          X16(0x40), X16(0x50), X16(0x60), X16(0x70)};
+
 struct text {
     const uint8_t *at;
     uint64_t n;
@@ -46,8 +66,7 @@ INLINE unsigned class_at(struct text t, uint64_t pos, unsigned *size)
         return 0;
     if (t.at[pos] < 0x80) {
         *size = 1;
-        unsigned newline = t.at[pos] == '\n' || t.at[pos] == '\r' ? NEWLINE : 0;
-        return newline | tok_unicode_class_of[tok_unicode_category_at[t.at[pos] & 127]];
+        return ascii_class[t.at[pos]];
     }
     return tok_unicode_class(tok_unicode_decode(t.at, t.n, pos, size));
 }
@@ -203,10 +222,87 @@ INLINE uint64_t piece_words(struct text t, uint64_t at, struct traits w)
     return white_space(t, at, true, w.space_end);
 }
 
+/*
+ * Classes for deepseek: TOK_CASELESS for Chinese and kana whatever their category, TOK_LOWER for
+ * other letters and marks, TOK_PUNCT also for symbols.
+ */
+INLINE unsigned deepseek_class(struct text t, uint64_t pos, unsigned *size)
+{
+    unsigned class = class_at(t, pos, size), sized;
+
+    if (*size == 3) {
+        uint32_t c = tok_unicode_decode(t.at, t.n, pos, &sized);
+        if ((c >= 0x3040 && c <= 0x30FF) || (c >= 0x4E00 && c <= 0x9FA5))
+            return TOK_CASELESS;
+    }
+    if (class & (TOK_LETTER | TOK_MARK))
+        return TOK_LOWER;
+    return class & TOK_SYMBOL ? TOK_PUNCT : class;
+}
+
+INLINE uint64_t deepseek_run(struct text t, uint64_t pos, unsigned with)
+{
+    unsigned size;
+
+    while (pos < t.n && deepseek_class(t, pos, &size) & with)
+        pos += size;
+    return pos;
+}
+
+INLINE bool ascii_letter(uint8_t byte)
+{
+    return (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z';
+}
+
+INLINE uint64_t piece_in_deepseek(struct text t, uint64_t at)
+{
+    unsigned size, next_size, class = deepseek_class(t, at, &size), next;
+    uint64_t end = at + size;
+
+    if (class & TOK_NUMBER) {
+        for (int i = 1; i < 3 && deepseek_class(t, end, &size) & TOK_NUMBER; i++)
+            end += size;
+        return end;
+    }
+    if (class & (TOK_CASELESS | TOK_LOWER))
+        return deepseek_run(t, at, class);
+    if (class & TOK_PUNCT && t.at[at] < 0x80 && ascii_letter(byte_at(t, at + 1))) {
+        while (ascii_letter(byte_at(t, end)))
+            end++;
+        return end;
+    }
+    next = deepseek_class(t, end, &next_size);
+    if (!(class & (TOK_PUNCT | NEWLINE)) && next & TOK_LOWER)
+        return deepseek_run(t, end, TOK_LOWER);
+    if (class & TOK_PUNCT || (t.at[at] == ' ' && next & TOK_PUNCT)) {
+        end = deepseek_run(t, t.at[at] == ' ' ? end : at, TOK_PUNCT);
+        while (byte_at(t, end) == '\n' || byte_at(t, end) == '\r')
+            end++;
+        return end;
+    }
+    if (class & TOK_SPACE) {
+        /* the text seen by the third split ends before a number, Chinese or kana */
+        uint64_t after = deepseek_run(t, at, TOK_SPACE);
+        if (after < t.n && deepseek_class(t, after, &size) & (TOK_NUMBER | TOK_CASELESS))
+            t.n = after;
+        return white_space(t, at, true, false);
+    }
+    /* taken by none: up to where one of them is the prefix of a word */
+    for (; end < t.n; end += size) {
+        if (deepseek_class(t, end, &size))
+            break;
+        if (deepseek_class(t, end + size, &next_size) & TOK_LOWER)
+            break;
+    }
+    return end;
+}
+
 #define PROGRAM(name, id)                                                                          \
     static uint64_t piece_##name(const uint8_t *text, uint64_t n, uint64_t at)                     \
     {                                                                                              \
         struct text t = {text, n};                                                                 \
+        if (id == TOK_DEEPSEEK)                                                                    \
+            return piece_in_deepseek(t, at);                                                       \
         return traits_of[id].gpt2 ? piece_gpt2(t, at) : piece_words(t, at, traits_of[id]);         \
     }                                                                                              \
     static uint64_t ends_##name(const uint8_t *text, uint64_t n, uint64_t from,                    \
@@ -227,11 +323,12 @@ PROGRAM(qwen2_c, TOK_QWEN2)
 PROGRAM(qwen35_c, TOK_QWEN35)
 PROGRAM(o200k_c, TOK_O200K)
 PROGRAM(tekken_c, TOK_TEKKEN)
+PROGRAM(deepseek_c, TOK_DEEPSEEK)
 
 const tok_piece_fn tok_scan_piece[TOK_PROGRAMS] = {
-    [TOK_GPT2] = piece_gpt2_c,     [TOK_CL100K] = piece_cl100k_c, [TOK_LLAMA3] = piece_llama3_c,
-    [TOK_QWEN2] = piece_qwen2_c,   [TOK_QWEN35] = piece_qwen35_c, [TOK_O200K] = piece_o200k_c,
-    [TOK_TEKKEN] = piece_tekken_c,
+    [TOK_GPT2] = piece_gpt2_c,     [TOK_CL100K] = piece_cl100k_c,     [TOK_LLAMA3] = piece_llama3_c,
+    [TOK_QWEN2] = piece_qwen2_c,   [TOK_QWEN35] = piece_qwen35_c,     [TOK_O200K] = piece_o200k_c,
+    [TOK_TEKKEN] = piece_tekken_c, [TOK_DEEPSEEK] = piece_deepseek_c,
 };
 
 uint32_t tok_scan_cpu(void)
@@ -239,9 +336,12 @@ uint32_t tok_scan_cpu(void)
     uint32_t cpu = 0;
 
 #if defined __x86_64__
+    unsigned a, b, c = 0, d;
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-        __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("lzcnt"))
+    /* lzcnt by hand: some compilers do not know its name here */
+    bool lzcnt = __get_cpuid(0x80000001, &a, &b, &c, &d) && (c & bit_LZCNT);
+    if (lzcnt && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+        __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt"))
         cpu |= TOK_CPU_AVX2;
 #endif
     return cpu;
@@ -250,9 +350,10 @@ uint32_t tok_scan_cpu(void)
 void tok_scan_init(struct tok_scan *scan, uint32_t cpu)
 {
     static const tok_scan_fn scalar[TOK_PROGRAMS] = {
-        [TOK_GPT2] = ends_gpt2_c,     [TOK_CL100K] = ends_cl100k_c, [TOK_LLAMA3] = ends_llama3_c,
-        [TOK_QWEN2] = ends_qwen2_c,   [TOK_QWEN35] = ends_qwen35_c, [TOK_O200K] = ends_o200k_c,
-        [TOK_TEKKEN] = ends_tekken_c,
+        [TOK_GPT2] = ends_gpt2_c,     [TOK_CL100K] = ends_cl100k_c,
+        [TOK_LLAMA3] = ends_llama3_c, [TOK_QWEN2] = ends_qwen2_c,
+        [TOK_QWEN35] = ends_qwen35_c, [TOK_O200K] = ends_o200k_c,
+        [TOK_TEKKEN] = ends_tekken_c, [TOK_DEEPSEEK] = ends_deepseek_c,
     };
     for (int i = 0; i < TOK_PROGRAMS; i++)
         scan->ends[i] = scalar[i];

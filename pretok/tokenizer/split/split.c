@@ -58,6 +58,23 @@ static const struct known {
     {TEKKEN, EITHER, TOK_TEKKEN},
 };
 
+#define DEEPSEEK_WORDS(newlines)                                                                   \
+    "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^" newlines                            \
+    "\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[" newlines "]*|" NEWLINES_AND_SPACES
+#define DEEPSEEK_CJK                                                                               \
+    "[\xE4\xB8\x80-\xE9\xBE\xA5\xE3\x81\x80-\xE3\x82\x9F\xE3\x82\xA0-\xE3\x83\xBF]+"
+
+/* As in the files: newlines in brackets of the first word form and behind punctuation are the
+ * characters themselves there, or escaped; behind white space always as here. */
+static const struct {
+    const char *patterns[3];
+    uint64_t count;
+    enum tok_program program;
+} sequences[] = {
+    {{"\\p{N}{1,3}", DEEPSEEK_CJK, DEEPSEEK_WORDS("\r\n")}, 3, TOK_DEEPSEEK},
+    {{"\\p{N}{1,3}", DEEPSEEK_CJK, DEEPSEEK_WORDS("\\r\\n")}, 3, TOK_DEEPSEEK},
+};
+
 static const struct {
     const char *name, *pattern;
 } named[] = {
@@ -82,9 +99,9 @@ static const char *const all_names[] = {
 };
 
 static const char *const program_names[TOK_PROGRAMS] = {
-    [TOK_GPT2] = "gpt2",     [TOK_CL100K] = "cl100k",  [TOK_LLAMA3] = "llama3",
-    [TOK_QWEN2] = "qwen2",   [TOK_QWEN35] = "qwen3.5", [TOK_O200K] = "o200k",
-    [TOK_TEKKEN] = "tekken",
+    [TOK_GPT2] = "gpt2",     [TOK_CL100K] = "cl100k",     [TOK_LLAMA3] = "llama3",
+    [TOK_QWEN2] = "qwen2",   [TOK_QWEN35] = "qwen3.5",    [TOK_O200K] = "o200k",
+    [TOK_TEKKEN] = "tekken", [TOK_DEEPSEEK] = "deepseek",
 };
 
 struct tok_split {
@@ -138,6 +155,34 @@ enum ngt_status tok_split_new_oniguruma(const char *pattern, uint64_t size, cons
                                         struct tok_split **ret_split, struct ngt_error *reterr)
 {
     return new_in(TOK_ONIGURUMA, pattern, size, path, ret_split, reterr);
+}
+
+void tok_split_use_scalar(struct tok_split *split)
+{
+    tok_scan_init(&split->scan, 0);
+}
+
+enum ngt_status tok_split_new_sequence(const char *const *patterns, uint64_t count,
+                                       const char *path, struct tok_split **ret_split,
+                                       struct ngt_error *reterr)
+{
+    ngt_error_clear(reterr);
+    *ret_split = NULL;
+    for (size_t i = 0; i < sizeof sequences / sizeof *sequences; i++) {
+        bool same = sequences[i].count == count;
+        for (uint64_t k = 0; same && k < count; k++)
+            same = strcmp(patterns[k], sequences[i].patterns[k]) == 0;
+        if (!same)
+            continue;
+        struct tok_split *split = calloc(1, sizeof *split);
+        if (!split)
+            return no_memory(path, reterr);
+        tok_scan_init(&split->scan, tok_scan_cpu());
+        split->program = sequences[i].program;
+        *ret_split = split;
+        break;
+    }
+    return NGT_OK;
 }
 
 void tok_split_free(struct tok_split **split)

@@ -30,7 +30,18 @@ NGT_NODISCARD enum ngt_status tok_split_new_oniguruma(const char *pattern, uint6
                                                       const char *path,
                                                       struct tok_split **ret_split,
                                                       struct ngt_error *reterr);
+
+/*
+ * A sequence of splits of tokenizer.json, each of which isolates its matches within the pieces of
+ * the one before, as one split that covers. *ret_split is NULL where no program does it; then they
+ * are to be run one by one. Today: that of DeepSeek V3 and later (numbers, Chinese and kana, words).
+ */
+NGT_NODISCARD enum ngt_status tok_split_new_sequence(const char *const *patterns, uint64_t count,
+                                                     const char *path, struct tok_split **ret_split,
+                                                     struct ngt_error *reterr);
 void tok_split_free(struct tok_split **split);
+/* From now on without vectors: the twin to compare with. */
+void tok_split_use_scalar(struct tok_split *split);
 
 /* The expression that `--pattern NAME` stands for (gpt2, r50k, p50k, cl100k, o200k, llama3, llama4,
  * qwen2, tekken ...), or NULL. *ret_names: all names, for messages; NULL-terminated. */

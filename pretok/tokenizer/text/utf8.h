@@ -6,6 +6,7 @@
 #define TOK_TEXT_UTF8_H
 
 #include <stdint.h>
+#include <string.h>
 
 /* Bytes of the character that text [n], n >= 1, starts with; 0 when it is malformed. */
 static inline unsigned tok_utf8_size(const uint8_t *text, uint64_t n)
@@ -34,12 +35,28 @@ static inline unsigned tok_utf8_lead_size(uint8_t lead)
     return lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
 }
 
+/* How many bytes at the start of text [n] are ASCII: in steps of 8, then one by one. */
+static inline uint64_t tok_ascii_prefix(const uint8_t *text, uint64_t n)
+{
+    uint64_t at = 0, word;
+
+    for (; n - at >= 8; at += 8) {
+        memcpy(&word, text + at, 8);
+        if (word & 0x8080808080808080u)
+            break;
+    }
+    while (at < n && text[at] < 0x80)
+        at++;
+    return at;
+}
+
 static inline uint64_t tok_utf8_valid_prefix(const uint8_t *text, uint64_t n)
 {
     uint64_t at = 0;
     unsigned size;
 
-    while (at < n && (size = tok_utf8_size(text + at, n - at)) != 0)
+    while ((at += tok_ascii_prefix(text + at, n - at)) < n &&
+           (size = tok_utf8_size(text + at, n - at)) != 0)
         at += size;
     return at;
 }

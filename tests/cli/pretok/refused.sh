@@ -74,7 +74,7 @@ has "$work/err" "has the same name"
 # tokenizers
 echo '{"model": {"type": "BPE"}}' >"$work/tokenizer.json"
 expect 1 "$pretok" -t "$work/tokenizer.json" -o "$work/fresh" "$work/in"
-has "$work/err" "tokenizer.json is not understood"
+has "$work/err" "neither a tokenizer.json nor a tekken.json"
 has "$work/err" "SentencePiece"
 echo 'aGVsbG8= 0' >"$work/x.tiktoken"
 expect 1 "$pretok" -t "$work/x.tiktoken" -o "$work/fresh" "$work/in"

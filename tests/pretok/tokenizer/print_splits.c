@@ -1,7 +1,7 @@
 /*
  * Splits texts for scripts/check-splits: print_splits DIALECT PROCESSOR PATTERN
  *
- * DIALECT is onig or fancy; PROCESSOR scalar, best (the fastest program) or regex (the matcher).
+ * DIALECT is onig or fancy, or sequence: PATTERN is then several with tabs between; PROCESSOR scalar, best (the fastest program) or regex (the matcher).
  * Standard input: texts, each a 32-bit size and its bytes. Standard output, for each: the number of
  * matches, then start and end of each, 32 bits. Host byte order; both sides run here.
  */
@@ -93,7 +93,7 @@ static uint64_t regex_matches(const struct tok_regex *regex, struct tok_regex_sc
 int main(int argc, char **argv)
 {
     static const char *const names[TOK_PROGRAMS] = {"gpt2",    "cl100k", "llama3", "qwen2",
-                                                    "qwen3.5", "o200k",  "tekken"};
+                                                    "qwen3.5", "o200k",  "tekken", "deepseek"};
     struct tok_regex_scratch regex_scratch = {0};
     struct tok_split_scratch *scratch = NULL;
     struct tok_split *split = NULL;
@@ -106,8 +106,21 @@ int main(int argc, char **argv)
         fail("usage: print_splits onig|fancy scalar|best|regex PATTERN");
     bool onig = strcmp(argv[1], "onig") == 0, use_regex = strcmp(argv[2], "regex") == 0;
     const char *pattern = argv[3];
-    status = onig ? tok_split_new_oniguruma(pattern, strlen(pattern), NULL, &split, &error)
-                  : tok_split_new(pattern, strlen(pattern), NULL, &split, &error);
+    bool sequence = strcmp(argv[1], "sequence") == 0;
+    char *parts[8] = {argv[3]};
+    uint64_t count_parts = 1;
+    for (char *at = argv[3]; sequence && (at = strchr(at, '\t')) && count_parts < 8;) {
+        *at++ = 0;
+        parts[count_parts++] = at;
+    }
+    if (sequence) {
+        status =
+            tok_split_new_sequence((const char *const *)parts, count_parts, NULL, &split, &error);
+        if (status == NGT_OK && !split)
+            fail("no such sequence");
+    } else
+        status = onig ? tok_split_new_oniguruma(pattern, strlen(pattern), NULL, &split, &error)
+                      : tok_split_new(pattern, strlen(pattern), NULL, &split, &error);
     if (status == NGT_OK)
         status = tok_split_scratch_new(split, &scratch, &error);
     if (status == NGT_OK)
@@ -125,7 +138,7 @@ int main(int argc, char **argv)
         uint32_t *out = malloc(((uint64_t)n + 1) * 2 * sizeof *out);
         if (!text || !out || fread(text, 1, n, stdin) != n)
             fail("cannot read");
-        uint64_t count = use_regex ? regex_matches(regex, &regex_scratch, text, n, out)
+        uint64_t count = use_regex && !sequence ? regex_matches(regex, &regex_scratch, text, n, out)
                          : program != TOK_PROGRAMS ? scalar_matches(program, text, n, out)
                                                    : program_matches(split, scratch, text, n, out);
         put(count);

@@ -29,6 +29,7 @@ static const struct {
     {"[-a]+", BOTH, "b-a", "-a"},
     {"[a[bc]]+", BOTH, "dabc", "abc"},
     {"[a-z&&[^aeiou]]+", BOTH, "hello", "h|ll"},
+    {" ?[^(\\s|[.,!]|;)]+", BOTH, "ab cd.e(f;g", "ab| cd|e|f|g"},
     {"[^a-z&&[aeiou]]+", BOTH, "hello", "h|ll"},
     {"[\\[\\]\\-\\\\]+", BOTH, "a[-]\\", "[-]\\"},
     {"[\\s\\S]", BOTH, "a\n", "a|\n"},

@@ -56,15 +56,15 @@ static const struct spelling spellings[] = {
 };
 
 static const char *const programs[TOK_PROGRAMS] = {"gpt2",    "cl100k", "llama3", "qwen2",
-                                                   "qwen3.5", "o200k",  "tekken"};
+                                                   "qwen3.5", "o200k",  "tekken", "deepseek"};
 
 static enum tok_program program_of(const char *name)
 {
     for (int i = 0; i < TOK_PROGRAMS; i++)
         if (strcmp(programs[i], name) == 0)
             return (enum tok_program)i;
-    T_REQUIRE(!"a program of that name");
-    return TOK_PROGRAMS;
+    T_FAIL("no program %s", name);
+    exit(99);
 }
 
 /* All ends, by calls with varying room; guards behind the room must stay. */
@@ -167,6 +167,79 @@ T_CASE(programs_are_their_expressions)
         against_regex(&spellings[i], 3000);
 }
 
+/* The raw newlines are the file's. */
+static const char *const deepseek[3] = {
+    "\\p{N}{1,3}",
+    "[\u4E00-\u9FA5\u3040-\u309F\u30A0-\u30FF]+",
+    "[!\"#$%&'()*+,\\-./"
+    ":;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| "
+    "?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+};
+
+/* Cuts each piece of text at the matches within it, as if there were no text around. */
+static uint64_t isolate(const struct tok_regex *regex, struct tok_regex_scratch *scratch,
+                        const uint8_t *text, const uint32_t *pieces, uint64_t count,
+                        uint32_t *ret_ends)
+{
+    uint64_t from = 0, out = 0;
+
+    for (uint64_t i = 0; i < count; from = pieces[i++]) {
+        uint64_t n = pieces[i] - from, at = 0, start = 0, end = 0;
+        bool found = true;
+        while (at < n) {
+            T_REQUIRE(tok_regex_find(regex, scratch, text + from, n, at, &found, &start, &end,
+                                     NULL) == NGT_OK);
+            if (!found)
+                break;
+            if (start > at)
+                ret_ends[out++] = (uint32_t)(from + start);
+            ret_ends[out++] = (uint32_t)(from + end);
+            at = end;
+        }
+        if (at < n)
+            ret_ends[out++] = pieces[i];
+    }
+    return out;
+}
+
+T_CASE(sequence_is_its_splits)
+{
+    static uint32_t a[MOST + 1], b[MOST + 1], c[MOST + 1];
+    struct tok_regex_scratch scratch = {0};
+    struct tok_regex *regex[3] = {NULL, NULL, NULL};
+    struct tok_split *split = NULL;
+    struct tok_scan scan;
+    uint64_t seed = 5;
+    uint8_t text[256];
+
+    T_REQUIRE(tok_split_new_sequence(deepseek, 3, NULL, &split, NULL) == NGT_OK);
+    T_REQUIRE(split);
+    T_EQ_STR(tok_split_program(split), "deepseek");
+    T_TRUE(tok_split_covers(split));
+    tok_split_free(&split);
+    T_REQUIRE(tok_split_new_sequence(deepseek, 2, NULL, &split, NULL) == NGT_OK);
+    T_TRUE(!split);
+
+    tok_scan_init(&scan, 0);
+    for (int i = 0; i < 3; i++)
+        T_REQUIRE(tok_regex_new(deepseek[i], strlen(deepseek[i]), TOK_ONIGURUMA, NULL, &regex[i],
+                                NULL) == NGT_OK);
+    for (unsigned round = 0; round < 6000; round++) {
+        uint64_t n = 1 + round % 200, count;
+        split_random_text(&seed, text, n);
+        b[0] = (uint32_t)n;
+        count = isolate(regex[0], &scratch, text, b, 1, c);
+        count = isolate(regex[1], &scratch, text, c, count, b);
+        count = isolate(regex[2], &scratch, text, b, count, c);
+        uint64_t got = all_ends(scan.ends[TOK_DEEPSEEK], text, n, a, &seed);
+        if (!same_ends("deepseek", text, n, a, got, c, count))
+            break;
+    }
+    for (int i = 0; i < 3; i++)
+        tok_regex_free(&regex[i]);
+    tok_regex_scratch_done(&scratch);
+}
+
 /* Vector code = scalar code, for every length and alignment, in a buffer with nothing behind it. */
 static void against_scalar(enum tok_program program, uint32_t cpu, unsigned rounds, uint64_t seed)
 {
@@ -204,26 +277,120 @@ T_CASE(vectors_are_scalars)
     }
 }
 
+static uint64_t put_character(uint8_t *at, uint32_t c)
+{
+    if (c < 0x80)
+        return at[0] = (uint8_t)c, 1;
+    if (c < 0x800)
+        return at[0] = (uint8_t)(0xC0 | c >> 6), at[1] = (uint8_t)(0x80 | (c & 63)), 2;
+    if (c < 0x10000)
+        return at[0] = (uint8_t)(0xE0 | c >> 12), at[1] = (uint8_t)(0x80 | (c >> 6 & 63)),
+               at[2] = (uint8_t)(0x80 | (c & 63)), 3;
+    return at[0] = (uint8_t)(0xF0 | c >> 18), at[1] = (uint8_t)(0x80 | (c >> 12 & 63)),
+           at[2] = (uint8_t)(0x80 | (c >> 6 & 63)), at[3] = (uint8_t)(0x80 | (c & 63)), 4;
+}
+
+/* Code points below end, each between two of a few ASCII characters; high planes are sampled. */
+static uint8_t *all_characters(uint32_t end, uint64_t *ret_n)
+{
+    static const char around[] = "ab 1B.";
+    uint8_t *text = malloc((uint64_t)end * 6);
+    uint64_t n = 0;
+    T_REQUIRE(text);
+
+    for (uint32_t c = 1; c < end; c++) {
+        if ((c >= 0xD800 && c < 0xE000) || (c > 0x32400 && c % 97))
+            continue;
+        text[n++] = (uint8_t)around[c % 6];
+        n += put_character(text + n, c);
+        text[n++] = (uint8_t)around[c / 6 % 6];
+    }
+    *ret_n = n;
+    return text;
+}
+
+/* The scalar code has classes of ASCII of its own; the rest is sampled by the random texts. */
+T_CASE(characters_by_expression)
+{
+    uint64_t n = 0;
+    uint8_t *text = all_characters(0x3400, &n);
+
+    for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++) {
+        const struct spelling *s = &spellings[i];
+        struct tok_regex_scratch scratch = {0};
+        struct tok_regex *regex = NULL;
+        T_REQUIRE(tok_regex_new(s->pattern, strlen(s->pattern), s->dialect, NULL, &regex, NULL) ==
+                  NGT_OK);
+        for (uint64_t at = 0, end = 0; at < n; at = end) {
+            bool matched = false;
+            uint64_t mine = tok_scan_piece[program_of(s->program)](text, n, at);
+            T_REQUIRE(tok_regex_match(regex, &scratch, text, n, at, &matched, &end, NULL) ==
+                      NGT_OK);
+            if (!matched || mine != end) {
+                T_FAIL("%s: %" PRIu64 ", expected %" PRIu64, s->program, mine, end);
+                print_text(text + at, 24);
+                break;
+            }
+        }
+        tok_regex_free(&regex);
+        tok_regex_scratch_done(&scratch);
+    }
+    free(text);
+}
+
+/* Every code point among letters, numbers, spaces: the vector code has ranges of its own. */
+T_CASE(every_code_point)
+{
+    enum { ROOM = 4096 };
+    static uint32_t a[ROOM], b[ROOM];
+    uint64_t n = 0;
+    uint8_t *text = all_characters(0x110000, &n);
+
+    for (int p = 0; p < TOK_PROGRAMS; p++) {
+        struct tok_scan scalar, vector;
+        uint64_t at_a = 0, at_b = 0, i = 0, j = 0, count_a = 0, count_b = 0;
+        tok_scan_init(&scalar, 0);
+        tok_scan_init(&vector, tok_scan_cpu());
+        while (at_b < n) {
+            if (i == count_a)
+                count_a = vector.ends[p](text, n, at_a, a, ROOM), i = 0;
+            if (j == count_b)
+                count_b = scalar.ends[p](text, n, at_b, b, ROOM), j = 0;
+            at_a = a[i++];
+            at_b = b[j++];
+            if (at_a != at_b) {
+                T_FAIL("%s: %" PRIu64 ", expected %" PRIu64, programs[p], at_a, at_b);
+                print_text(text + (at_b > 16 ? at_b - 16 : 0), 24);
+                break;
+            }
+        }
+    }
+    free(text);
+}
+
 /* One piece, or all alike: linear in the text. */
 T_CASE(giant_pieces)
 {
-    static const char *const parts[] = {"a",
-                                        "A",
-                                        " ",
-                                        "1",
-                                        "\n",
-                                        "!",
-                                        "\xE4\xB8\xAD",
-                                        "\xD0\xB6",
-                                        "\xCC\x81",
-                                        "\r",
-                                        "\xE3\x80\x80",
-                                        "aA",
-                                        " \n",
-                                        "\xE4\xB8\xAD"
-                                        "A",
-                                        "\n "};
-    enum { SIZE = 1 << 21, ENDS = 4096 };
+    static const char *const parts[] = {
+        "a",
+        "A",
+        " ",
+        "1",
+        "\n",
+        "!",
+        "\xE4\xB8\xAD",
+        "\xD0\xB6",
+        "\xCC\x81",
+        "\r",
+        "\xE3\x80\x80",
+        "aA",
+        " \n",
+        "\n ",
+        "\xE4\xB8\xAD\x41",
+        "\xD9\xA3",
+        "\xE2\x85\xA7 ",
+    };
+    enum { SIZE = 1 << 19, ENDS = 4096 };
     uint8_t *text = malloc(SIZE);
     uint32_t *ends = malloc(ENDS * sizeof *ends);
     T_REQUIRE(text && ends);

@@ -17,6 +17,8 @@ extern "C" {
 enum tok_engine {
     TOK_FAST = 0,      /* the project's own, where there is one for the file; else the reference */
     TOK_REFERENCE = 1, /* the family's library as it is */
+    TOK_PLAIN = 2,     /* the project's own without vectors, caches and shortcuts: the twin that the
+                          fast one is compared with; slow */
 };
 
 /* What strings of control and special tokens in text become. */
@@ -92,6 +94,25 @@ void tok_scratch_free(struct tok_scratch **scratch);
 NGT_NODISCARD enum ngt_status tok_encode(const struct tok_tokenizer *t, struct tok_scratch *scratch,
                                          const char *text, uint64_t n, struct tok_ids *ids,
                                          struct tok_counts *counts, struct ngt_error *reterr);
+
+/* What the word cache of a scratch has seen; zero where the engine has none. */
+struct tok_stats {
+    uint64_t words, misses, starts_over;
+};
+struct tok_stats tok_scratch_stats(const struct tok_scratch *scratch);
+
+/*
+ * Does the first stages of tok_encode alone and drops the result, so that a benchmark can tell what
+ * each costs. A stage that the engine does not have costs nothing.
+ */
+enum tok_stage {
+    TOK_STAGE_NORMALIZE = 1, /* added tokens are looked for, text is normalized */
+    TOK_STAGE_SPLIT = 2,     /* and cut into pieces */
+};
+NGT_NODISCARD enum ngt_status tok_encode_stage(const struct tok_tokenizer *t,
+                                               struct tok_scratch *scratch, enum tok_stage stage,
+                                               const char *text, uint64_t n,
+                                               struct ngt_error *reterr);
 
 #ifdef __cplusplus
 }

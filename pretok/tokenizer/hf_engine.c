@@ -1,0 +1,502 @@
+/*
+ * tokenizer.json files: the project's own engine. A document is cut at added tokens that are matched
+ * in raw text; each section is normalized by itself and cut at added tokens that are matched in
+ * normalized text; what is left is pre-tokenized, and the model sees the pieces through the word
+ * cache.
+ *
+ * Most byte-level files come down to one split that covers the text: byte_level.h runs those. In
+ * families that write a space as U+2581, text keeps its ' ' and U+2581 in the input becomes ' ':
+ * both are the same there.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "byte_level.h"
+#include "engine.h"
+#include "hf_model.h"
+#include "load/hf_json.h"
+#include "ngt/layout.h"
+#include "text/added_tokens.h"
+
+#define BATCH_WORDS 1024
+#define BATCH_BYTES (1u << 16)
+
+struct hf_engine {
+    struct tok_hf_normalizers normalizers;
+    struct tok_hf_pretokenizers pretokenizers;
+    struct tok_added *raw, *normalized; /* NULL where the group is empty */
+    struct tok_hf_encoder *encoder;
+    const struct tok_split *split; /* all that the pre-tokenizers are, but for a prefix space */
+    uint64_t split_step;
+    bool marker; /* sections have ' ' for U+2581 */
+    bool cuts;   /* and are words up to a run of ' ' */
+    uint64_t ids_per_byte;
+};
+
+struct hf_scratch {
+    struct tok_hf_normalize_scratch normalize;
+    struct tok_hf_pretokenize_scratch pretokenize;
+    struct tok_hf_words words;
+    struct tok_buffer section; /* with U+2581 made ' ', or with a prefix space */
+    struct tok_buffer batch;   /* words that wait, and where each ends */
+    uint32_t ends[BATCH_WORDS];
+    uint64_t count;
+};
+
+/* One document on its way. */
+struct run {
+    const struct hf_engine *e;
+    struct hf_scratch *s;
+    struct tok_ids *ids;
+};
+
+static enum ngt_status put_words(const struct run *r, const uint8_t *text, uint64_t n,
+                                 uint64_t from, const uint32_t *ends, uint64_t count,
+                                 struct ngt_error *reterr)
+{
+    uint64_t more = 0;
+    enum ngt_status status =
+        tok_ids_reserve(r->ids, (ends[count - 1] - from) * r->e->ids_per_byte + 8, reterr);
+
+    if (status == NGT_OK)
+        status = tok_words_encode(r->s->words.words, text, n, from, ends, count,
+                                  r->ids->ids + r->ids->count, &more, reterr);
+    if (status == NGT_OK)
+        r->ids->count += more;
+    return status;
+}
+
+static enum ngt_status flush(const struct run *r, struct ngt_error *reterr)
+{
+    struct hf_scratch *s = r->s;
+    enum ngt_status status = NGT_OK;
+
+    if (s->count)
+        status = put_words(r, s->batch.at, s->batch.size, 0, s->ends, s->count, reterr);
+    s->count = 0;
+    s->batch.size = 0;
+    return status;
+}
+
+/* A piece of the pre-tokenizers. Pieces may have gaps between them and live in passing buffers, so
+ * they are copied together. */
+static enum ngt_status add_piece(void *context, const uint8_t *piece, uint64_t n,
+                                 struct ngt_error *reterr)
+{
+    const struct run *r = context;
+    struct hf_scratch *s = r->s;
+    enum ngt_status status = NGT_OK;
+
+    if (s->count == BATCH_WORDS || s->batch.size + n > BATCH_BYTES)
+        status = flush(r, reterr);
+    if (status == NGT_OK && n > BATCH_BYTES) {
+        uint32_t end = (uint32_t)n;
+        return put_words(r, piece, n, 0, &end, 1, reterr);
+    }
+    if (status == NGT_OK)
+        status = tok_buffer_reserve(&s->batch, n, reterr);
+    if (status != NGT_OK)
+        return status;
+    tok_buffer_put(&s->batch, piece, n);
+    s->ends[s->count++] = (uint32_t)s->batch.size;
+    return NGT_OK;
+}
+
+/* Text without pre-tokenizer: words end before a run of spaces. */
+static enum ngt_status by_spaces(const struct run *r, const uint8_t *text, uint64_t n,
+                                 struct ngt_error *reterr)
+{
+    uint32_t *ends = r->s->ends;
+    uint64_t from = 0, count = 0, at = 0;
+    enum ngt_status status = NGT_OK;
+
+    while (at < n && status == NGT_OK) {
+        while (at < n && text[at] == ' ')
+            at++;
+        const uint8_t *space = memchr(text + at, ' ', n - at);
+        at = space ? (uint64_t)(space - text) : n;
+        ends[count++] = (uint32_t)at;
+        if (count < BATCH_WORDS && at < n)
+            continue;
+        status = put_words(r, text, n, from, ends, count, reterr);
+        from = at;
+        count = 0;
+    }
+    return status;
+}
+
+static enum ngt_status one_split(const struct run *r, struct tok_hf_text t,
+                                 struct ngt_error *reterr)
+{
+    struct tok_buffer *with_prefix = &r->s->section;
+
+    if (r->e->split_step && t.at[0] != ' ') {
+        with_prefix->size = 0;
+        enum ngt_status status = tok_buffer_reserve(with_prefix, t.n + 1, reterr);
+        if (status != NGT_OK)
+            return status;
+        tok_buffer_put(with_prefix, " ", 1);
+        tok_buffer_put(with_prefix, t.at, t.n);
+        t.at = with_prefix->at;
+        t.n++;
+    }
+    return tok_byte_level_encode(r->e->split, r->s->pretokenize.regexes[r->e->split_step],
+                                 r->s->words.words, t.at, t.n, r->ids, reterr);
+}
+
+/* Text between added tokens. */
+static enum ngt_status section(struct run *r, struct tok_hf_text t, struct ngt_error *reterr)
+{
+    if (t.n == 0)
+        return NGT_OK;
+    if (t.n >= UINT32_MAX)
+        return ngt_fail(reterr, NGT_E_DATA, NULL, NGT_NO_POS, NGT_NO_POS,
+                        "%llu bytes of text without an added token; less than 4 GiB are supported",
+                        (unsigned long long)t.n);
+    if (r->e->split)
+        return one_split(r, t, reterr);
+    if (r->e->cuts)
+        return by_spaces(r, t.at, t.n, reterr);
+    enum ngt_status status =
+        tok_hf_pretokenize(&r->e->pretokenizers, &r->s->pretokenize, t, add_piece, r, reterr);
+    return status == NGT_OK ? flush(r, reterr) : status;
+}
+
+/* U+2581 to ' '; text stays where it is if it has none. */
+static enum ngt_status join_markers(struct tok_hf_text *t, struct tok_buffer *out,
+                                    struct ngt_error *reterr)
+{
+    uint64_t copied = 0, at = 0;
+    const uint8_t *found;
+
+    out->size = 0;
+    while (at < t->n && (found = memchr(t->at + at, 0xE2, t->n - at)) != NULL) {
+        at = (uint64_t)(found - t->at);
+        if (t->n - at < 3 || found[1] != 0x96 || found[2] != 0x81) {
+            at++;
+            continue;
+        }
+        enum ngt_status status = tok_buffer_reserve(out, at - copied + 1, reterr);
+        if (status != NGT_OK)
+            return status;
+        tok_buffer_put(out, t->at + copied, at - copied);
+        tok_buffer_put(out, " ", 1);
+        at += 3;
+        copied = at;
+    }
+    if (copied == 0)
+        return NGT_OK;
+    enum ngt_status status = tok_buffer_reserve(out, t->n - copied, reterr);
+    if (status != NGT_OK)
+        return status;
+    tok_buffer_put(out, t->at + copied, t->n - copied);
+    t->at = out->at;
+    t->n = out->size;
+    return NGT_OK;
+}
+
+static enum ngt_status normalize(const struct hf_engine *e, struct hf_scratch *s,
+                                 struct tok_hf_text *t, struct ngt_error *reterr)
+{
+    enum ngt_status status = tok_hf_normalize(&e->normalizers, &s->normalize, t, reterr);
+
+    if (status == NGT_OK && e->marker && e->pretokenizers.count == 0)
+        status = join_markers(t, &s->section, reterr);
+    return status;
+}
+
+static enum ngt_status put_id(const struct run *r, uint32_t id, struct ngt_error *reterr)
+{
+    enum ngt_status status = tok_ids_reserve(r->ids, 1, reterr);
+
+    if (status == NGT_OK)
+        r->ids->ids[r->ids->count++] = id;
+    return status;
+}
+
+/* A part of t, for which the same holds if it stands at its start. */
+static struct tok_hf_text part_of(struct tok_hf_text t, uint64_t from, uint64_t end)
+{
+    return (struct tok_hf_text){t.at + from, end - from, t.origin && from == 0,
+                                t.first && from == 0};
+}
+
+typedef enum ngt_status (*section_fn)(struct run *r, struct tok_hf_text t,
+                                      struct ngt_error *reterr);
+
+/* Cuts text at one group of added tokens. */
+static enum ngt_status cut_at(struct run *r, const struct tok_added *added, struct tok_hf_text t,
+                              section_fn each, struct ngt_error *reterr)
+{
+    struct tok_added_walk walk = {0};
+    struct tok_added_match m;
+    enum ngt_status status = NGT_OK;
+
+    while (added && status == NGT_OK && tok_added_next(added, t.at, t.n, &walk, &m)) {
+        if (m.section < m.start)
+            status = each(r, part_of(t, m.section, m.start), reterr);
+        if (status == NGT_OK)
+            status = put_id(r, m.id, reterr);
+    }
+    if (status == NGT_OK && walk.done < t.n)
+        status = each(r, part_of(t, walk.done, t.n), reterr);
+    return status;
+}
+
+static enum ngt_status raw_section(struct run *r, struct tok_hf_text t, struct ngt_error *reterr)
+{
+    enum ngt_status status = normalize(r->e, r->s, &t, reterr);
+
+    return status == NGT_OK ? cut_at(r, r->e->normalized, t, section, reterr) : status;
+}
+
+static enum ngt_status hf_encode(const void *engine, void *scratch, const char *text, uint64_t n,
+                                 struct tok_ids *ids, struct ngt_error *reterr)
+{
+    struct run r = {engine, scratch, ids};
+    struct tok_hf_text t = {(const uint8_t *)text, n, true, true};
+
+    r.s->count = 0; /* a document that failed may have left some */
+    r.s->batch.size = 0;
+    return cut_at(&r, r.e->raw, t, raw_section, reterr);
+}
+
+static void hf_scratch_free(void *scratch)
+{
+    struct hf_scratch *s = scratch;
+
+    tok_hf_words_done(&s->words);
+    tok_hf_normalize_scratch_done(&s->normalize);
+    tok_hf_pretokenize_scratch_done(&s->pretokenize);
+    tok_buffer_done(&s->section);
+    tok_buffer_done(&s->batch);
+    free(s);
+}
+
+static enum ngt_status hf_scratch_new(const void *engine, void **ret_scratch,
+                                      struct ngt_error *reterr)
+{
+    const struct hf_engine *e = engine;
+    struct hf_scratch *s = calloc(1, sizeof *s);
+    enum ngt_status status;
+
+    if (!s)
+        return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
+                        "out of memory for the tokenizer");
+    status = tok_hf_normalize_scratch_init(&s->normalize, &e->normalizers, reterr);
+    if (status == NGT_OK)
+        status = tok_hf_pretokenize_scratch_init(&s->pretokenize, &e->pretokenizers, reterr);
+    if (status == NGT_OK && e->encoder)
+        status = tok_hf_words_init(&s->words, e->encoder, reterr);
+    if (status == NGT_OK)
+        *ret_scratch = s;
+    else
+        hf_scratch_free(s);
+    return status;
+}
+
+static void hf_free(void *engine)
+{
+    struct hf_engine *e = engine;
+
+    tok_hf_encoder_free(&e->encoder);
+    tok_added_free(&e->raw);
+    tok_added_free(&e->normalized);
+    tok_hf_normalizers_done(&e->normalizers);
+    tok_hf_pretokenizers_done(&e->pretokenizers);
+    free(e);
+}
+
+static const struct tok_vtable hf_vtable = {
+    .name = "fast",
+    .library = NULL,
+    .scratch_new = hf_scratch_new,
+    .scratch_free = hf_scratch_free,
+    .encode = hf_encode,
+    .free = hf_free,
+};
+
+/* ---- making one ---- */
+
+/* Byte-level, and nothing but one split without gaps, maybe behind a prefix space? */
+static void find_split(struct hf_engine *e, bool bytes)
+{
+    const struct tok_hf_pretokenizers *p = &e->pretokenizers;
+    uint64_t at = p->count && p->steps[0].cut == TOK_HF_CUT_PREFIX;
+
+    if (!bytes || p->count != at + 1 || p->steps[at].cut != TOK_HF_CUT_PATTERN ||
+        !p->steps[at].pattern.regex || !tok_split_covers(p->steps[at].pattern.regex) ||
+        e->ids_per_byte != 1)
+        return;
+    if ((p->steps[at].behavior == TOK_HF_ISOLATED && !p->steps[at].invert) ||
+        (p->steps[at].behavior == TOK_HF_REMOVED && p->steps[at].invert)) {
+        e->split = p->steps[at].pattern.regex;
+        e->split_step = at;
+    }
+}
+
+/* Do all spaces become U+2581 in the last step, so that ' ' can stand for it? */
+static void find_marker(struct hf_engine *e, const struct tok_hf_file *f)
+{
+    struct tok_hf_normalizers *n = &e->normalizers;
+    struct tok_hf_pretokenizers *p = &e->pretokenizers;
+
+    if (f->kind != TOK_HF_BPE || f->bytes)
+        return;
+    if (p->count) {
+        struct tok_hf_pretokenizer *last = &p->steps[p->count - 1];
+        e->marker = last->cut == TOK_HF_CUT_METASPACE && last->character == 0x2581;
+        last->marker = e->marker;
+        return;
+    }
+    const struct tok_hf_normalizer *last = n->count ? &n->steps[n->count - 1] : NULL;
+    if (!last || last->step != TOK_HF_REPLACE || last->pattern.regex || last->pattern.size != 1 ||
+        last->pattern.literal[0] != ' ' || last->content_size != 3 ||
+        memcmp(last->content, "\xE2\x96\x81", 3) != 0)
+        return;
+    /* U+2581 is no white space; stripping would tell it from ' ' */
+    for (uint64_t i = 0; i < f->added_count; i++)
+        if (f->added[i].normalized && (f->added[i].lstrip || f->added[i].rstrip))
+            return;
+    e->marker = true;
+    n->count--;
+    tok_hf_pattern_done(&n->steps[n->count].pattern);
+    free(n->steps[n->count].content);
+    n->steps[n->count] = (struct tok_hf_normalizer){0};
+}
+
+static bool is_listed(const struct tok_config *config, struct tok_slice content)
+{
+    for (uint64_t i = 0; i < config->special_count; i++)
+        if (tok_slice_is(content, config->special_list[i]))
+            return true;
+    return false;
+}
+
+static enum ngt_status check_list(const struct tok_config *config, const struct tok_hf_file *f,
+                                  struct ngt_error *reterr)
+{
+    for (uint64_t i = 0; config->parse_special == TOK_PARSE_LIST && i < config->special_count;
+         i++) {
+        bool found = false;
+        for (uint64_t k = 0; k < f->added_count && !found; k++)
+            found = f->added[k].special && !f->added[k].replaced &&
+                    tok_slice_is(f->added[k].content, config->special_list[i]);
+        if (!found)
+            return ngt_fail(reterr, NGT_E_DATA, config->path, NGT_NO_POS, NGT_NO_POS,
+                            "--parse-special: \"%s\" is not a special token of this tokenizer",
+                            config->special_list[i]);
+    }
+    return NGT_OK;
+}
+
+/* The two groups; contents of the normalized one are normalized as text is. */
+static enum ngt_status add_tokens(struct hf_engine *e, const struct tok_config *config,
+                                  const struct tok_hf_file *f, struct ngt_error *reterr)
+{
+    struct tok_added_token *tokens = malloc((f->added_count + 1) * sizeof *tokens);
+    struct tok_buffer contents = {0};
+    void *memory = NULL;
+    struct hf_scratch *s = NULL;
+    enum ngt_status status;
+
+    if (!tokens)
+        return ngt_fail(reterr, NGT_E_NOMEM, config->path, NGT_NO_POS, NGT_NO_POS,
+                        "out of memory for added tokens");
+    status = hf_scratch_new(e, &memory, reterr);
+    s = memory;
+    for (unsigned normalized = 0; normalized < 2 && status == NGT_OK; normalized++) {
+        uint64_t count = 0;
+        contents.size = 0;
+        for (uint64_t i = 0; i < f->added_count && status == NGT_OK; i++) {
+            const struct tok_hf_added *a = &f->added[i];
+            struct tok_hf_text t = {a->content.at, a->content.size, true, true};
+            if (a->replaced || a->normalized != normalized)
+                continue;
+            if (normalized)
+                status = normalize(e, s, &t, reterr);
+            /* the library would find it between any two bytes, and fail within characters */
+            if (status == NGT_OK && t.n == 0)
+                status = ngt_fail(
+                    reterr, NGT_E_DATA, config->path, NGT_NO_POS, i,
+                    "added_tokens: \"%.*s\" is nothing once it is normalized; set its "
+                    "\"normalized\" to false",
+                    a->content.size < 40 ? (int)a->content.size : 40, (const char *)a->content.at);
+            if (status == NGT_OK)
+                status = tok_buffer_reserve(&contents, t.n, reterr);
+            if (status != NGT_OK)
+                continue;
+            bool parsed =
+                config->parse_special == TOK_PARSE_ALL ||
+                (config->parse_special == TOK_PARSE_LIST && is_listed(config, a->content));
+            /* its place is known once the buffer has stopped moving */
+            tokens[count++] = (struct tok_added_token){
+                NULL, t.n, a->id, a->single_word, a->lstrip, a->rstrip, a->special && !parsed};
+            tok_buffer_put(&contents, t.at, t.n);
+        }
+        const uint8_t *at = contents.at;
+        for (uint64_t i = 0; i < count; at += tokens[i++].size)
+            tokens[i].content = at;
+        if (status == NGT_OK && count)
+            status = tok_added_new(tokens, count, config->path,
+                                   normalized ? &e->normalized : &e->raw, reterr);
+    }
+    if (s)
+        hf_scratch_free(s);
+    tok_buffer_done(&contents);
+    free(tokens);
+    return status;
+}
+
+static enum ngt_status hf_load(const struct tok_config *config, uint8_t *bytes, uint64_t n,
+                               struct tok_model *ret_model, struct tok_engine_instance *ret_engine,
+                               struct ngt_error *reterr)
+{
+    struct tok_hf_file f = {0};
+    struct hf_engine *e = NULL;
+    enum ngt_status status;
+
+    if (config->engine == TOK_REFERENCE)
+        return ngt_fail(reterr, NGT_E_DATA, config->path, NGT_NO_POS, NGT_NO_POS,
+                        "there is no reference engine for a tokenizer.json, whose library is not "
+                        "part of this program; leave out --engine reference");
+    status = tok_hf_file_read(bytes, n, config->path, &f, reterr);
+    if (status == NGT_OK)
+        status = check_list(config, &f, reterr);
+    if (status == NGT_OK) {
+        e = calloc(1, sizeof *e);
+        if (!e)
+            status = ngt_fail(reterr, NGT_E_NOMEM, config->path, NGT_NO_POS, NGT_NO_POS,
+                              "out of memory for the tokenizer");
+    }
+    if (status == NGT_OK) {
+        e->normalizers = f.normalizers;
+        e->pretokenizers = f.pretokenizers;
+        f.normalizers = (struct tok_hf_normalizers){0};
+        f.pretokenizers = (struct tok_hf_pretokenizers){0};
+        find_marker(e, &f);
+        status = add_tokens(e, config, &f, reterr);
+    }
+    if (status == NGT_OK)
+        status = tok_hf_encoder_new(&f, e->marker, config->path, &e->encoder, reterr);
+    if (status == NGT_OK) {
+        e->ids_per_byte = tok_hf_encoder_ids_per_byte(e->encoder);
+        e->cuts = e->marker && e->pretokenizers.count == 0 && tok_hf_encoder_cuts(e->encoder);
+        find_split(e, f.bytes);
+        *ret_model = f.model;
+        f.model = (struct tok_model){0};
+        *ret_engine = (struct tok_engine_instance){&hf_vtable, e};
+        e = NULL;
+    }
+    if (e)
+        hf_free(e);
+    tok_hf_file_done(&f);
+    return status;
+}
+
+const struct tok_family tok_family_huggingface = {
+    .name = "Hugging Face tokenizers (tokenizer.json)",
+    .takes_pattern = false,
+    .probe = tok_hf_json_probe,
+    .load = hf_load,
+};

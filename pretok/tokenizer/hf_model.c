@@ -1,0 +1,266 @@
+/* See hf_model.h. */
+#include "hf_model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/bpe.h"
+#include "model/bpe_hf.h"
+#include "model/unigram_hf.h"
+#include "ngt/layout.h"
+#include "text/utf8_inline.h"
+
+struct tok_hf_encoder {
+    struct tok_bpe *bpe; /* one of the three */
+    struct tok_bpe_hf *odd_bpe;
+    struct tok_unigram_hf *unigram;
+    bool cuts;
+};
+
+static bool takes_part(const struct tok_hf_file *f, uint32_t id)
+{
+    for (uint64_t i = 0; i < f->merge_count; i++)
+        if (f->merges[i].left == id || f->merges[i].right == id)
+            return true;
+    return false;
+}
+
+static unsigned bytes_known(const struct tok_hf_file *f)
+{
+    unsigned known = 0;
+
+    for (unsigned b = 0; b < 256; b++)
+        known += f->byte_ids[b] != NGT_NO_ID;
+    return known;
+}
+
+/* Byte tokens that merges name: what falls back to bytes would be merged again. */
+static bool bytes_merge(const struct tok_hf_file *f)
+{
+    bool *is_byte = calloc(f->model.vocabulary.count, 1);
+    bool found = !is_byte; /* without memory, the model that can do all */
+
+    for (unsigned b = 0; b < 256 && is_byte; b++)
+        is_byte[f->byte_ids[b]] = true;
+    for (uint64_t i = 0; i < f->merge_count && !found; i++)
+        found = is_byte[f->merges[i].left] || is_byte[f->merges[i].right];
+    free(is_byte);
+    return found;
+}
+
+/* Is the file within what bpe.h describes? */
+static bool is_plain(const struct tok_hf_file *f)
+{
+    if (f->prefix.size || f->suffix.size)
+        return false;
+    if (f->byte_fallback)
+        /* in byte-level text a fallback would be to the bytes of ByteLevel's characters */
+        return !f->bytes && bytes_known(f) == 256 && !bytes_merge(f);
+    return f->unknown == NGT_NO_ID || !takes_part(f, f->unknown);
+}
+
+/*
+ * How text spells a token, at out: 0 bytes where no text does. *ret_units: of how many characters (or
+ * bytes) that text starts out as.
+ */
+static uint64_t spell(const struct tok_hf_file *f, bool marker, uint32_t id, uint8_t *out,
+                      uint64_t *ret_units)
+{
+    const struct tok_model *m = &f->model;
+    const uint8_t *name = (const uint8_t *)m->names + m->name_starts[id];
+    uint64_t n = m->name_starts[id + 1] - m->name_starts[id], used = 0;
+    unsigned size;
+
+    *ret_units = 0;
+    if (!f->in_model[id])
+        return 0;
+    for (uint64_t at = 0; at < n; at += size) {
+        uint32_t c = tok_utf8_get(name + at, &size);
+        ++*ret_units;
+        if (f->bytes) {
+            int byte = tok_hf_char_byte(c);
+            if (byte < 0)
+                return 0;
+            out[used++] = (uint8_t)byte;
+        } else if (marker && c == ' ') {
+            return 0;
+        } else if (marker && c == 0x2581) {
+            out[used++] = ' ';
+        } else {
+            memcpy(out + used, name + at, size);
+            used += size;
+        }
+    }
+    return used;
+}
+
+static enum ngt_status no_memory(const char *path, struct ngt_error *reterr)
+{
+    return ngt_fail(reterr, NGT_E_NOMEM, path, NGT_NO_POS, NGT_NO_POS,
+                    "out of memory for the vocabulary");
+}
+
+/* No merge makes a token with a marker behind another character, and the marker itself is known. */
+static bool cuts_before_markers(const struct tok_bpe_config *c)
+{
+    bool known = false;
+
+    for (uint32_t s = 0; s < c->ids; s++)
+        known |= c->initial[s] && c->bytes[c->starts[s]] == ' ';
+    for (uint64_t i = 0; i < c->rule_count && known; i++) {
+        uint32_t s = c->rules[i].result;
+        for (uint64_t at = c->starts[s] + 1; at < c->starts[s + 1] && known; at++)
+            known = c->bytes[at] != ' ' || c->bytes[at - 1] == ' ';
+    }
+    return known;
+}
+
+static enum ngt_status plain_bpe(const struct tok_hf_file *f, bool marker, const char *path,
+                                 struct tok_hf_encoder *e, struct ngt_error *reterr)
+{
+    uint32_t count = f->model.vocabulary.count;
+    uint64_t *starts = malloc((count + 1ull) * sizeof *starts), units, used = 0, kept = 0;
+    uint8_t *bytes = malloc(f->model.name_starts[count] + 1);
+    bool *initial = calloc(count, 1);
+    struct tok_bpe_rule *rules = malloc((f->merge_count + 1) * sizeof *rules);
+    enum ngt_status status;
+
+    if (!starts || !bytes || !initial || !rules) {
+        status = no_memory(path, reterr);
+        goto out;
+    }
+    for (uint32_t id = 0; id < count; id++) {
+        starts[id] = used;
+        used += spell(f, marker, id, bytes + used, &units);
+        initial[id] = units == 1 && used > starts[id];
+    }
+    starts[count] = used;
+    for (uint64_t i = 0; i < f->merge_count; i++) {
+        const struct tok_bpe_rule *r = &f->merges[i];
+        /* rules about symbols that no text becomes */
+        if (starts[r->left] < starts[r->left + 1] && starts[r->right] < starts[r->right + 1])
+            rules[kept++] = *r;
+    }
+    struct tok_bpe_config config = {
+        .ids = count,
+        .symbols = count,
+        .starts = starts,
+        .bytes = bytes,
+        .initial = initial,
+        .rules = rules,
+        .rule_count = kept,
+        .characters = !f->bytes,
+        .marker = marker,
+        .whole_word = f->ignore_merges,
+        .unknown = f->byte_fallback          ? TOK_UNKNOWN_BYTES
+                   : f->unknown == NGT_NO_ID ? TOK_UNKNOWN_DROP
+                   : f->fuse_unknown         ? TOK_UNKNOWN_FUSED
+                                             : TOK_UNKNOWN_ID,
+        .unknown_id = f->unknown,
+        .byte_ids = f->byte_ids,
+    };
+    status = tok_bpe_new(&config, path, &e->bpe, reterr);
+    e->cuts = marker && !f->ignore_merges && cuts_before_markers(&config);
+out:
+    free(starts);
+    free(bytes);
+    free(initial);
+    free(rules);
+    return status;
+}
+
+enum ngt_status tok_hf_encoder_new(struct tok_hf_file *f, bool marker, const char *path,
+                                   struct tok_hf_encoder **ret_encoder, struct ngt_error *reterr)
+{
+    struct tok_hf_encoder *e = calloc(1, sizeof *e);
+    enum ngt_status status;
+
+    if (!e)
+        return no_memory(path, reterr);
+    if (f->kind == TOK_HF_UNIGRAM)
+        status = tok_unigram_hf_new(f, path, &e->unigram, reterr);
+    else if (is_plain(f))
+        status = plain_bpe(f, marker, path, e, reterr);
+    else
+        status = tok_bpe_hf_new(f, marker, path, &e->odd_bpe, reterr);
+    if (status == NGT_OK)
+        *ret_encoder = e;
+    else
+        tok_hf_encoder_free(&e);
+    return status;
+}
+
+void tok_hf_encoder_free(struct tok_hf_encoder **encoder)
+{
+    if (!*encoder)
+        return;
+    tok_bpe_free(&(*encoder)->bpe);
+    tok_bpe_hf_free(&(*encoder)->odd_bpe);
+    tok_unigram_hf_free(&(*encoder)->unigram);
+    free(*encoder);
+    *encoder = NULL;
+}
+
+bool tok_hf_encoder_cuts(const struct tok_hf_encoder *e)
+{
+    return e->cuts;
+}
+
+uint64_t tok_hf_encoder_ids_per_byte(const struct tok_hf_encoder *e)
+{
+    return e->bpe       ? tok_bpe_ids_per_byte(e->bpe)
+           : e->odd_bpe ? tok_bpe_hf_ids_per_byte(e->odd_bpe)
+                        : 1;
+}
+
+static enum ngt_status bpe_word(const void *model, void *scratch, const uint8_t *word, uint64_t n,
+                                uint32_t *ret_ids, uint64_t *ret_count, struct ngt_error *reterr)
+{
+    return tok_bpe_encode(model, scratch, word, n, ret_ids, ret_count, reterr);
+}
+
+enum ngt_status tok_hf_words_init(struct tok_hf_words *w, const struct tok_hf_encoder *e,
+                                  struct ngt_error *reterr)
+{
+    struct tok_bpe_scratch *bpe = NULL;
+    struct tok_bpe_hf_scratch *odd_bpe = NULL;
+    struct tok_unigram_hf_scratch *unigram = NULL;
+    enum ngt_status status;
+
+    *w = (struct tok_hf_words){.encoder = e};
+    if (e->bpe) {
+        status = tok_bpe_scratch_new(e->bpe, &bpe, reterr);
+        w->scratch = bpe;
+    } else if (e->odd_bpe) {
+        status = tok_bpe_hf_scratch_new(&odd_bpe, reterr);
+        w->scratch = odd_bpe;
+    } else {
+        status = tok_unigram_hf_scratch_new(&unigram, reterr);
+        w->scratch = unigram;
+    }
+    const void *model = e->bpe       ? (const void *)e->bpe
+                        : e->odd_bpe ? (const void *)e->odd_bpe
+                                     : (const void *)e->unigram;
+    tok_word_fn word = e->bpe ? bpe_word : e->odd_bpe ? tok_bpe_hf_encode : tok_unigram_hf_encode;
+    if (status == NGT_OK)
+        status = tok_words_new(word, model, w->scratch, true, &w->words, reterr);
+    if (status != NGT_OK)
+        tok_hf_words_done(w);
+    return status;
+}
+
+void tok_hf_words_done(struct tok_hf_words *w)
+{
+    struct tok_bpe_scratch *bpe = w->scratch;
+    struct tok_bpe_hf_scratch *odd_bpe = w->scratch;
+    struct tok_unigram_hf_scratch *unigram = w->scratch;
+
+    tok_words_free(&w->words);
+    if (w->encoder && w->encoder->bpe)
+        tok_bpe_scratch_free(&bpe);
+    else if (w->encoder && w->encoder->odd_bpe)
+        tok_bpe_hf_scratch_free(&odd_bpe);
+    else
+        tok_unigram_hf_scratch_free(&unigram);
+    *w = (struct tok_hf_words){0};
+}

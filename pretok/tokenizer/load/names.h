@@ -1,0 +1,30 @@
+/* From the name of a token to its id: a hash table over names that lie elsewhere. */
+#ifndef TOK_NAMES_H
+#define TOK_NAMES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ngt/error.h"
+
+struct tok_names {
+    const uint8_t *bytes;   /* borrowed */
+    const uint64_t *starts; /* [ids + 1], borrowed */
+    struct tok_name_slot {
+        uint32_t id;  /* plus 1; 0: free */
+        uint32_t tag; /* the other half of the hash, so that few others look at a name */
+    } * slots;
+    uint64_t mask;
+};
+
+/* Room for `count` names. NGT_E_NOMEM. */
+NGT_NODISCARD enum ngt_status tok_names_init(struct tok_names *n, const uint8_t *bytes,
+                                             const uint64_t *starts, uint64_t count,
+                                             const char *path, struct ngt_error *reterr);
+void tok_names_done(struct tok_names *n);
+/* Puts id, of which the bytes are known; the id that had this name before and loses it, or
+ * NGT_NO_ID. */
+uint32_t tok_names_put(struct tok_names *n, uint32_t id);
+/* NGT_NO_ID where there is none. */
+uint32_t tok_names_find(const struct tok_names *n, const void *name, uint64_t size);
+#endif

@@ -1,0 +1,72 @@
+/*
+ * The normalizers of a tokenizer.json: a list of steps, Sequences flattened. A step that changes
+ * nothing copies nothing.
+ */
+#ifndef TOK_NORMALIZE_HF_H
+#define TOK_NORMALIZE_HF_H
+
+#include "text/buffer.h"
+#include "text/hf_charsmap.h"
+#include "text/hf_forms.h"
+#include "text/hf_pattern.h"
+
+enum tok_hf_step {
+    TOK_HF_FORM,
+    TOK_HF_LOWERCASE,
+    TOK_HF_STRIP_ACCENTS,
+    TOK_HF_STRIP,
+    TOK_HF_REPLACE,
+    TOK_HF_PREPEND,
+    TOK_HF_PRECOMPILED,
+    TOK_HF_NMT,
+    TOK_HF_BERT_CLEAN, /* BertNormalizer is up to four steps */
+    TOK_HF_BERT_CHINESE,
+    TOK_HF_BERT_ACCENTS, /* after NFD */
+    TOK_HF_BYTE_CHARS,   /* bytes to the 256 characters of ByteLevel */
+};
+
+struct tok_hf_normalizer {
+    enum tok_hf_step step;
+    unsigned form;                 /* TOK_HF_NFC ... */
+    bool left, right;              /* Strip */
+    struct tok_hf_pattern pattern; /* Replace */
+    uint8_t *content;              /* Replace, Prepend; owned */
+    uint64_t content_size;
+    struct tok_hf_charsmap *map; /* Precompiled; owned */
+};
+
+struct tok_hf_normalizers {
+    struct tok_hf_normalizer *steps;
+    uint64_t count;
+};
+void tok_hf_normalizers_done(struct tok_hf_normalizers *n);
+
+struct tok_hf_normalize_scratch {
+    struct tok_buffer buffers[2];
+    struct tok_hf_marks marks;
+    struct tok_split_scratch **regexes; /* [count], NULL where there is none */
+    uint64_t count;
+};
+NGT_NODISCARD enum ngt_status tok_hf_normalize_scratch_init(struct tok_hf_normalize_scratch *s,
+                                                            const struct tok_hf_normalizers *n,
+                                                            struct ngt_error *reterr);
+void tok_hf_normalize_scratch_done(struct tok_hf_normalize_scratch *s);
+
+struct tok_hf_text {
+    const uint8_t *at;
+    uint64_t n;
+    /* Does it begin where the document begins (origin), and does its first character come from the
+     * document's first one? Metaspace's "first" asks for the latter; a step may lose it. */
+    bool origin, first;
+};
+
+/* text becomes its normalized form, in place where nothing changes, else in the scratch's memory
+ * until its next use. NGT_E_NOMEM only. */
+NGT_NODISCARD enum ngt_status tok_hf_normalize(const struct tok_hf_normalizers *n,
+                                               struct tok_hf_normalize_scratch *s,
+                                               struct tok_hf_text *text, struct ngt_error *reterr);
+
+/* The character by which ByteLevel writes a byte, and back (-1: none). */
+uint32_t tok_hf_byte_char(uint8_t byte);
+int tok_hf_char_byte(uint32_t c);
+#endif

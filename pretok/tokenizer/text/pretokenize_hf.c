@@ -1,0 +1,309 @@
+/* See pretokenize_hf.h. The steps call each other, one level a step; loaders bound their number. */
+#include "text/pretokenize_hf.h"
+
+#include "text/hf_map.h"
+#include "text/utf8_inline.h"
+
+struct run {
+    const struct tok_hf_pretokenizers *steps;
+    struct tok_hf_pretokenize_scratch *scratch;
+    tok_hf_piece_fn piece;
+    void *context;
+    struct ngt_error *reterr;
+};
+
+/*
+ * The fold of a behaviour over matches and what lies between them, with one piece held back. Empty
+ * matches are folded like others; empty pieces are dropped at the end.
+ */
+struct fold {
+    const struct run *run;
+    uint64_t level; /* of the step that gets the pieces */
+    enum tok_hf_behavior behavior;
+    const uint8_t *text;
+    bool first; /* text begins where the document begins */
+    bool held, was_match;
+    uint64_t start, end;
+};
+
+static enum ngt_status one_level(const struct run *r, uint64_t level, const uint8_t *text,
+                                 uint64_t n, bool first);
+
+static enum ngt_status give(const struct fold *f, uint64_t start, uint64_t end)
+{
+    if (start == end)
+        return NGT_OK;
+    return one_level(f->run, f->level, f->text + start, end - start, f->first && start == 0);
+}
+
+static enum ngt_status fold_end(struct fold *f)
+{
+    if (!f->held)
+        return NGT_OK;
+    f->held = false;
+    return give(f, f->start, f->end);
+}
+
+static enum ngt_status fold(struct fold *f, uint64_t start, uint64_t end, bool match)
+{
+    bool join = false;
+
+    switch (f->behavior) {
+    case TOK_HF_REMOVED:
+        return match ? NGT_OK : give(f, start, end);
+    case TOK_HF_ISOLATED:
+        return give(f, start, end);
+    case TOK_HF_CONTIGUOUS:
+        join = match == f->was_match;
+        break;
+    case TOK_HF_WITH_PREVIOUS:
+        join = match && !f->was_match;
+        break;
+    case TOK_HF_WITH_NEXT:
+        join = !match && f->was_match;
+        break;
+    }
+    f->was_match = match;
+    if (f->held && join) {
+        f->end = end;
+        return NGT_OK;
+    }
+    enum ngt_status status = fold_end(f);
+    f->held = true;
+    f->start = start;
+    f->end = end;
+    return status;
+}
+
+static enum ngt_status by_pattern(const struct run *r, uint64_t level, const uint8_t *text,
+                                  uint64_t n, bool first)
+{
+    const struct tok_hf_pretokenizer *p = &r->steps->steps[level];
+    struct fold f = {
+        .run = r, .level = level + 1, .behavior = p->behavior, .text = text, .first = first};
+    struct tok_hf_matches m = {
+        .pattern = &p->pattern, .scratch = r->scratch->regexes[level], .text = text, .n = n};
+    uint64_t done = 0, start = 0, end = 0;
+    bool found = true;
+    enum ngt_status status = NGT_OK;
+
+    while (status == NGT_OK) {
+        status = tok_hf_next_match(&m, &found, &start, &end, r->reterr);
+        if (status != NGT_OK || !found)
+            break;
+        if (done != start)
+            status = fold(&f, done, start, p->invert);
+        if (status == NGT_OK)
+            status = fold(&f, start, end, !p->invert);
+        done = end;
+    }
+    if (status == NGT_OK && done != n)
+        status = fold(&f, done, n, p->invert);
+    return status == NGT_OK ? fold_end(&f) : status;
+}
+
+/* Every character of a class, or one character, is a match. */
+static enum ngt_status by_character(const struct run *r, uint64_t level, const uint8_t *text,
+                                    uint64_t n, bool first)
+{
+    const struct tok_hf_pretokenizer *p = &r->steps->steps[level];
+    struct fold f = {
+        .run = r, .level = level + 1, .behavior = p->behavior, .text = text, .first = first};
+    bool by_class = p->cut == TOK_HF_CUT_CLASS;
+    uint64_t done = 0;
+    unsigned size;
+    enum ngt_status status = NGT_OK;
+
+    for (uint64_t at = 0; at < n && status == NGT_OK; at += size) {
+        uint32_t c = tok_utf8_get(text + at, &size);
+        if (by_class ? !(tok_hf_class(c) & p->class) : c != p->character)
+            continue;
+        if (done != at)
+            status = fold(&f, done, at, false);
+        if (status == NGT_OK)
+            status = fold(&f, at, at + size, true);
+        done = at + size;
+    }
+    if (status == NGT_OK && done != n)
+        status = fold(&f, done, n, false);
+    return status == NGT_OK ? fold_end(&f) : status;
+}
+
+/* Runs of word characters, and runs of what is neither word character nor space. */
+static enum ngt_status by_words(const struct run *r, uint64_t level, const uint8_t *text,
+                                uint64_t n, bool first)
+{
+    enum ngt_status status = NGT_OK;
+    uint64_t start = 0;
+    unsigned size, was = 0;
+
+    for (uint64_t at = 0; at <= n && status == NGT_OK; at += size) {
+        unsigned is = 0;
+        size = 1;
+        if (at < n)
+            is = 1 + (tok_hf_class(tok_utf8_get(text + at, &size)) & (TOK_HF_WORD | TOK_HF_SPACE));
+        if (is == was)
+            continue;
+        if (at != start && was != 1 + TOK_HF_SPACE)
+            status = one_level(r, level + 1, text + start, at - start, first && start == 0);
+        start = at;
+        was = is;
+    }
+    return status;
+}
+
+static enum ngt_status by_length(const struct run *r, uint64_t level, const uint8_t *text,
+                                 uint64_t n, bool first)
+{
+    enum ngt_status status = NGT_OK;
+
+    for (uint64_t start = 0, at = 0; start < n && status == NGT_OK; start = at) {
+        for (uint64_t i = 0; i < r->steps->steps[level].length && at < n; i++)
+            at += tok_utf8_lead_size(text[at]);
+        status = one_level(r, level + 1, text + start, at - start, first && start == 0);
+    }
+    return status;
+}
+
+static enum ngt_status metaspace(const struct run *r, uint64_t level, const uint8_t *text,
+                                 uint64_t n, bool first)
+{
+    const struct tok_hf_pretokenizer *p = &r->steps->steps[level];
+    struct tok_buffer *out = &r->scratch->buffers[level];
+    uint8_t mark[4] = " ";
+    unsigned size = p->marker ? 1 : tok_utf8_put(p->character, mark), own;
+    enum ngt_status status = tok_buffer_reserve(out, n * size + size, r->reterr);
+
+    if (status != NGT_OK)
+        return status;
+    out->size = 0;
+    bool begins = text[0] == ' ' || tok_utf8_get(text, &own) == p->character;
+    if (!begins && (p->prepend == TOK_HF_ALWAYS || (p->prepend == TOK_HF_FIRST && first)))
+        tok_buffer_put(out, mark, size);
+    for (uint64_t at = 0; at < n; at += own) {
+        own = 1;
+        if (text[at] == ' ' ||
+            (p->marker && text[at] == 0xE2 && tok_utf8_get(text + at, &own) == p->character)) {
+            tok_buffer_put(out, mark, size);
+        } else {
+            own = 1;
+            out->at[out->size++] = text[at];
+        }
+    }
+    if (!p->split)
+        return one_level(r, level + 1, out->at, out->size, first);
+    uint64_t start = 0;
+    for (uint64_t at = 1; at <= out->size && status == NGT_OK; at++) {
+        if (at < out->size && (out->size - at < size || memcmp(out->at + at, mark, size) != 0))
+            continue;
+        status = one_level(r, level + 1, out->at + start, at - start, first && start == 0);
+        start = at;
+    }
+    return status;
+}
+
+static enum ngt_status prefix(const struct run *r, uint64_t level, const uint8_t *text, uint64_t n,
+                              bool first)
+{
+    struct tok_buffer *out = &r->scratch->buffers[level];
+
+    if (text[0] == ' ')
+        return one_level(r, level + 1, text, n, first);
+    enum ngt_status status = tok_buffer_reserve(out, n + 1, r->reterr);
+    if (status != NGT_OK)
+        return status;
+    out->size = 0;
+    tok_buffer_put(out, " ", 1);
+    tok_buffer_put(out, text, n);
+    return one_level(r, level + 1, out->at, out->size, first);
+}
+
+static enum ngt_status byte_chars(const struct run *r, uint64_t level, const uint8_t *text,
+                                  uint64_t n, bool first)
+{
+    struct tok_buffer *out = &r->scratch->buffers[level];
+    bool changed, kept;
+
+    out->size = 0;
+    enum ngt_status status =
+        tok_hf_map(TOK_HF_BYTE_CHARS, text, n, out, &changed, &kept, r->reterr);
+    return status == NGT_OK ? one_level(r, level + 1, out->at, out->size, first) : status;
+}
+
+static enum ngt_status one_level(const struct run *r, uint64_t level, const uint8_t *text,
+                                 uint64_t n, bool first)
+{
+    if (level == r->steps->count)
+        return r->piece(r->context, text, n, r->reterr);
+    switch (r->steps->steps[level].cut) {
+    case TOK_HF_CUT_PATTERN:
+        return by_pattern(r, level, text, n, first);
+    case TOK_HF_CUT_CLASS:
+    case TOK_HF_CUT_CHARACTER:
+        return by_character(r, level, text, n, first);
+    case TOK_HF_CUT_WORDS:
+        return by_words(r, level, text, n, first);
+    case TOK_HF_CUT_LENGTH:
+        return by_length(r, level, text, n, first);
+    case TOK_HF_CUT_METASPACE:
+        return metaspace(r, level, text, n, first);
+    case TOK_HF_CUT_PREFIX:
+        return prefix(r, level, text, n, first);
+    case TOK_HF_CUT_BYTE_CHARS:
+        return byte_chars(r, level, text, n, first);
+    }
+    return NGT_OK;
+}
+
+enum ngt_status tok_hf_pretokenize(const struct tok_hf_pretokenizers *p,
+                                   struct tok_hf_pretokenize_scratch *s, struct tok_hf_text text,
+                                   tok_hf_piece_fn piece, void *context, struct ngt_error *reterr)
+{
+    const struct run r = {p, s, piece, context, reterr};
+
+    return text.n ? one_level(&r, 0, text.at, text.n, text.first) : NGT_OK;
+}
+
+void tok_hf_pretokenizers_done(struct tok_hf_pretokenizers *p)
+{
+    for (uint64_t i = 0; i < p->count; i++)
+        tok_hf_pattern_done(&p->steps[i].pattern);
+    free(p->steps);
+    *p = (struct tok_hf_pretokenizers){0};
+}
+
+enum ngt_status tok_hf_pretokenize_scratch_init(struct tok_hf_pretokenize_scratch *s,
+                                                const struct tok_hf_pretokenizers *p,
+                                                struct ngt_error *reterr)
+{
+    enum ngt_status status = NGT_OK;
+
+    *s = (struct tok_hf_pretokenize_scratch){0};
+    s->regexes = calloc(p->count + 1, sizeof(struct tok_split_scratch *));
+    s->buffers = calloc(p->count + 1, sizeof *s->buffers);
+    if (!s->regexes || !s->buffers) {
+        free(s->regexes);
+        free(s->buffers);
+        *s = (struct tok_hf_pretokenize_scratch){0};
+        return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
+                        "out of memory for the tokenizer");
+    }
+    s->count = p->count;
+    for (uint64_t i = 0; i < p->count && status == NGT_OK; i++)
+        if (p->steps[i].pattern.regex)
+            status = tok_split_scratch_new(p->steps[i].pattern.regex, &s->regexes[i], reterr);
+    if (status != NGT_OK)
+        tok_hf_pretokenize_scratch_done(s);
+    return status;
+}
+
+void tok_hf_pretokenize_scratch_done(struct tok_hf_pretokenize_scratch *s)
+{
+    for (uint64_t i = 0; i < s->count; i++) {
+        tok_split_scratch_free(&s->regexes[i]);
+        tok_buffer_done(&s->buffers[i]);
+    }
+    free(s->regexes);
+    free(s->buffers);
+    *s = (struct tok_hf_pretokenize_scratch){0};
+}

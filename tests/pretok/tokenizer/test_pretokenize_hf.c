@@ -1,0 +1,142 @@
+/*
+ * Pre-tokenizers of a tokenizer.json, one by one and in sequence. The expected pieces, here with |
+ * between them, are what tokenizers 0.23.3 makes of the inputs.
+ */
+#include "load/hf_components.h"
+#include "t.h"
+#include "text/utf8_inline.h"
+
+#define TEXT(s)                                                                                    \
+    {                                                                                              \
+        s, sizeof s - 1                                                                            \
+    }
+
+/* clang-format off */
+static const struct {
+    const char *json;
+    struct {
+        const char *at;
+        uint64_t n;
+    } input, expected;
+} cases[] = {
+    {"{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true, \"use_regex\": true}", TEXT("Hello world's  end"), TEXT("Hello|\xC4\xA0world|'s|\xC4\xA0|\xC4\xA0" "end")},
+    {"{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true, \"use_regex\": true}", TEXT("\xC3\xA9 12"), TEXT("\xC3\x83\xC2\xA9|\xC4\xA0" "12")},
+    {"{\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"ByteLevel\", \"add_prefix_space\": true, \"trim_offsets\": true, \"use_regex\": true}, {\"type\": \"Digits\", \"individual_digits\": true}]}", TEXT("a12"), TEXT("\xC4\xA0" "a|1|2")},
+    {"{\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"ByteLevel\", \"add_prefix_space\": true, \"trim_offsets\": true, \"use_regex\": true}, {\"type\": \"Digits\", \"individual_digits\": true}]}", TEXT("\n x"), TEXT("\xC4\xA0\xC4\x8A|\xC4\xA0x")},
+    {"{\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Digits\", \"individual_digits\": true}, {\"type\": \"Metaspace\", \"replacement\": \"\xE2\x96\x81\", \"prepend_scheme\": \"first\", \"split\": true}]}", TEXT("1a 2"), TEXT("\xE2\x96\x81" "1|a|\xE2\x96\x81|2")},
+    {"{\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Digits\", \"individual_digits\": true}, {\"type\": \"Metaspace\", \"replacement\": \"\xE2\x96\x81\", \"prepend_scheme\": \"first\", \"split\": true}]}", TEXT("a1 2"), TEXT("\xE2\x96\x81" "a|1|\xE2\x96\x81|2")},
+    {"{\"type\": \"Split\", \"pattern\": {\"String\": \"-\"}, \"behavior\": \"Removed\", \"invert\": false}", TEXT("the-final--countdown"), TEXT("the|final|countdown")},
+    {"{\"type\": \"Split\", \"pattern\": {\"String\": \"-\"}, \"behavior\": \"Removed\", \"invert\": false}", TEXT("--a-"), TEXT("a")},
+    {"{\"type\": \"Split\", \"pattern\": {\"String\": \"-\"}, \"behavior\": \"Removed\", \"invert\": true}", TEXT("the-final--countdown"), TEXT("-|-|-")},
+    {"{\"type\": \"Split\", \"pattern\": {\"String\": \"-\"}, \"behavior\": \"Removed\", \"invert\": true}", TEXT("--a-"), TEXT("-|-|-")},
+    {"{\"type\": \"Split\", \"pattern\": {\"String\": \"-\"}, \"behavior\": \"Isolated\", \"invert\": false}", TEXT("the-final--countdown"), TEXT("the|-|final|-|-|countdown")},
+    {"{\"type\": \"Split\", \"pattern\": {\"String\": \"-\"}, \"behavior\": \"Isolated\", \"invert\": false}", TEXT("--a-"), TEXT("-|-|a|-")},
+    {"{\"type\": \"Split\", \"pattern\": {\"String\": \"-\"}, \"behavior\": \"Isolated\", \"invert\": true}", TEXT("the-final--countdown"), TEXT("the|-|final|-|-|countdown")},
+    {"{\"type\": \"Split\", \"pattern\": {\"String\": \"-\"}, \"behavior\": \"Isolated\", \"invert\": true}", TEXT("--a-"), TEXT("-|-|a|-")},
+    {"{\"type\": \"Split\", \"pattern\": {\"String\": \"-\"}, \"behavior\": \"MergedWithPrevious\", \"invert\": false}", TEXT("the-final--countdown"), TEXT("the-|final-|-|countdown")},
+    {"{\"type\": \"Split\", \"pattern\": {\"String\": \"-\"}, \"behavior\": \"MergedWithPrevious\", \"invert\": false}", TEXT("--a-"), TEXT("-|-|a-")},
+    {"{\"type\": \"Split\", \"pattern\": {\"String\": \"-\"}, \"behavior\": \"MergedWithPrevious\", \"invert\": true}", TEXT("the-final--countdown"), TEXT("the|-final|-|-countdown")},
+    {"{\"type\": \"Split\", \"pattern\": {\"String\": \"-\"}, \"behavior\": \"MergedWithPrevious\", \"invert\": true}", TEXT("--a-"), TEXT("-|-a|-")},
+    {"{\"type\": \"Split\", \"pattern\": {\"String\": \"-\"}, \"behavior\": \"MergedWithNext\", \"invert\": false}", TEXT("the-final--countdown"), TEXT("the|-final|-|-countdown")},
+    {"{\"type\": \"Split\", \"pattern\": {\"String\": \"-\"}, \"behavior\": \"MergedWithNext\", \"invert\": false}", TEXT("--a-"), TEXT("-|-a|-")},
+    {"{\"type\": \"Split\", \"pattern\": {\"String\": \"-\"}, \"behavior\": \"MergedWithNext\", \"invert\": true}", TEXT("the-final--countdown"), TEXT("the-|final-|-|countdown")},
+    {"{\"type\": \"Split\", \"pattern\": {\"String\": \"-\"}, \"behavior\": \"MergedWithNext\", \"invert\": true}", TEXT("--a-"), TEXT("-|-|a-")},
+    {"{\"type\": \"Split\", \"pattern\": {\"String\": \"-\"}, \"behavior\": \"Contiguous\", \"invert\": false}", TEXT("the-final--countdown"), TEXT("the|-|final|--|countdown")},
+    {"{\"type\": \"Split\", \"pattern\": {\"String\": \"-\"}, \"behavior\": \"Contiguous\", \"invert\": false}", TEXT("--a-"), TEXT("--|a|-")},
+    {"{\"type\": \"Split\", \"pattern\": {\"String\": \"-\"}, \"behavior\": \"Contiguous\", \"invert\": true}", TEXT("the-final--countdown"), TEXT("the|-|final|--|countdown")},
+    {"{\"type\": \"Split\", \"pattern\": {\"String\": \"-\"}, \"behavior\": \"Contiguous\", \"invert\": true}", TEXT("--a-"), TEXT("--|a|-")},
+    {"{\"type\": \"Split\", \"pattern\": {\"Regex\": \"[0-9]\"}, \"behavior\": \"Removed\", \"invert\": false}", TEXT("a12b3"), TEXT("a|b")},
+    {"{\"type\": \"Split\", \"pattern\": {\"Regex\": \"[0-9]\"}, \"behavior\": \"Removed\", \"invert\": false}", TEXT("1"), TEXT("")},
+    {"{\"type\": \"Split\", \"pattern\": {\"Regex\": \"[0-9]\"}, \"behavior\": \"Removed\", \"invert\": true}", TEXT("a12b3"), TEXT("1|2|3")},
+    {"{\"type\": \"Split\", \"pattern\": {\"Regex\": \"[0-9]\"}, \"behavior\": \"Removed\", \"invert\": true}", TEXT("1"), TEXT("1")},
+    {"{\"type\": \"Split\", \"pattern\": {\"Regex\": \"[0-9]\"}, \"behavior\": \"MergedWithPrevious\", \"invert\": false}", TEXT("a12b3"), TEXT("a1|2|b3")},
+    {"{\"type\": \"Split\", \"pattern\": {\"Regex\": \"[0-9]\"}, \"behavior\": \"MergedWithPrevious\", \"invert\": false}", TEXT("1"), TEXT("1")},
+    {"{\"type\": \"Split\", \"pattern\": {\"Regex\": \"[0-9]\"}, \"behavior\": \"MergedWithPrevious\", \"invert\": true}", TEXT("a12b3"), TEXT("a|1|2b|3")},
+    {"{\"type\": \"Split\", \"pattern\": {\"Regex\": \"[0-9]\"}, \"behavior\": \"MergedWithPrevious\", \"invert\": true}", TEXT("1"), TEXT("1")},
+    {"{\"type\": \"Split\", \"pattern\": {\"Regex\": \"[0-9]\"}, \"behavior\": \"MergedWithNext\", \"invert\": false}", TEXT("a12b3"), TEXT("a|1|2b|3")},
+    {"{\"type\": \"Split\", \"pattern\": {\"Regex\": \"[0-9]\"}, \"behavior\": \"MergedWithNext\", \"invert\": false}", TEXT("1"), TEXT("1")},
+    {"{\"type\": \"Split\", \"pattern\": {\"Regex\": \"[0-9]\"}, \"behavior\": \"MergedWithNext\", \"invert\": true}", TEXT("a12b3"), TEXT("a1|2|b3")},
+    {"{\"type\": \"Split\", \"pattern\": {\"Regex\": \"[0-9]\"}, \"behavior\": \"MergedWithNext\", \"invert\": true}", TEXT("1"), TEXT("1")},
+    {"{\"type\": \"Split\", \"pattern\": {\"Regex\": \"[0-9]\"}, \"behavior\": \"Contiguous\", \"invert\": false}", TEXT("a12b3"), TEXT("a|12|b|3")},
+    {"{\"type\": \"Split\", \"pattern\": {\"Regex\": \"[0-9]\"}, \"behavior\": \"Contiguous\", \"invert\": false}", TEXT("1"), TEXT("1")},
+    {"{\"type\": \"Split\", \"pattern\": {\"Regex\": \"[0-9]\"}, \"behavior\": \"Contiguous\", \"invert\": true}", TEXT("a12b3"), TEXT("a|12|b|3")},
+    {"{\"type\": \"Split\", \"pattern\": {\"Regex\": \"[0-9]\"}, \"behavior\": \"Contiguous\", \"invert\": true}", TEXT("1"), TEXT("1")},
+    {"{\"type\": \"Split\", \"pattern\": {\"Regex\": \"x*\"}, \"behavior\": \"Isolated\", \"invert\": false}", TEXT("axxb"), TEXT("a|xx|b")},
+    {"{\"type\": \"Split\", \"pattern\": {\"String\": \"\"}, \"behavior\": \"MergedWithNext\", \"invert\": false}", TEXT("ab\xC3\xA9"), TEXT("a|b|\xC3\xA9")},
+    {"{\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Split\", \"pattern\": {\"Regex\": \"\\\\p{N}{1,3}\"}, \"behavior\": \"Isolated\", \"invert\": false}, {\"type\": \"Split\", \"pattern\": {\"Regex\": \"\\\\s+(\?!\\\\S)|\\\\s+\"}, \"behavior\": \"Isolated\", \"invert\": false}]}", TEXT("a  1234  b"), TEXT("a|  |123|4| | |b")},
+    {"{\"type\": \"Metaspace\", \"replacement\": \"\xE2\x96\x81\", \"prepend_scheme\": \"always\", \"split\": true}", TEXT("a b"), TEXT("\xE2\x96\x81" "a|\xE2\x96\x81" "b")},
+    {"{\"type\": \"Metaspace\", \"replacement\": \"\xE2\x96\x81\", \"prepend_scheme\": \"always\", \"split\": true}", TEXT(" a"), TEXT("\xE2\x96\x81" "a")},
+    {"{\"type\": \"Metaspace\", \"replacement\": \"\xE2\x96\x81\", \"prepend_scheme\": \"always\", \"split\": true}", TEXT("\xE2\x96\x81" "a"), TEXT("\xE2\x96\x81" "a")},
+    {"{\"type\": \"Metaspace\", \"replacement\": \"\xE2\x96\x81\", \"prepend_scheme\": \"always\", \"split\": true}", TEXT("  a  "), TEXT("\xE2\x96\x81|\xE2\x96\x81" "a|\xE2\x96\x81|\xE2\x96\x81")},
+    {"{\"type\": \"Metaspace\", \"replacement\": \"\xE2\x96\x81\", \"prepend_scheme\": \"never\", \"split\": true}", TEXT("a b\xE2\x96\x81" "c"), TEXT("a|\xE2\x96\x81" "b|\xE2\x96\x81" "c")},
+    {"{\"type\": \"Metaspace\", \"replacement\": \"_\", \"prepend_scheme\": \"always\", \"split\": false}", TEXT("a b"), TEXT("_a_b")},
+    {"{\"type\": \"Metaspace\", \"replacement\": \"\xE2\x96\x81\", \"str_rep\": \"\xE2\x96\x81\", \"add_prefix_space\": true}", TEXT("a b"), TEXT("\xE2\x96\x81" "a|\xE2\x96\x81" "b")},
+    {"{\"type\": \"Metaspace\", \"replacement\": \"\xE2\x96\x81\", \"add_prefix_space\": false, \"prepend_scheme\": \"never\"}", TEXT("a b"), TEXT("a|\xE2\x96\x81" "b")},
+    {"{\"type\": \"Digits\", \"individual_digits\": true}", TEXT("a12\xC2\xB2\xD9\xA3\xE2\x85\xA7" "b"), TEXT("a|1|2|\xC2\xB2|\xD9\xA3|\xE2\x85\xA7|b")},
+    {"{\"type\": \"Digits\", \"individual_digits\": false}", TEXT("a12\xC2\xB2 3b"), TEXT("a|12\xC2\xB2| |3|b")},
+    {"{\"type\": \"Punctuation\"}", TEXT("a,b..c\xE2\x80\x99" "d$\xE3\x80\x82"), TEXT("a|,|b|.|.|c|\xE2\x80\x99|d|$|\xE3\x80\x82")},
+    {"{\"type\": \"Punctuation\", \"behavior\": \"MergedWithNext\"}", TEXT("a,b..c"), TEXT("a|,b|.|.c")},
+    {"{\"type\": \"WhitespaceSplit\"}", TEXT(" a\xC2\x85" "b\xE3\x80\x80 c\xE2\x80\x8B" "d"), TEXT("a|b|c\xE2\x80\x8B" "d")},
+    {"{\"type\": \"Whitespace\"}", TEXT("Hey man! \xC3\xA9\xCC\x81_1 ..x\xE2\x80\x8D"), TEXT("Hey|man|!|\xC3\xA9\xCC\x81_1|..|x\xE2\x80\x8D")},
+    {"{\"type\": \"BertPreTokenizer\"}", TEXT("Hey, man!  ok"), TEXT("Hey|,|man|!|ok")},
+    {"{\"type\": \"CharDelimiterSplit\", \"delimiter\": \"-\"}", TEXT("a--b-"), TEXT("a|b")},
+    {"{\"type\": \"FixedLength\", \"length\": 2}", TEXT("abc\xC3\xA9\xE4\xB8\xAD"), TEXT("ab|c\xC3\xA9|\xE4\xB8\xAD")},
+    {"{\"type\": \"FixedLength\"}", TEXT("abcdefg"), TEXT("abcde|fg")},
+};
+/* clang-format on */
+
+struct pieces {
+    struct tok_buffer text;
+    bool bytes; /* to be shown as ByteLevel's characters */
+};
+
+static enum ngt_status add(void *context, const uint8_t *piece, uint64_t n,
+                           struct ngt_error *reterr)
+{
+    struct pieces *p = context;
+
+    T_TRUE(n > 0);
+    T_REQUIRE(tok_buffer_reserve(&p->text, 2 * n + 1, reterr) == NGT_OK);
+    if (p->text.size)
+        tok_buffer_put(&p->text, "|", 1);
+    for (uint64_t i = 0; i < n; i++) {
+        if (p->bytes)
+            p->text.size += tok_utf8_put(tok_hf_byte_char(piece[i]), p->text.at + p->text.size);
+        else
+            tok_buffer_put(&p->text, piece + i, 1);
+    }
+    return NGT_OK;
+}
+
+T_CASE(table)
+{
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct tok_hf_pretokenizers p = {0};
+        struct tok_hf_pretokenize_scratch s;
+        struct pieces got = {0};
+        struct ngt_json *root = NULL;
+        struct ngt_error e;
+        struct tok_hf_text t = {(const uint8_t *)cases[i].input.at, cases[i].input.n, true, true};
+        T_REQUIRE(ngt_json_parse(cases[i].json, strlen(cases[i].json), "test", &root, &e) ==
+                  NGT_OK);
+        if (tok_hf_read_pretokenizers(root, "test", true, &p, &got.bytes, &e) != NGT_OK) {
+            T_FAIL("%s: %s", cases[i].json, e.message);
+            exit(99);
+        }
+        T_REQUIRE(tok_hf_pretokenize_scratch_init(&s, &p, NULL) == NGT_OK);
+        T_REQUIRE(tok_hf_pretokenize(&p, &s, t, add, &got, NULL) == NGT_OK);
+        if (got.text.size != cases[i].expected.n ||
+            (got.text.size && memcmp(got.text.at, cases[i].expected.at, got.text.size) != 0))
+            T_FAIL("%s of \"%s\": \"%.*s\", expected \"%s\"", cases[i].json, cases[i].input.at,
+                   (int)got.text.size, (const char *)got.text.at, cases[i].expected.at);
+        tok_hf_pretokenize_scratch_done(&s);
+        tok_hf_pretokenizers_done(&p);
+        tok_buffer_done(&got.text);
+        ngt_json_free(&root);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    return t_main(argc, argv);
+}

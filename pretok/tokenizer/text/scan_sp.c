@@ -75,8 +75,9 @@ void tok_sp_scan_init(struct tok_sp_scan *scan, bool vector)
 {
     *scan = (struct tok_sp_scan){tok_sp_clean_c, tok_sp_copy_c, tok_sp_cut_c};
 #ifdef TOK_HAVE_AVX2
+    /* what has AVX2 and BMI2 has LZCNT and POPCNT too, and clang has no name for the former */
     if (vector && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-        __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("lzcnt"))
+        __builtin_cpu_supports("bmi2"))
         tok_sp_scan_avx2(scan);
 #else
     (void)vector;

@@ -27,8 +27,8 @@ static const char *const texts[] = {
     "\342\226\201a",
     "babbab ababababab",
     "abababababababababababababababababababababababababababababab",
-    "a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b "
-    "aabaabaabaabaabaabaab",
+    ("a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b "
+     "aabaabaabaabaabaabaab"),
 };
 /* ids, then the end */
 static const uint32_t expected[][sizeof texts / sizeof *texts][69] = {

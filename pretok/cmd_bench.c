@@ -270,7 +270,7 @@ static enum ngt_status time_encoding(struct bench *b, struct ngt_error *reterr)
             status = encode_range(b, scratch, &ids, 0, b->count, &seconds, &b->tokens, reterr);
             least(&b->warm, seconds);
         }
-    } while (status == NGT_OK && now() - first < SECONDS);
+    } while (status == NGT_OK && now() - first < SECONDS && !b->options->quick);
     if (status == NGT_OK)
         status = time_stages(b, scratch, TOK_STAGE_NORMALIZE, &b->normalize, reterr);
     if (status == NGT_OK)
@@ -377,8 +377,8 @@ static enum ngt_status measure(struct bench *b, struct ngt_error *reterr)
     enum ngt_status status = read_all(b, true, reterr);
     double first = now();
 
-    b->decompress = b->scan = 1e300;
-    while (status == NGT_OK && now() - first < SECONDS) {
+    b->decompress = b->scan = b->options->quick ? 0 : 1e300;
+    while (status == NGT_OK && now() - first < SECONDS && !b->options->quick) {
         double start = cpu();
         status = drain_all(b, reterr);
         double middle = cpu();
@@ -391,10 +391,12 @@ static enum ngt_status measure(struct bench *b, struct ngt_error *reterr)
         b->half++;
     while (b->eight < b->count && b->documents[b->eight].start < 8000000)
         b->eight++;
-    if (status == NGT_OK && b->options->engine == TOK_FAST)
+    if (status == NGT_OK && b->options->engine == TOK_FAST && !b->options->quick)
         status = compare(b, reterr);
     if (status == NGT_OK)
         status = time_encoding(b, reterr);
+    if (b->options->quick)
+        return status;
     if (status == NGT_OK)
         status = time_writing(b, reterr);
     if (status == NGT_OK)
@@ -424,9 +426,7 @@ static void print_json(const struct bench *b)
     ngt_json_member_u64(&out, "documents", b->count);
     ngt_json_member_u64(&out, "text_bytes", b->text.size);
     ngt_json_member_u64(&out, "stored_bytes", b->stored);
-    ngt_json_member_u64(&out, "decompressed_bytes", b->decompressed);
     ngt_json_member_u64(&out, "tokens", b->tokens);
-    ngt_json_member_u64(&out, "threads", b->threads);
     ngt_json_member_bool(&out, "compared", b->compared);
     ngt_json_member_double(&out, "open_seconds", b->open);
     ngt_json_member_double(&out, "cold_mb_s", rate(bytes_of(b, 0, b->eight), b->cold));
@@ -434,14 +434,18 @@ static void print_json(const struct bench *b)
                            rate(bytes_of(b, b->half, b->count), b->half_warm));
     ngt_json_member_double(&out, "warm_mb_s", rate(b->text.size, b->warm));
     ngt_json_member_double(&out, "half_warm_hits", hits(b));
-    ngt_json_member_double(&out, "decompress_seconds", b->decompress);
-    ngt_json_member_double(&out, "scan_seconds", b->scan - b->decompress);
     ngt_json_member_double(&out, "normalize_seconds", b->normalize);
     ngt_json_member_double(&out, "split_seconds", b->split - b->normalize);
     ngt_json_member_double(&out, "encode_seconds", b->warm - b->split);
-    ngt_json_member_double(&out, "write_seconds", b->write);
-    ngt_json_member_double(&out, "whole_mb_s_core", rate(b->text.size, whole));
-    ngt_json_member_double(&out, "thread_scaling", (double)b->threads * b->one / b->all);
+    if (!b->options->quick) {
+        ngt_json_member_u64(&out, "decompressed_bytes", b->decompressed);
+        ngt_json_member_double(&out, "decompress_seconds", b->decompress);
+        ngt_json_member_double(&out, "scan_seconds", b->scan - b->decompress);
+        ngt_json_member_double(&out, "write_seconds", b->write);
+        ngt_json_member_double(&out, "whole_mb_s_core", rate(b->text.size, whole));
+        ngt_json_member_u64(&out, "threads", b->threads);
+        ngt_json_member_double(&out, "thread_scaling", (double)b->threads * b->one / b->all);
+    }
     ngt_json_object_end(&out);
     if (!out.failed)
         fwrite(out.bytes, 1, out.size, stdout);
@@ -469,6 +473,8 @@ static void print(const struct bench *b)
     if (b->half_stats.words)
         printf("; half-warm, %.2f%% of the words were in the cache", 100 * hits(b));
     printf("\nopening the tokenizer: %.0f ms\n", 1e3 * b->open);
+    if (b->options->quick)
+        return;
     printf("a core, all stages, warm: %.1f MB/s\n", rate(b->text.size, whole));
     print_stage(b, "decompress", b->decompress, whole);
     print_stage(b, "JSON, UTF-8", b->scan - b->decompress, whole);

@@ -139,6 +139,7 @@ static const struct cli_option bench_options[] = {
     THREADS_OPTION,
     INPUT_OPTIONS,
     {.name = "json", .type = CLI_TRUE, .target = AT(json), .help = "figures as JSON"},
+    {.name = "quick", .type = CLI_TRUE, .target = AT(quick), .help = "one pass, of the tokenizer only, nothing compared"},
     TALK_OPTIONS,
     {0},
 };

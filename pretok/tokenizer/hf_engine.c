@@ -216,13 +216,6 @@ static enum ngt_status put_id(const struct run *r, uint32_t id, struct ngt_error
     return status;
 }
 
-/* A part of t, for which the same holds if it stands at its start. */
-static struct tok_hf_text part_of(struct tok_hf_text t, uint64_t from, uint64_t end)
-{
-    return (struct tok_hf_text){t.at + from, end - from, t.origin && from == 0,
-                                t.first && from == 0};
-}
-
 typedef enum ngt_status (*section_fn)(struct run *r, struct tok_hf_text t,
                                       struct ngt_error *reterr);
 
@@ -236,12 +229,12 @@ static enum ngt_status cut_at(struct run *r, const struct tok_added *added, stru
 
     while (added && status == NGT_OK && tok_added_next(added, t.at, t.n, &walk, &m)) {
         if (m.section < m.start)
-            status = each(r, part_of(t, m.section, m.start), reterr);
+            status = each(r, tok_hf_part(t, m.section, m.start), reterr);
         if (status == NGT_OK)
             status = put_id(r, m.id, reterr);
     }
     if (status == NGT_OK && walk.done < t.n)
-        status = each(r, part_of(t, walk.done, t.n), reterr);
+        status = each(r, tok_hf_part(t, walk.done, t.n), reterr);
     return status;
 }
 
@@ -256,7 +249,7 @@ static enum ngt_status hf_encode(const void *engine, void *scratch, const char *
                                  struct tok_ids *ids, struct ngt_error *reterr)
 {
     struct run r = {engine, scratch, ids};
-    struct tok_hf_text t = {(const uint8_t *)text, n, true, true};
+    struct tok_hf_text t = tok_hf_document((const uint8_t *)text, n);
 
     r.s->count = 0; /* a document that failed may have left some */
     r.s->batch.size = 0;
@@ -451,7 +444,7 @@ static enum ngt_status add_tokens(struct hf_engine *e, const struct tok_config *
         contents.size = 0;
         for (uint64_t i = 0; i < f->added_count && status == NGT_OK; i++) {
             const struct tok_hf_added *a = &f->added[i];
-            struct tok_hf_text t = {a->content.at, a->content.size, true, true};
+            struct tok_hf_text t = tok_hf_document(a->content.at, a->content.size);
             if (a->replaced || a->normalized != normalized)
                 continue;
             if (normalized)

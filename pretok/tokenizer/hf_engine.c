@@ -80,6 +80,13 @@ static enum ngt_status flush(const struct run *r, struct ngt_error *reterr)
     return status;
 }
 
+static enum ngt_status too_long(uint64_t n, struct ngt_error *reterr)
+{
+    return ngt_fail(reterr, NGT_E_DATA, NULL, NGT_NO_POS, NGT_NO_POS,
+                    "%llu bytes of text without an added token; less than 4 GiB are supported",
+                    (unsigned long long)n);
+}
+
 /* A piece of the pre-tokenizers. Pieces may have gaps between them and live in passing buffers, so
  * they are copied together. */
 static enum ngt_status add_piece(void *context, const uint8_t *piece, uint64_t n,
@@ -89,6 +96,8 @@ static enum ngt_status add_piece(void *context, const uint8_t *piece, uint64_t n
     struct hf_scratch *s = r->s;
     enum ngt_status status = NGT_OK;
 
+    if (n >= UINT32_MAX) /* steps may make text longer */
+        return too_long(n, reterr);
     if (s->count == BATCH_WORDS || s->batch.size + n > BATCH_BYTES)
         status = flush(r, reterr);
     if (status == NGT_OK && n > BATCH_BYTES) {
@@ -152,9 +161,7 @@ static enum ngt_status section(struct run *r, struct tok_hf_text t, struct ngt_e
     if (t.n == 0)
         return NGT_OK;
     if (t.n >= UINT32_MAX)
-        return ngt_fail(reterr, NGT_E_DATA, NULL, NGT_NO_POS, NGT_NO_POS,
-                        "%llu bytes of text without an added token; less than 4 GiB are supported",
-                        (unsigned long long)t.n);
+        return too_long(t.n, reterr);
     if (r->e->split)
         return one_split(r, t, reterr);
     if (r->e->cuts)

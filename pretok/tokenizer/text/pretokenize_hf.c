@@ -175,7 +175,7 @@ static enum ngt_status metaspace(const struct run *r, uint64_t level, struct tok
     const struct tok_hf_pretokenizer *p = &r->steps->steps[level];
     struct tok_buffer *out = &r->scratch->buffers[level];
     uint8_t mark[4] = " ";
-    unsigned size = p->marker ? 1 : tok_utf8_put(p->character, mark), own;
+    unsigned size = p->marker ? 1 : tok_utf8_put(p->character, mark), own = 1;
     uint64_t lead = 0;
     enum ngt_status status = tok_buffer_reserve(out, t.n * size + size, r->reterr);
 
@@ -185,24 +185,29 @@ static enum ngt_status metaspace(const struct run *r, uint64_t level, struct tok
     bool begins = t.at[0] == ' ' || tok_utf8_get(t.at, &own) == p->character;
     if (!begins && (p->prepend == TOK_HF_ALWAYS || (p->prepend == TOK_HF_FIRST && t.lead)))
         tok_buffer_put(out, mark, size);
-    for (uint64_t at = 0; at < t.n; at += own) {
-        own = 1;
-        if (t.at[at] == ' ' ||
-            (p->marker && t.at[at] == 0xE2 && tok_utf8_get(t.at + at, &own) == p->character)) {
+    for (uint64_t at = 0, end; at < t.n; at = end) {
+        const uint64_t before = out->size;
+        for (end = at; end < t.n && t.at[end] != ' ' && !(p->marker && t.at[end] == 0xE2);)
+            end++;
+        if (end > at) {
+            tok_buffer_put(out, t.at + at, end - at);
+        } else if (t.at[at] == ' ' || tok_utf8_get(t.at + at, &own) == p->character) {
             tok_buffer_put(out, mark, size);
+            end = at + (t.at[at] == ' ' ? 1 : own);
         } else {
-            own = 1;
-            out->at[out->size++] = t.at[at];
+            tok_buffer_put(out, t.at + at, own);
+            end = at + own;
         }
         if (at < t.lead)
-            lead = out->size;
+            lead = end <= t.lead ? out->size : before + t.lead - at;
     }
     struct tok_hf_text made = written(out, t, lead);
     if (!p->split)
         return one_level(r, level + 1, made);
     uint64_t start = 0;
     for (uint64_t at = 1; at <= made.n && status == NGT_OK; at++) {
-        if (at < made.n && (made.n - at < size || memcmp(made.at + at, mark, size) != 0))
+        if (at < made.n &&
+            (made.at[at] != mark[0] || made.n - at < size || memcmp(made.at + at, mark, size) != 0))
             continue;
         status = one_level(r, level + 1, tok_hf_part(made, start, at));
         start = at;

@@ -22,7 +22,9 @@ static const char *const progress_choices[] = {"auto", "always", "never", NULL};
     {.name = "pattern", .argument = "NAME", .type = CLI_STRING, .target = AT(pattern), .group = "Tokenizer", \
      .help = "the split of rank files, which carry none"}, \
     {.name = "engine", .type = CLI_CHOICE, .target = AT(engine), .fallback = "fast", .choices = engine_choices, \
-     .group = "Tokenizer", .help = "the project's own engine; the family's library; the own one without shortcuts"}
+     .group = "Tokenizer", .help = "the project's own engine; the family's library; the own one without shortcuts"}, \
+    {.name = "file-limits", .type = CLI_TRUE, .target = AT(file_limits), .group = "Tokenizer", \
+     .help = "truncate and pad documents as the tokenizer.json says (not done otherwise)"}
 
 #define INPUT_OPTIONS \
     {.name = "input-format", .type = CLI_CHOICE, .target = AT(input_format), .fallback = "auto", \

@@ -20,8 +20,10 @@ enum ngt_status pretok_options_tokenizer(const struct pretok_options *o,
                                          struct tok_tokenizer **ret_tokenizer,
                                          struct ngt_error *reterr)
 {
-    struct tok_config config = {
-        .path = o->tokenizer, .engine = (enum tok_engine)o->engine, .pattern = o->pattern};
+    struct tok_config config = {.path = o->tokenizer,
+                                .engine = (enum tok_engine)o->engine,
+                                .pattern = o->pattern,
+                                .file_limits = o->file_limits};
     char *list = NULL, *rest = NULL, *name;
     const char **names = NULL;
     uint64_t count = 0;

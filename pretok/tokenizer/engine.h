@@ -67,7 +67,7 @@ NGT_NODISCARD enum ngt_status tok_sp_engine_new(const uint8_t *bytes, uint64_t n
  * The same of the project's own engine. NGT_E_UNSUPPORTED: a model that only the library knows.
  */
 NGT_NODISCARD enum ngt_status tok_sp_fast_new(const uint8_t *bytes, uint64_t n, const char *path,
-                                              struct tok_engine_instance *ret_engine,
+                                              bool plain, struct tok_engine_instance *ret_engine,
                                               struct ngt_error *reterr);
 
 /*

@@ -32,6 +32,8 @@ struct hf_engine {
     bool marker; /* sections have ' ' for U+2581 */
     bool cuts;   /* and are words up to a run of ' ' */
     uint64_t ids_per_byte;
+    bool plain;
+    struct tok_hf_limits limits;
 };
 
 struct hf_scratch {
@@ -50,6 +52,7 @@ struct run {
     const struct hf_engine *e;
     struct hf_scratch *s;
     struct tok_ids *ids;
+    enum tok_stage until; /* 0: to the end */
 };
 
 static enum ngt_status put_words(const struct run *r, const uint8_t *text, uint64_t n,
@@ -57,6 +60,8 @@ static enum ngt_status put_words(const struct run *r, const uint8_t *text, uint6
                                  struct ngt_error *reterr)
 {
     uint64_t more = 0;
+    if (r->until)
+        return NGT_OK;
     enum ngt_status status =
         tok_ids_reserve(r->ids, (ends[count - 1] - from) * r->e->ids_per_byte + 8, reterr);
 
@@ -151,6 +156,8 @@ static enum ngt_status one_split(const struct run *r, struct tok_hf_text t,
         t.at = with_prefix->at;
         t.n++;
     }
+    if (r->until)
+        return tok_byte_level_split(r->e->split, r->s->split, t.at, t.n, reterr);
     return tok_byte_level_encode(r->e->split, r->s->split, r->s->words.words, t.at, t.n, r->ids,
                                  reterr);
 }
@@ -158,7 +165,7 @@ static enum ngt_status one_split(const struct run *r, struct tok_hf_text t,
 /* Text between added tokens. */
 static enum ngt_status section(struct run *r, struct tok_hf_text t, struct ngt_error *reterr)
 {
-    if (t.n == 0)
+    if (t.n == 0 || r->until == TOK_STAGE_NORMALIZE)
         return NGT_OK;
     if (t.n >= UINT32_MAX)
         return too_long(t.n, reterr);
@@ -216,6 +223,8 @@ static enum ngt_status normalize(const struct hf_engine *e, struct hf_scratch *s
 
 static enum ngt_status put_id(const struct run *r, uint32_t id, struct ngt_error *reterr)
 {
+    if (r->until)
+        return NGT_OK;
     enum ngt_status status = tok_ids_reserve(r->ids, 1, reterr);
 
     if (status == NGT_OK)
@@ -255,11 +264,28 @@ static enum ngt_status raw_section(struct run *r, struct tok_hf_text t, struct n
 static enum ngt_status hf_encode(const void *engine, void *scratch, const char *text, uint64_t n,
                                  struct tok_ids *ids, struct ngt_error *reterr)
 {
-    struct run r = {engine, scratch, ids};
+    struct run r = {engine, scratch, ids, 0};
     struct tok_hf_text t = tok_hf_document((const uint8_t *)text, n);
+    uint64_t first = ids->count;
 
     r.s->count = 0; /* a document that failed may have left some */
     r.s->batch.size = 0;
+    enum ngt_status status = cut_at(&r, r.e->raw, t, raw_section, reterr);
+    return status == NGT_OK ? tok_hf_limit(&r.e->limits, first, ids, reterr) : status;
+}
+
+static struct tok_stats hf_stats(const void *scratch)
+{
+    const struct hf_scratch *s = scratch;
+    return tok_words_stats(s->words.words);
+}
+
+static enum ngt_status hf_stage(const void *engine, void *scratch, enum tok_stage stage,
+                                const char *text, uint64_t n, struct ngt_error *reterr)
+{
+    struct run r = {engine, scratch, NULL, stage};
+    struct tok_hf_text t = tok_hf_document((const uint8_t *)text, n);
+
     return cut_at(&r, r.e->raw, t, raw_section, reterr);
 }
 
@@ -292,7 +318,7 @@ static enum ngt_status hf_scratch_new(const void *engine, void **ret_scratch,
     if (status == NGT_OK && e->split)
         status = tok_split_scratch_new(e->split, &s->split, reterr);
     if (status == NGT_OK && e->encoder)
-        status = tok_hf_words_init(&s->words, e->encoder, reterr);
+        status = tok_hf_words_init(&s->words, e->encoder, e->plain, reterr);
     if (status == NGT_OK)
         *ret_scratch = s;
     else
@@ -313,13 +339,9 @@ static void hf_free(void *engine)
     free(e);
 }
 
-static const struct tok_vtable hf_vtable = {
-    .name = "fast",
-    .library = NULL,
-    .scratch_new = hf_scratch_new,
-    .scratch_free = hf_scratch_free,
-    .encode = hf_encode,
-    .free = hf_free,
+static const struct tok_vtable hf_vtables[2] = {
+    {"fast", NULL, hf_scratch_new, hf_scratch_free, hf_encode, hf_free, hf_stats, hf_stage},
+    {"plain", NULL, hf_scratch_new, hf_scratch_free, hf_encode, hf_free, NULL, NULL},
 };
 
 /* ---- making one ---- */
@@ -374,6 +396,13 @@ static enum ngt_status find_split(struct hf_engine *e, bool bytes, const char *p
         e->prefix = at == 1;
     }
     return NGT_OK;
+}
+
+static void use_scalar(struct hf_engine *e)
+{
+    for (uint64_t i = 0; i < e->pretokenizers.count; i++)
+        if (e->pretokenizers.steps[i].pattern.regex)
+            tok_split_use_scalar(e->pretokenizers.steps[i].pattern.regex);
 }
 
 /* Do all spaces become U+2581 in the last step, so that ' ' can stand for it? */
@@ -497,11 +526,7 @@ static enum ngt_status hf_load(const struct tok_config *config, uint8_t *bytes, 
     struct hf_engine *e = NULL;
     enum ngt_status status;
 
-    if (config->engine == TOK_REFERENCE)
-        return ngt_fail(reterr, NGT_E_DATA, config->path, NGT_NO_POS, NGT_NO_POS,
-                        "there is no reference engine for a tokenizer.json, whose library is not "
-                        "part of this program; leave out --engine reference");
-    status = tok_hf_file_read(bytes, n, config->path, &f, reterr);
+    status = tok_hf_file_read(bytes, n, config->path, config->file_limits, &f, reterr);
     if (status == NGT_OK)
         status = check_list(config, &f, reterr);
     if (status == NGT_OK) {
@@ -522,13 +547,19 @@ static enum ngt_status hf_load(const struct tok_config *config, uint8_t *bytes, 
         status = tok_hf_encoder_new(&f, e->marker, config->path, &e->encoder, reterr);
     if (status == NGT_OK) {
         e->ids_per_byte = tok_hf_encoder_ids_per_byte(e->encoder);
-        e->cuts = e->marker && e->pretokenizers.count == 0 && tok_hf_encoder_cuts(e->encoder);
-        status = find_split(e, f.bytes, config->path, reterr);
+        e->plain = config->engine == TOK_PLAIN;
+        e->limits = f.limits;
+        e->cuts = !e->plain && e->marker && e->pretokenizers.count == 0 &&
+                  tok_hf_encoder_cuts(e->encoder);
+        if (e->plain)
+            use_scalar(e);
+        else
+            status = find_split(e, f.bytes, config->path, reterr);
     }
     if (status == NGT_OK) {
         *ret_model = f.model;
         f.model = (struct tok_model){0};
-        *ret_engine = (struct tok_engine_instance){&hf_vtable, e};
+        *ret_engine = (struct tok_engine_instance){&hf_vtables[e->plain], e};
         e = NULL;
     }
     if (e)

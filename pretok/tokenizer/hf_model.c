@@ -224,8 +224,15 @@ static enum ngt_status bpe_word(const void *model, void *scratch, const uint8_t 
     return tok_bpe_encode(model, scratch, word, n, ret_ids, ret_count, reterr);
 }
 
+static enum ngt_status bpe_word_plain(const void *model, void *scratch, const uint8_t *word,
+                                      uint64_t n, uint32_t *ret_ids, uint64_t *ret_count,
+                                      struct ngt_error *reterr)
+{
+    return tok_bpe_encode_plain(model, scratch, word, n, ret_ids, ret_count, reterr);
+}
+
 enum ngt_status tok_hf_words_init(struct tok_hf_words *w, const struct tok_hf_encoder *e,
-                                  struct ngt_error *reterr)
+                                  bool plain, struct ngt_error *reterr)
 {
     struct tok_bpe_scratch *bpe = NULL;
     struct tok_bpe_hf_scratch *odd_bpe = NULL;
@@ -239,7 +246,7 @@ enum ngt_status tok_hf_words_init(struct tok_hf_words *w, const struct tok_hf_en
         status = tok_bpe_scratch_new(e->bpe, &bpe, reterr);
         w->scratch = bpe;
         model = e->bpe;
-        word = bpe_word;
+        word = plain ? bpe_word_plain : bpe_word;
     } else if (e->odd_bpe) {
         status = tok_bpe_hf_scratch_new(&odd_bpe, reterr);
         w->scratch = odd_bpe;
@@ -252,7 +259,7 @@ enum ngt_status tok_hf_words_init(struct tok_hf_words *w, const struct tok_hf_en
         word = tok_unigram_hf_encode;
     }
     if (status == NGT_OK)
-        status = tok_words_new(word, model, w->scratch, true, &w->words, reterr);
+        status = tok_words_new(word, model, w->scratch, !plain, &w->words, reterr);
     if (status != NGT_OK)
         tok_hf_words_done(w);
     return status;

@@ -25,8 +25,9 @@ struct tok_hf_words {
     void *scratch;
     struct tok_words *words;
 };
+/* plain: no cache, and the definition of byte pair encoding. */
 NGT_NODISCARD enum ngt_status tok_hf_words_init(struct tok_hf_words *w,
-                                                const struct tok_hf_encoder *encoder,
+                                                const struct tok_hf_encoder *encoder, bool plain,
                                                 struct ngt_error *reterr);
 void tok_hf_words_done(struct tok_hf_words *w);
 #endif

@@ -101,8 +101,9 @@ static enum ngt_status load(const struct tok_config *config, uint8_t *bytes, uin
     if (status != NGT_OK)
         return status;
     status = NGT_E_UNSUPPORTED;
-    if (config->engine == TOK_FAST)
-        status = tok_sp_fast_new(bytes, n, config->path, ret_engine, reterr);
+    if (config->engine != TOK_REFERENCE)
+        status = tok_sp_fast_new(bytes, n, config->path, config->engine == TOK_PLAIN, ret_engine,
+                                 reterr);
     if (status == NGT_E_UNSUPPORTED) {
         ngt_error_clear(reterr);
         status = tok_sp_engine_new(bytes, n, config->path, ret_engine, reterr);

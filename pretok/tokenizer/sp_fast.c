@@ -23,7 +23,7 @@
 /* words handed on at a time */
 #define BATCH 512
 
-enum way { WAY_BPE, WAY_PLAIN, WAY_UNIGRAM };
+enum way { WAY_BPE, WAY_PLAIN, WAY_UNIGRAM, WAY_UNIGRAM_PLAIN };
 
 struct sp_fast {
     enum way way;
@@ -45,6 +45,7 @@ struct sp_fast_scratch {
     struct tok_words *words;
     struct tok_sp_plain_scratch *plain;
     struct tok_unigram_words *unigram;
+    struct tok_unigram_scratch viterbi;
     uint32_t ends[BATCH];
 };
 
@@ -69,6 +70,7 @@ static void fast_scratch_free(void *scratch)
     tok_bpe_scratch_free(&s->bpe);
     tok_sp_plain_scratch_free(&s->plain);
     tok_unigram_words_free(&s->unigram);
+    tok_unigram_scratch_done(&s->viterbi);
     tok_sp_text_done(&s->text);
     free(s);
 }
@@ -101,6 +103,8 @@ static enum ngt_status fast_scratch_new(const void *engine, void **ret_scratch,
         break;
     case WAY_UNIGRAM:
         status = tok_unigram_words_new(&e->unigram, &s->unigram, reterr);
+        break;
+    case WAY_UNIGRAM_PLAIN:
         break;
     }
     if (status != NGT_OK) {
@@ -197,6 +201,7 @@ static enum ngt_status fast_encode(const void *engine, void *scratch, const char
     const struct sp_fast *e = engine;
     struct sp_fast_scratch *s = scratch;
     uint64_t first = ids->count;
+    float sum = 0;
     enum ngt_status status;
 
     if (n > INT32_MAX - 16) /* as the library, whose positions are int */
@@ -220,9 +225,34 @@ static enum ngt_status fast_encode(const void *engine, void *scratch, const char
     case WAY_UNIGRAM:
         status = encode_unigram(e, s, ids, reterr);
         break;
+    case WAY_UNIGRAM_PLAIN:
+        status = tok_unigram_encode(&e->unigram, &s->viterbi, s->text.bytes, s->text.n, &sum, ids,
+                                    reterr);
+        break;
     }
     if (!e->vocab.byte_fallback && status == NGT_OK)
         fuse_unknown(e->vocab.unknown_id, first, ids);
+    return status;
+}
+
+static struct tok_stats fast_stats(const void *scratch)
+{
+    const struct sp_fast_scratch *s = scratch;
+    return s->words ? tok_words_stats(s->words) : (struct tok_stats){0};
+}
+
+static enum ngt_status fast_stage(const void *engine, void *scratch, enum tok_stage stage,
+                                  const char *text, uint64_t n, struct ngt_error *reterr)
+{
+    const struct sp_fast *e = engine;
+    struct sp_fast_scratch *s = scratch;
+    enum ngt_status status =
+        tok_sp_normalize(&e->normalizer, (const uint8_t *)text, n, &s->text, reterr);
+
+    for (uint64_t at = 0; status == NGT_OK && stage == TOK_STAGE_SPLIT && at < s->text.n;) {
+        uint64_t count = e->scan.cut(&e->cuts, s->text.bytes, s->text.n, at, s->ends, BATCH);
+        at = s->ends[count - 1];
+    }
     return status;
 }
 
@@ -233,10 +263,21 @@ static const struct tok_vtable fast_vtable = {
     .scratch_free = fast_scratch_free,
     .encode = fast_encode,
     .free = fast_free,
+    .stats = fast_stats,
+    .stage = fast_stage,
 };
 
-static enum ngt_status build(struct sp_fast *e, const struct tok_sp_parts *parts, const char *path,
-                             struct ngt_error *reterr)
+static const struct tok_vtable plain_vtable = {
+    .name = "plain",
+    .library = NULL,
+    .scratch_new = fast_scratch_new,
+    .scratch_free = fast_scratch_free,
+    .encode = fast_encode,
+    .free = fast_free,
+};
+
+static enum ngt_status build(struct sp_fast *e, const struct tok_sp_parts *parts, bool plain,
+                             const char *path, struct ngt_error *reterr)
 {
     tok_trie_unit unit;
     enum ngt_status status;
@@ -254,7 +295,7 @@ static enum ngt_status build(struct sp_fast *e, const struct tok_sp_parts *parts
         (e->charsmap && !e->charsmap->text_only))
         return ngt_fail(reterr, NGT_E_UNSUPPORTED, path, NGT_NO_POS, NGT_NO_POS,
                         "a kind of model that the fast engine does not know");
-    tok_sp_scan_init(&e->scan, true);
+    tok_sp_scan_init(&e->scan, !plain);
     e->normalizer = (struct tok_sp_normalizer){
         .charsmap = e->charsmap,
         .symbols = e->vocab.raw_symbols.units ? &e->vocab.raw_symbols : NULL,
@@ -271,10 +312,10 @@ static enum ngt_status build(struct sp_fast *e, const struct tok_sp_parts *parts
     if (status != NGT_OK)
         return status;
     if (parts->model_type == TOK_SP_UNIGRAM) {
-        e->way = WAY_UNIGRAM;
+        e->way = plain ? WAY_UNIGRAM_PLAIN : WAY_UNIGRAM;
         return tok_unigram_init(&e->unigram, &e->vocab, reterr);
     }
-    if (parts->model_type == TOK_SP_BPE && e->vocab.unused) {
+    if (parts->model_type == TOK_SP_BPE && (e->vocab.unused || plain)) {
         e->way = WAY_PLAIN;
         return tok_sp_plain_new(&e->vocab, &e->plain, reterr);
     }
@@ -285,7 +326,7 @@ static enum ngt_status build(struct sp_fast *e, const struct tok_sp_parts *parts
     return status;
 }
 
-enum ngt_status tok_sp_fast_new(const uint8_t *bytes, uint64_t n, const char *path,
+enum ngt_status tok_sp_fast_new(const uint8_t *bytes, uint64_t n, const char *path, bool plain,
                                 struct tok_engine_instance *ret_engine, struct ngt_error *reterr)
 {
     struct tok_sp_parts parts = {0};
@@ -295,7 +336,7 @@ enum ngt_status tok_sp_fast_new(const uint8_t *bytes, uint64_t n, const char *pa
     if (status != NGT_OK)
         return status;
     e = calloc(1, sizeof *e);
-    status = e ? build(e, &parts, path, reterr)
+    status = e ? build(e, &parts, plain, path, reterr)
                : ngt_fail(reterr, NGT_E_NOMEM, path, NGT_NO_POS, NGT_NO_POS,
                           "out of memory for the tokenizer");
     tok_sp_parts_done(&parts);
@@ -304,6 +345,6 @@ enum ngt_status tok_sp_fast_new(const uint8_t *bytes, uint64_t n, const char *pa
             fast_free(e);
         return status;
     }
-    *ret_engine = (struct tok_engine_instance){&fast_vtable, e};
+    *ret_engine = (struct tok_engine_instance){plain ? &plain_vtable : &fast_vtable, e};
     return NGT_OK;
 }

@@ -26,6 +26,7 @@ struct tok_tokenizer {
     struct tok_special_strings *strings;
     struct ngt_digest128 digest;
     struct ngt_pair identity[8];
+    char pattern[32];
     uint64_t identity_count;
     char digest_text[33];
 };
@@ -63,7 +64,7 @@ static enum ngt_status refuse(const uint8_t *bytes, uint64_t n, const char *path
                     known);
 }
 
-static void describe(struct tok_tokenizer *t)
+static void describe(struct tok_tokenizer *t, const struct tok_config *config)
 {
     struct ngt_pair *p = t->identity;
 
@@ -74,6 +75,12 @@ static void describe(struct tok_tokenizer *t)
     *p++ = (struct ngt_pair){"engine", t->engine.vtable->name};
     if (t->engine.vtable->library)
         *p++ = (struct ngt_pair){"library", t->engine.vtable->library};
+    if (config->pattern) {
+        snprintf(t->pattern, sizeof t->pattern, "%s", config->pattern);
+        *p++ = (struct ngt_pair){"pattern", t->pattern};
+    }
+    if (config->file_limits)
+        *p++ = (struct ngt_pair){"file_limits", "applied"};
     t->identity_count = (uint64_t)(p - t->identity);
 }
 
@@ -146,7 +153,7 @@ enum ngt_status tok_open(const struct tok_config *config, struct tok_tokenizer *
     status = count_strings(t, config, reterr);
     if (status != NGT_OK)
         goto out;
-    describe(t);
+    describe(t, config);
     *ret_tokenizer = t;
     t = NULL;
 out:

@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(text, data + 1, n);
     memcpy(file, data + 1 + n, bytes);
     if (tok_sp_model_read(file, bytes, "x", n & 1, NULL, 0, &model, NULL) == NGT_OK) {
-        if (tok_sp_fast_new(file, bytes, "x", &e, NULL) == NGT_OK) {
+        if (tok_sp_fast_new(file, bytes, "x", false, &e, NULL) == NGT_OK) {
             for (unsigned twice = 0; twice < 2; twice++) {
                 if (e.vtable->scratch_new(e.state, &scratch, NULL) != NGT_OK)
                     abort();

@@ -69,6 +69,7 @@ struct reading {
     struct ngt_error *reterr;
     struct tok_slice members[MEMBERS], options[OPTIONS]; /* at == NULL: absent */
     struct ngt_json *trees[MEMBERS];
+    bool limits;
     struct tok_hf_vocab vocab;
     struct tok_hf_file *file;
 };
@@ -561,13 +562,15 @@ static enum ngt_status read_all(struct reading *r, uint8_t *bytes, uint64_t n)
         return NGT_E_DATA;
     if (r->members[VERSION].at && !tok_slice_is(r->members[VERSION], "\"1.0\""))
         return refuse(r, r->members[VERSION], "\"version\" is not \"1.0\"");
-    if (!is_null(r->members[TRUNCATION]))
-        return refuse(r, r->members[TRUNCATION],
-                      "\"truncation\" is set: tokenizers would cut every document short; set it to "
-                      "null");
-    if (!is_null(r->members[PADDING]))
-        return refuse(r, r->members[PADDING],
-                      "\"padding\" is set: tokenizers would fill documents up; set it to null");
+    for (enum member m = TRUNCATION; m <= PADDING && r->limits; m++) {
+        status = tree(r, m);
+        if (status != NGT_OK)
+            return status;
+    }
+    status = tok_hf_read_limits(r->trees[TRUNCATION], r->trees[PADDING], r->path, &f->limits,
+                                r->reterr);
+    if (status != NGT_OK)
+        return status;
     for (enum member m = ADDED_TOKENS; m < MODEL; m++) {
         status = tree(r, m);
         if (status != NGT_OK)
@@ -598,12 +601,12 @@ static enum ngt_status read_all(struct reading *r, uint8_t *bytes, uint64_t n)
     return status;
 }
 
-enum ngt_status tok_hf_file_read(uint8_t *bytes, uint64_t n, const char *path,
+enum ngt_status tok_hf_file_read(uint8_t *bytes, uint64_t n, const char *path, bool limits,
                                  struct tok_hf_file *ret_file, struct ngt_error *reterr)
 {
     struct ngt_error own; /* so that the cause is known even to a caller who does not ask for it */
     struct tok_hf_file f = {.unknown = NGT_NO_ID};
-    struct reading r = {.path = path, .reterr = reterr ? reterr : &own, .file = &f};
+    struct reading r = {.path = path, .reterr = reterr ? reterr : &own, .file = &f, .limits = limits};
     enum ngt_status status;
 
     ngt_error_clear(r.reterr);

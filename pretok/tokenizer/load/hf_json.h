@@ -7,6 +7,7 @@
 #define TOK_HF_JSON_H
 
 #include "engine.h"
+#include "load/hf_limits.h"
 #include "load/json_scan.h"
 #include "model/bpe.h"
 #include "text/normalize_hf.h"
@@ -29,6 +30,7 @@ struct tok_hf_file {
     uint8_t *added_bytes;
     struct tok_hf_added *added;
     uint64_t added_count;
+    struct tok_hf_limits limits;
     enum tok_hf_model kind;
     bool *in_model;   /* [count] of the vocabulary: ids of the model, added tokens alone are not */
     uint32_t unknown; /* of the model, or NGT_NO_ID */
@@ -48,9 +50,10 @@ struct tok_hf_file {
         min_score; /* of all entries, those that a later one of the same name replaces included */
 };
 
-/* bytes [n] are changed, and must outlive the file: slices point into them. */
+/* bytes [n] are changed, and must outlive the file: slices point into them. limits: read truncation
+ * and padding, which are passed over otherwise. */
 NGT_NODISCARD enum ngt_status tok_hf_file_read(uint8_t *bytes, uint64_t n, const char *path,
-                                               struct tok_hf_file *ret_file,
+                                               bool limits, struct tok_hf_file *ret_file,
                                                struct ngt_error *reterr);
 void tok_hf_file_done(struct tok_hf_file *f);
 

@@ -14,11 +14,11 @@
  *               contraction along; "/" goes with newlines behind O
  *     tekken    o200k without contractions, single N
  *
- * And the three splits of DeepSeek V3 and later as one, K being the Chinese characters and kana of
- * the second, letters with marks but without K, P punctuation and symbols:
+ * And the three splits of DeepSeek V3 and later as one, P being punctuation and symbols, and letters
+ * including marks. Chinese and kana are a text of their own, numbers end a text:
  *
- *     deepseek  N{1,3} | K+ | ASCII-P ASCII-L+ | [^NL L P]?L+ | ?P+ NL* | W with newlines | W,
- *               and what none of them takes, up to where one does; N and K end all look-ahead
+ *     deepseek  N{1,3} | ASCII-P ASCII-L+ | [^NL L P]?L+ | ?P+ NL* | W with newlines | W, and what
+ *               none of them takes, up to where one does
  */
 #ifndef TOK_SPLIT_SCAN_H
 #define TOK_SPLIT_SCAN_H

@@ -54,7 +54,7 @@ static const struct traits traits_of[TOK_PROGRAMS] = {
 struct masks {
     uint64_t letter, number, space, newline, blank, apostrophe, slash;
     uint64_t upper, caseless, mark;      /* only for cases; there a mark is a letter too */
-    uint64_t control, cjk, ascii_letter; /* only for deepseek; letters there are without cjk */
+    uint64_t control, cjk, ascii_letter; /* only for deepseek */
     uint64_t tail;                       /* bytes 0x80 to 0xBF */
     uint64_t wide;                       /* first bytes of others */
 };
@@ -188,7 +188,7 @@ INLINE struct sure sure_letters(bool cases, __m256i text, __m256i next, __m256i 
 }
 
 /* First bytes of U+3040 to U+30FF and U+4E00 to U+9FA5. */
-INLINE __m256i cjk_letters(__m256i text, __m256i next, __m256i third)
+INLINE __m256i cjk(__m256i text, __m256i next, __m256i third)
 {
     __m256i kana = _mm256_and_si256(is(text, 0xE3), within(next, 0x81, 0x83));
     __m256i most = _mm256_or_si256(within(text, 0xE5, 0xE8),
@@ -218,12 +218,10 @@ INLINE void classify_wide(struct masks *m, struct traits w, const uint8_t *text,
     struct sure sa = sure_letters(w.cases, a, load(text + 1), load(text + 2));
     struct sure sb = sure_letters(w.cases, b, load(text + 33), load(text + 34));
     uint64_t sure = bit7(sa.letter, sb.letter);
-    if (w.deepseek) {
-        m->cjk = bit7(cjk_letters(a, load(text + 1), load(text + 2)),
-                      cjk_letters(b, load(text + 33), load(text + 34)));
-        sure &= ~m->cjk;
-    }
-    uint64_t first = high & bit6 & ~(sure | m->cjk), longer = first & bit5;
+    uint64_t first = high & bit6 & ~sure, longer = first & bit5;
+    if (w.deepseek)
+        m->cjk =
+            bit7(cjk(a, load(text + 1), load(text + 2)), cjk(b, load(text + 33), load(text + 34)));
 
     m->tail = high & ~bit6;
     m->wide = high & bit6;
@@ -415,22 +413,24 @@ INLINE void limit_starts(uint64_t space, uint64_t hard, uint64_t tail, unsigned 
     }
 }
 
+/*
+ * Chinese and kana are cut off by the second split and divided by the third, like all else between
+ * numbers: a change from or to them is a start, and what looks over it sees the end of the text.
+ */
 INLINE uint64_t starts_deepseek(const struct masks *m, unsigned *limit, unsigned *ret_hard)
 {
-    const uint64_t letter = m->letter, space = m->space, newline = m->newline;
-    const uint64_t stop = m->number | m->cjk;
-    const uint64_t punct = ~(letter | space | stop | m->control);
-    uint64_t puncts = punct & ~(punct << 1) & ~(m->blank << 1);
-    uint64_t taken = newline & ~(newline + (newline & (punct << 1)));
+    const uint64_t letter = m->letter, space = m->space, newline = m->newline, cjk = m->cjk;
+    const uint64_t punct = ~(letter | space | m->number | m->control);
+    const uint64_t change = cjk ^ cjk << 1;
+    uint64_t puncts = punct & ~(punct << 1 & ~change) & ~(m->blank << 1 & ~change);
+    uint64_t taken = newline & ~(newline + (newline & (punct & ~cjk) << 1));
     /* A single ASCII one goes with the ASCII letters behind it, and with them only. */
-    uint64_t prefix = puncts & ~m->wide & ~(punct >> 1) & (m->ascii_letter >> 1);
-    uint64_t prefixed = prefix << 1;
+    uint64_t prefixed = (puncts & ~(punct >> 1)) << 1 & m->ascii_letter;
     uint64_t behind = (m->ascii_letter + prefixed) & ~m->ascii_letter & letter;
-    uint64_t starts = puncts | behind | (m->cjk & ~(m->cjk << 1)) | starts_numbers(m);
+    uint64_t starts = puncts | behind | change | starts_numbers(m);
 
     starts |= letter & ~(letter << 1) & ~prefixed & ~((space & ~newline) << 1);
-    /* Numbers and CJK end what the third split sees: white space before them is not divided. */
-    starts |= starts_space(space, newline, taken, (space | stop) >> 1, m->tail);
+    starts |= starts_space(space, newline, taken, (space | m->number | cjk) >> 1, m->tail);
     limit_starts(space, m->control & ~m->tail, m->tail, limit, ret_hard);
     return starts;
 }

@@ -222,29 +222,37 @@ INLINE uint64_t piece_words(struct text t, uint64_t at, struct traits w)
     return white_space(t, at, true, w.space_end);
 }
 
+enum { CJK = 1u << 9, OUTSIDE = 1u << 10 };
+
 /*
- * Classes for deepseek: TOK_CASELESS for Chinese and kana whatever their category, TOK_LOWER for
- * other letters and marks, TOK_PUNCT also for symbols.
+ * Classes for deepseek: TOK_LOWER for letters and marks, TOK_PUNCT also for symbols, CJK besides for
+ * what the second split cuts off.
  */
 INLINE unsigned deepseek_class(struct text t, uint64_t pos, unsigned *size)
 {
-    unsigned class = class_at(t, pos, size), sized;
+    unsigned class = class_at(t, pos, size), sized, cjk = 0;
 
     if (*size == 3) {
         uint32_t c = tok_unicode_decode(t.at, t.n, pos, &sized);
-        if ((c >= 0x3040 && c <= 0x30FF) || (c >= 0x4E00 && c <= 0x9FA5))
-            return TOK_CASELESS;
+        cjk = (c >= 0x3040 && c <= 0x30FF) || (c >= 0x4E00 && c <= 0x9FA5) ? CJK : 0;
     }
     if (class & (TOK_LETTER | TOK_MARK))
-        return TOK_LOWER;
-    return class & TOK_SYMBOL ? TOK_PUNCT : class;
+        return TOK_LOWER | cjk;
+    return (class & TOK_SYMBOL ? TOK_PUNCT : class) | cjk;
 }
 
-INLINE uint64_t deepseek_run(struct text t, uint64_t pos, unsigned with)
+/* The same for the third split, which sees only what is CJK or is not, and no numbers. */
+INLINE unsigned deepseek_within(struct text t, uint64_t pos, unsigned cjk, unsigned *size)
+{
+    unsigned class = deepseek_class(t, pos, size);
+    return pos >= t.n || (class & CJK) != cjk || class & TOK_NUMBER ? OUTSIDE : class & ~CJK;
+}
+
+INLINE uint64_t deepseek_run(struct text t, uint64_t pos, unsigned cjk, unsigned with)
 {
     unsigned size;
 
-    while (pos < t.n && deepseek_class(t, pos, &size) & with)
+    while (deepseek_within(t, pos, cjk, &size) & with)
         pos += size;
     return pos;
 }
@@ -256,44 +264,41 @@ INLINE bool ascii_letter(uint8_t byte)
 
 INLINE uint64_t piece_in_deepseek(struct text t, uint64_t at)
 {
-    unsigned size, next_size, class = deepseek_class(t, at, &size), next;
+    unsigned size, next_size, class = deepseek_class(t, at, &size), next, cjk = class & CJK;
     uint64_t end = at + size;
 
+    class &= ~CJK;
     if (class & TOK_NUMBER) {
         for (int i = 1; i < 3 && deepseek_class(t, end, &size) & TOK_NUMBER; i++)
             end += size;
         return end;
     }
-    if (class & (TOK_CASELESS | TOK_LOWER))
-        return deepseek_run(t, at, class);
-    if (class & TOK_PUNCT && t.at[at] < 0x80 && ascii_letter(byte_at(t, at + 1))) {
+    if (class & TOK_LOWER)
+        return deepseek_run(t, at, cjk, TOK_LOWER);
+    if (class & TOK_PUNCT && t.at[at] < 0x80 && ascii_letter(byte_at(t, end))) {
         while (ascii_letter(byte_at(t, end)))
             end++;
         return end;
     }
-    next = deepseek_class(t, end, &next_size);
+    next = deepseek_within(t, end, cjk, &next_size);
     if (!(class & (TOK_PUNCT | NEWLINE)) && next & TOK_LOWER)
-        return deepseek_run(t, end, TOK_LOWER);
+        return deepseek_run(t, end, cjk, TOK_LOWER);
     if (class & TOK_PUNCT || (t.at[at] == ' ' && next & TOK_PUNCT)) {
-        end = deepseek_run(t, t.at[at] == ' ' ? end : at, TOK_PUNCT);
-        while (byte_at(t, end) == '\n' || byte_at(t, end) == '\r')
+        end = deepseek_run(t, t.at[at] == ' ' ? end : at, cjk, TOK_PUNCT);
+        while (!cjk && (byte_at(t, end) == '\n' || byte_at(t, end) == '\r'))
             end++;
         return end;
     }
     if (class & TOK_SPACE) {
-        /* the text seen by the third split ends before a number, Chinese or kana */
-        uint64_t after = deepseek_run(t, at, TOK_SPACE);
-        if (after < t.n && deepseek_class(t, after, &size) & (TOK_NUMBER | TOK_CASELESS))
-            t.n = after;
+        uint64_t after = deepseek_run(t, at, cjk, TOK_SPACE);
+        if (deepseek_within(t, after, cjk, &size) & OUTSIDE)
+            t.n = after; /* the text of the third split ends here */
         return white_space(t, at, true, false);
     }
     /* taken by none: up to where one of them is the prefix of a word */
-    for (; end < t.n; end += size) {
-        if (deepseek_class(t, end, &size))
+    for (; !deepseek_within(t, end, cjk, &size); end += size)
+        if (deepseek_within(t, end + size, cjk, &next_size) & TOK_LOWER)
             break;
-        if (deepseek_class(t, end + size, &next_size) & TOK_LOWER)
-            break;
-    }
     return end;
 }
 

@@ -131,6 +131,22 @@ static void survey(struct tok_charsmap *map)
         map->ascii[' '] = TOK_ASCII_SPACE;
 }
 
+/* The first byte from `from` on that has a child; 256: none. By sixteen units at a time, which the
+ * compiler turns into vectors: nearly all are somebody else's. */
+static uint32_t next_child(const struct tok_charsmap *map, uint32_t at, uint32_t from)
+{
+    for (uint32_t group = from & ~15u; group < 256; group += 16) {
+        const uint32_t *units = map->units + ((at ^ group) & ~15u);
+        uint32_t any = 0, low = (at & 15) ^ group;
+        for (uint32_t i = 0; i < 16; i++)
+            any |= (label(units[i]) ^ low) == i;
+        for (uint32_t byte = group; any && byte < group + 16; byte++)
+            if (byte >= from && label(map->units[at ^ byte]) == byte)
+                return byte;
+    }
+    return 256;
+}
+
 /*
  * Are all rules text to text? Walks all keys. Darts shares equal tails, so a unit may be reached by
  * several ways; an array that is no tree at all runs into a limit and is answered with no.
@@ -148,16 +164,17 @@ static bool rules_are_text(const struct tok_charsmap *map)
     stack[0] = (struct place){offset(map->units[0]), 0};
     for (;;) {
         struct place *p = &stack[depth];
-        bool leaf;
-        if (p->next == 256) {
+        bool leaf = false;
+        uint32_t found = next_child(map, p->at, p->next);
+        if (found == 256) {
             if (depth-- == 0)
                 return true;
             continue;
         }
-        uint8_t byte = (uint8_t)p->next++;
+        uint8_t byte = (uint8_t)found;
         uint32_t at = p->at;
-        if (!step(map, &at, byte, &leaf))
-            continue;
+        p->next = found + 1;
+        (void)step(map, &at, byte, &leaf);
         path[depth] = byte;
         if (++nodes == NODE_LIMIT || depth + 1 == KEY_LIMIT)
             return false;

@@ -43,10 +43,7 @@ static bool next_pair(struct walk *w)
 
 static void set_pair(struct tok_sp_cuts *cuts, uint32_t a, uint32_t b)
 {
-    uint64_t bit =
-        ((uint64_t)a * UINT64_C(0x9E3779B97F4A7C15) ^ (uint64_t)b * UINT64_C(0xC2B2AE3D27D4EB4F)) *
-            UINT64_C(0xFF51AFD7ED558CCD) >>
-        cuts->shift;
+    uint64_t bit = tok_sp_pair_bit(cuts, tok_sp_pair_left(a), b);
     cuts->pairs[bit / 64] |= UINT64_C(1) << bit % 64;
 }
 

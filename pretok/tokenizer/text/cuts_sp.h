@@ -54,12 +54,21 @@ static inline uint32_t tok_sp_char(const uint8_t *text, unsigned size)
     return c;
 }
 
-static inline bool tok_sp_pair_occurs(const struct tok_sp_cuts *cuts, uint32_t a, uint32_t b)
+/* The hash of a pair in two steps: of the left character, which is at hand where pairs overlap. */
+static inline uint64_t tok_sp_pair_left(uint32_t a)
 {
-    uint64_t bit =
-        ((uint64_t)a * UINT64_C(0x9E3779B97F4A7C15) ^ (uint64_t)b * UINT64_C(0xC2B2AE3D27D4EB4F)) *
-            UINT64_C(0xFF51AFD7ED558CCD) >>
-        cuts->shift;
+    return (uint64_t)a * UINT64_C(0x9E3779B97F4A7C15);
+}
+
+static inline uint64_t tok_sp_pair_bit(const struct tok_sp_cuts *cuts, uint64_t left, uint32_t b)
+{
+    return (left ^ (uint64_t)b * UINT64_C(0xC2B2AE3D27D4EB4F)) * UINT64_C(0xFF51AFD7ED558CCD) >>
+           cuts->shift;
+}
+
+static inline bool tok_sp_pair_occurs(const struct tok_sp_cuts *cuts, uint64_t left, uint32_t b)
+{
+    uint64_t bit = tok_sp_pair_bit(cuts, left, b);
     return cuts->pairs[bit / 64] >> bit % 64 & 1;
 }
 #endif

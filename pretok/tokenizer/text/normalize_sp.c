@@ -146,16 +146,54 @@ static bool copy_as_is(const struct tok_sp_normalizer *nz, const uint8_t *docume
     return true;
 }
 
+/*
+ * Copies what needs no rule from document [at, end), which is clean: characters above ASCII, and
+ * ASCII ones in front of them, which the classes alone do not decide. Returns where it stopped. The
+ * room is there.
+ */
+static uint64_t copy_known(const struct tok_sp_normalizer *nz, const uint8_t *document, uint64_t at,
+                           uint64_t end, struct tok_sp_text *text, bool *space)
+{
+    uint8_t *out = text->bytes + text->n;
+
+    for (; at + 4 <= end; at++) {
+        uint8_t b = document[at], next = document[at + 1];
+        if (nz->starts_symbol[b] || (nz->charsmap && tok_charsmap_may_start(nz->charsmap, b, next)))
+            break;
+        if (b >= 0x80) {
+            unsigned size = 2u + (b >= 0xE0) + (b >= 0xF0);
+            memcpy(out, document + at, 4);
+            out += size;
+            at += size - 1;
+            *space = false;
+            continue;
+        }
+        if (next < 0x80 || nz->classes.of[b] == TOK_SP_LOOK)
+            break;
+        if (nz->classes.of[b] == TOK_SP_SAME) {
+            *out++ = b;
+            *space = false;
+        } else {
+            *out = ' ';
+            out += !*space;
+            *space = nz->squeeze;
+        }
+    }
+    text->n = (uint64_t)(out - text->bytes);
+    return at;
+}
+
 static bool copy_by_rule(const struct tok_sp_normalizer *nz, const uint8_t *document, uint64_t n,
                          struct tok_sp_text *text)
 {
     bool space = nz->squeeze;
-    uint64_t at = 0;
+    uint64_t at = 0, clean = 0; /* document [at, clean) is clean, if that is anything */
 
+    if (!reserve(text, n))
+        return false;
     while (at < n) {
-        if (!reserve(text, n - at))
-            return false;
-        if (document[at] < 0x80) {
+        /* invariant: room for n - at bytes and the padding */
+        if (document[at] < 0x80 && (n - at == 1 || document[at + 1] < 0x80)) {
             uint8_t *end;
             at += nz->scan->copy(&nz->classes, document + at, n - at, text->bytes + text->n, &space,
                                  &end);
@@ -164,24 +202,23 @@ static bool copy_by_rule(const struct tok_sp_normalizer *nz, const uint8_t *docu
             if (at == n)
                 break;
         }
-        /* what the classes do not decide, and on to the next ASCII character */
-        do {
-            struct item item = next_item(nz, document + at, n - at);
-            if (item.size > 4 && !reserve(text, item.size + n - at))
-                return false;
-            at += item.taken;
-            while (space && item.size && item.to[0] == ' ') {
-                item.to++;
-                item.size--;
-            }
-            if (item.size == 0)
-                continue;
-            /* at most four bytes for at least one: room for them is only sure if it is looked at */
-            if (!reserve(text, item.size))
-                return false;
-            append(nz, text, item.to, item.size);
-            space = nz->squeeze && item.to[item.size - 1] == ' ';
-        } while (at < n && document[at] >= 0x80);
+        if (at >= clean)
+            clean = at + nz->scan->clean(document + at, n - at);
+        at = copy_known(nz, document, at, clean, text, &space);
+        if (at == n)
+            break;
+        struct item item = next_item(nz, document + at, n - at);
+        at += item.taken;
+        while (space && item.size && item.to[0] == ' ') {
+            item.to++;
+            item.size--;
+        }
+        if (item.size == 0)
+            continue;
+        if (!reserve(text, item.size + n - at))
+            return false;
+        append(nz, text, item.to, item.size);
+        space = nz->squeeze && item.to[item.size - 1] == ' ';
     }
     return true;
 }

@@ -57,13 +57,14 @@ uint64_t tok_sp_cut_c(const struct tok_sp_cuts *cuts, const uint8_t *text, uint6
                       uint64_t from, uint32_t *ends, uint64_t room)
 {
     uint64_t count = 0, last = from, at = from;
+    struct tok_sp_loose before = {UINT64_MAX, 0};
 
     for (; at < n && count + 3 <= room; at++) {
         if (at > last && (tok_sp_breaks(text[at]) || tok_sp_breaks(text[at - 1])) &&
             !tok_sp_joins(cuts, text[at - 1], text[at]))
             ends[count++] = (uint32_t)(last = at);
         if (cuts->loose[text[at]])
-            count = tok_sp_cut_wide(cuts, text, n, at, &last, ends, count);
+            count = tok_sp_cut_wide(cuts, text, n, at, &before, &last, ends, count);
     }
     if (at >= n && last < n)
         ends[count++] = (uint32_t)n;
@@ -74,7 +75,9 @@ void tok_sp_scan_init(struct tok_sp_scan *scan, bool vector)
 {
     *scan = (struct tok_sp_scan){tok_sp_clean_c, tok_sp_copy_c, tok_sp_cut_c};
 #ifdef TOK_HAVE_AVX2
-    if (vector && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi"))
+    /* what has AVX2 and BMI2 has LZCNT and POPCNT too, and clang has no name for the former */
+    if (vector && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+        __builtin_cpu_supports("bmi2"))
         tok_sp_scan_avx2(scan);
 #else
     (void)vector;

@@ -192,6 +192,7 @@ static uint64_t cut(const struct tok_sp_cuts *cuts, const uint8_t *text, uint64_
     const __m256i letter = _mm256_set1_epi8(0x20), nibble = _mm256_set1_epi8(15);
     const __m256i below = _mm256_set1_epi8('a' - 1), above = _mm256_set1_epi8('z' + 1);
     uint64_t count = 0, last = from, at = from;
+    struct tok_sp_loose before = {UINT64_MAX, 0};
     uint32_t carry =
         1; /* the byte before is part of a word; at `from` there is no cut to look for */
 
@@ -233,7 +234,7 @@ static uint64_t cut(const struct tok_sp_cuts *cuts, const uint8_t *text, uint64_
             if ((mask >> bit & 1) && p > last && !tok_sp_joins(cuts, text[p - 1], text[p]))
                 ends[count++] = (uint32_t)(last = p);
             if (wides >> bit & 1)
-                count = tok_sp_cut_wide(cuts, text, n, p, &last, ends, count);
+                count = tok_sp_cut_wide(cuts, text, n, p, &before, &last, ends, count);
         }
     }
     if (at >= n && last < n)

@@ -72,7 +72,7 @@ expect 1 fresh "$work/in" "$work/in2"
 has "$work/err" "has the same name"
 
 # tokenizers
-echo '{"model": {"type": "BPE"}}' >"$work/tokenizer.json"
+echo '{"name": "other"}' >"$work/tokenizer.json"
 expect 1 "$pretok" -t "$work/tokenizer.json" -o "$work/fresh" "$work/in"
 has "$work/err" "neither a tokenizer.json nor a tekken.json"
 has "$work/err" "SentencePiece"

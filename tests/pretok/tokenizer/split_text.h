@@ -140,6 +140,12 @@ static const char *const split_parts[] = {
     "\xEE\x80\x80",
     "\xE3\x80\x80",
     "\xEF\xBC\x8C",
+    /* among kana: a mark, a symbol, punctuation, unassigned */
+    "\xE3\x82\x99",
+    "\xE3\x82\x9C",
+    "\xE3\x83\xBB",
+    "\xE3\x82\xA0",
+    "\xE3\x82\x97",
 };
 
 static uint32_t split_random(uint64_t *seed)

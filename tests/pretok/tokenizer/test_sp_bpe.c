@@ -141,7 +141,7 @@ T_CASE(as_the_library)
         struct tok_ids ids = {0};
         void *scratch = NULL;
         sp_model_bpe(&file, k & 1, k >> 1);
-        T_REQUIRE(tok_sp_fast_new(file.bytes, file.size, "x", &e, NULL) == NGT_OK);
+        T_REQUIRE(tok_sp_fast_new(file.bytes, file.size, "x", false, &e, NULL) == NGT_OK);
         T_REQUIRE(e.vtable->scratch_new(e.state, &scratch, NULL) == NGT_OK);
         for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
             size_t n = strlen(texts[i]);
@@ -230,7 +230,7 @@ T_CASE(fast_as_plain)
         struct tok_ids a = {0}, b = {0};
         void *scratch = NULL;
         random_model(round & 1, round & 2);
-        T_REQUIRE(tok_sp_fast_new(file.bytes, file.size, "x", &e, NULL) == NGT_OK);
+        T_REQUIRE(tok_sp_fast_new(file.bytes, file.size, "x", false, &e, NULL) == NGT_OK);
         T_REQUIRE(e.vtable->scratch_new(e.state, &scratch, NULL) == NGT_OK);
         T_REQUIRE(tok_sp_parts_read(file.bytes, file.size, "x", &parts, NULL) == NGT_OK);
         T_REQUIRE(tok_sp_vocab_init(&vocab, &parts, "x", NULL) == NGT_OK);
@@ -286,7 +286,7 @@ T_CASE(refused)
         sp_piece(&file, bad[i].first, bad[i].score, NORMAL);
         sp_piece(&file, bad[i].second, bad[i].score, bad[i].type);
         sp_trainer(&file, bad[i].model, false, false);
-        T_EQ_INT(tok_sp_fast_new(file.bytes, file.size, "x", &e, NULL), NGT_E_DATA);
+        T_EQ_INT(tok_sp_fast_new(file.bytes, file.size, "x", false, &e, NULL), NGT_E_DATA);
     }
 }
 

@@ -27,8 +27,8 @@ static const char *const texts[] = {
     "\342\226\201a",
     "babbab ababababab",
     "abababababababababababababababababababababababababababababab",
-    "a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b "
-    "aabaabaabaabaabaabaab",
+    ("a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b "
+     "aabaabaabaabaabaabaab"),
 };
 /* ids, then the end */
 static const uint32_t expected[][sizeof texts / sizeof *texts][69] = {
@@ -129,7 +129,7 @@ T_CASE(as_the_library)
         struct tok_ids ids = {0};
         void *scratch = NULL;
         sp_model_unigram(&file, k & 1, k >> 1 ? 3000 : 1);
-        T_REQUIRE(tok_sp_fast_new(file.bytes, file.size, "x", &e, NULL) == NGT_OK);
+        T_REQUIRE(tok_sp_fast_new(file.bytes, file.size, "x", false, &e, NULL) == NGT_OK);
         T_REQUIRE(e.vtable->scratch_new(e.state, &scratch, NULL) == NGT_OK);
         for (unsigned twice = 0; twice < 2; twice++) /* unknown words, then known ones */
             for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {

@@ -35,6 +35,7 @@ struct tok_config {
     enum tok_parse_special parse_special;
     const char *const *special_list; /* TOK_PARSE_LIST: the strings */
     uint64_t special_count;
+    bool file_limits; /* truncate and pad each document as a tokenizer.json says; normally not */
 };
 
 /* Growing array of ids; owned by the caller, released with tok_ids_done. */

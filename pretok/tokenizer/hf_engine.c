@@ -85,6 +85,13 @@ static enum ngt_status flush(const struct run *r, struct ngt_error *reterr)
     return status;
 }
 
+static enum ngt_status too_long(uint64_t n, struct ngt_error *reterr)
+{
+    return ngt_fail(reterr, NGT_E_DATA, NULL, NGT_NO_POS, NGT_NO_POS,
+                    "%llu bytes of text without an added token; less than 4 GiB are supported",
+                    (unsigned long long)n);
+}
+
 /* A piece of the pre-tokenizers. Pieces may have gaps between them and live in passing buffers, so
  * they are copied together. */
 static enum ngt_status add_piece(void *context, const uint8_t *piece, uint64_t n,
@@ -94,6 +101,8 @@ static enum ngt_status add_piece(void *context, const uint8_t *piece, uint64_t n
     struct hf_scratch *s = r->s;
     enum ngt_status status = NGT_OK;
 
+    if (n >= UINT32_MAX) /* steps may make text longer */
+        return too_long(n, reterr);
     if (s->count == BATCH_WORDS || s->batch.size + n > BATCH_BYTES)
         status = flush(r, reterr);
     if (status == NGT_OK && n > BATCH_BYTES) {
@@ -159,9 +168,7 @@ static enum ngt_status section(struct run *r, struct tok_hf_text t, struct ngt_e
     if (t.n == 0 || r->until == TOK_STAGE_NORMALIZE)
         return NGT_OK;
     if (t.n >= UINT32_MAX)
-        return ngt_fail(reterr, NGT_E_DATA, NULL, NGT_NO_POS, NGT_NO_POS,
-                        "%llu bytes of text without an added token; less than 4 GiB are supported",
-                        (unsigned long long)t.n);
+        return too_long(t.n, reterr);
     if (r->e->split)
         return one_split(r, t, reterr);
     if (r->e->cuts)
@@ -225,13 +232,6 @@ static enum ngt_status put_id(const struct run *r, uint32_t id, struct ngt_error
     return status;
 }
 
-/* A part of t, for which the same holds if it stands at its start. */
-static struct tok_hf_text part_of(struct tok_hf_text t, uint64_t from, uint64_t end)
-{
-    return (struct tok_hf_text){t.at + from, end - from, t.origin && from == 0,
-                                t.first && from == 0};
-}
-
 typedef enum ngt_status (*section_fn)(struct run *r, struct tok_hf_text t,
                                       struct ngt_error *reterr);
 
@@ -245,12 +245,12 @@ static enum ngt_status cut_at(struct run *r, const struct tok_added *added, stru
 
     while (added && status == NGT_OK && tok_added_next(added, t.at, t.n, &walk, &m)) {
         if (m.section < m.start)
-            status = each(r, part_of(t, m.section, m.start), reterr);
+            status = each(r, tok_hf_part(t, m.section, m.start), reterr);
         if (status == NGT_OK)
             status = put_id(r, m.id, reterr);
     }
     if (status == NGT_OK && walk.done < t.n)
-        status = each(r, part_of(t, walk.done, t.n), reterr);
+        status = each(r, tok_hf_part(t, walk.done, t.n), reterr);
     return status;
 }
 
@@ -265,7 +265,7 @@ static enum ngt_status hf_encode(const void *engine, void *scratch, const char *
                                  struct tok_ids *ids, struct ngt_error *reterr)
 {
     struct run r = {engine, scratch, ids, 0};
-    struct tok_hf_text t = {(const uint8_t *)text, n, true, true};
+    struct tok_hf_text t = tok_hf_document((const uint8_t *)text, n);
     uint64_t first = ids->count;
 
     r.s->count = 0; /* a document that failed may have left some */
@@ -284,7 +284,7 @@ static enum ngt_status hf_stage(const void *engine, void *scratch, enum tok_stag
                                 const char *text, uint64_t n, struct ngt_error *reterr)
 {
     struct run r = {engine, scratch, NULL, stage};
-    struct tok_hf_text t = {(const uint8_t *)text, n, true, true};
+    struct tok_hf_text t = tok_hf_document((const uint8_t *)text, n);
 
     return cut_at(&r, r.e->raw, t, raw_section, reterr);
 }
@@ -480,7 +480,7 @@ static enum ngt_status add_tokens(struct hf_engine *e, const struct tok_config *
         contents.size = 0;
         for (uint64_t i = 0; i < f->added_count && status == NGT_OK; i++) {
             const struct tok_hf_added *a = &f->added[i];
-            struct tok_hf_text t = {a->content.at, a->content.size, true, true};
+            struct tok_hf_text t = tok_hf_document(a->content.at, a->content.size);
             if (a->replaced || a->normalized != normalized)
                 continue;
             if (normalized)

@@ -567,8 +567,8 @@ static enum ngt_status read_all(struct reading *r, uint8_t *bytes, uint64_t n)
         if (status != NGT_OK)
             return status;
     }
-    status = tok_hf_read_limits(r->trees[TRUNCATION], r->trees[PADDING], r->path, &f->limits,
-                                r->reterr);
+    status =
+        tok_hf_read_limits(r->trees[TRUNCATION], r->trees[PADDING], r->path, &f->limits, r->reterr);
     if (status != NGT_OK)
         return status;
     for (enum member m = ADDED_TOKENS; m < MODEL; m++) {
@@ -606,7 +606,8 @@ enum ngt_status tok_hf_file_read(uint8_t *bytes, uint64_t n, const char *path, b
 {
     struct ngt_error own; /* so that the cause is known even to a caller who does not ask for it */
     struct tok_hf_file f = {.unknown = NGT_NO_ID};
-    struct reading r = {.path = path, .reterr = reterr ? reterr : &own, .file = &f, .limits = limits};
+    struct reading r = {
+        .path = path, .reterr = reterr ? reterr : &own, .file = &f, .limits = limits};
     enum ngt_status status;
 
     ngt_error_clear(r.reterr);

@@ -87,12 +87,16 @@ static unsigned map_one(enum tok_hf_step step, uint32_t c, uint8_t *out)
 }
 
 static enum ngt_status byte_chars(const uint8_t *text, uint64_t n, struct tok_buffer *out,
-                                  struct ngt_error *reterr)
+                                  uint64_t *lead, struct ngt_error *reterr)
 {
+    uint64_t first = *lead;
     enum ngt_status status = tok_buffer_reserve(out, 2 * n, reterr);
 
-    for (uint64_t i = 0; i < n && status == NGT_OK; i++)
+    for (uint64_t i = 0; i < n && status == NGT_OK; i++) {
         out->size += tok_utf8_put(tok_hf_byte_char(text[i]), out->at + out->size);
+        if (i < first)
+            *lead = out->size;
+    }
     return status;
 }
 
@@ -118,18 +122,17 @@ static uint64_t untouched(enum tok_hf_step step, const uint8_t *text, uint64_t n
 }
 
 enum ngt_status tok_hf_map(enum tok_hf_step step, const uint8_t *text, uint64_t n,
-                           struct tok_buffer *out, bool *ret_changed, bool *ret_first,
+                           struct tok_buffer *out, bool *ret_changed, uint64_t *lead,
                            struct ngt_error *reterr)
 {
-    uint64_t copied = 0, at = 0;
+    uint64_t copied = 0, at = 0, first = *lead;
     unsigned size;
     uint8_t one[MOST];
 
     *ret_changed = false;
-    *ret_first = true;
     if (step == TOK_HF_BYTE_CHARS) {
         *ret_changed = n != 0;
-        return byte_chars(text, n, out, reterr);
+        return byte_chars(text, n, out, lead, reterr);
     }
     while ((at += untouched(step, text + at, n - at)) < n) {
         unsigned became = map_one(step, tok_utf8_get(text + at, &size), one);
@@ -141,9 +144,9 @@ enum ngt_status tok_hf_map(enum tok_hf_step step, const uint8_t *text, uint64_t 
         if (status != NGT_OK)
             return status;
         tok_buffer_put(out, text + copied, at - copied);
-        if (became == 0 && out->size == 0)
-            *ret_first = false;
         tok_buffer_put(out, one, became);
+        if (at < first)
+            *lead = *lead + became - size;
         *ret_changed = true;
         at += size;
         copied = at;

@@ -42,6 +42,7 @@ void tok_hf_normalize_scratch_done(struct tok_hf_normalize_scratch *s)
     free(s->regexes);
     tok_buffer_done(&s->buffers[0]);
     tok_buffer_done(&s->buffers[1]);
+    tok_buffer_done(&s->lead);
     tok_hf_marks_done(&s->marks);
     *s = (struct tok_hf_normalize_scratch){0};
 }
@@ -60,10 +61,7 @@ static void strip(const struct tok_hf_normalizer *step, struct tok_hf_text *t)
             break;
         end = last;
     }
-    if (start != t->at)
-        t->first = false;
-    t->at = start;
-    t->n = (uint64_t)(end - start);
+    *t = tok_hf_part(*t, (uint64_t)(start - t->at), (uint64_t)(end - t->at));
 }
 
 static enum ngt_status replace(const struct tok_hf_normalizer *step,
@@ -72,7 +70,7 @@ static enum ngt_status replace(const struct tok_hf_normalizer *step,
 {
     struct tok_hf_matches m = {
         .pattern = &step->pattern, .scratch = regex, .text = t->at, .n = t->n};
-    uint64_t copied = 0, start = 0, end = 0;
+    uint64_t copied = 0, start = 0, end = 0, lead = 0;
     bool found;
 
     *ret_changed = false;
@@ -85,22 +83,58 @@ static enum ngt_status replace(const struct tok_hf_normalizer *step,
             return status;
         if (!found)
             break;
+        if (copied < t->lead)
+            lead = out->size + (start < t->lead ? start : t->lead) - copied;
         tok_buffer_put(out, t->at + copied, start - copied);
-        /* what is put in takes the place of the last character that goes */
-        if (out->size == 0) {
-            if (start == end && step->content_size)
-                t->first = t->origin;
-            else if (start != end &&
-                     (!step->content_size || start + tok_utf8_lead_size(t->at[start]) != end))
-                t->first = false;
-        }
         tok_buffer_put(out, step->content, step->content_size);
+        /* what is put in stands where the last character that goes stood, or the one before */
+        if (end ? end <= t->lead : t->origin)
+            lead = out->size;
         copied = end;
         *ret_changed = true;
     }
-    if (*ret_changed)
+    if (*ret_changed) {
+        if (copied < t->lead)
+            lead = out->size + t->lead - copied;
         tok_buffer_put(out, t->at + copied, t->n - copied);
+        t->lead = lead;
+    }
     return NGT_OK;
+}
+
+static enum ngt_status form_or_charsmap(const struct tok_hf_normalizer *step,
+                                        struct tok_hf_normalize_scratch *s, const uint8_t *text,
+                                        uint64_t n, struct tok_buffer *out, bool *ret_changed,
+                                        struct ngt_error *reterr)
+{
+    if (step->step == TOK_HF_FORM)
+        return tok_hf_normal_form(step->form, text, n, &s->marks, out, ret_changed, reterr);
+    return tok_hf_charsmap_apply(step->map, text, n, out, ret_changed, reterr);
+}
+
+/*
+ * The same, and what becomes of the lead: the text's first character alone is changed too, and where
+ * the whole begins with the outcome, that is it; else its first character is (it has been joined to
+ * what follows, or has gone).
+ */
+static enum ngt_status in_context(const struct tok_hf_normalizer *step,
+                                  struct tok_hf_normalize_scratch *s, struct tok_hf_text *t,
+                                  struct tok_buffer *out, bool *ret_changed,
+                                  struct ngt_error *reterr)
+{
+    bool alone;
+    enum ngt_status status = form_or_charsmap(step, s, t->at, t->n, out, ret_changed, reterr);
+
+    if (status != NGT_OK || !*ret_changed || !t->lead)
+        return status;
+    s->lead.size = 0;
+    status = form_or_charsmap(step, s, t->at, t->lead, &s->lead, &alone, reterr);
+    const uint8_t *made = alone ? s->lead.at : t->at;
+    uint64_t n = alone ? s->lead.size : t->lead;
+    if (n == 0 || n > out->size || memcmp(made, out->at, n) != 0)
+        n = out->size ? tok_utf8_lead_size(out->at[0]) : 0;
+    t->lead = n;
+    return status;
 }
 
 static enum ngt_status one_step(const struct tok_hf_normalizer *step,
@@ -108,7 +142,6 @@ static enum ngt_status one_step(const struct tok_hf_normalizer *step,
                                 struct tok_hf_text *t, struct tok_buffer *out, bool *ret_changed,
                                 struct ngt_error *reterr)
 {
-    bool kept = true;
     enum ngt_status status;
 
     *ret_changed = false;
@@ -117,9 +150,8 @@ static enum ngt_status one_step(const struct tok_hf_normalizer *step,
         strip(step, t);
         return NGT_OK;
     case TOK_HF_FORM:
-        return tok_hf_normal_form(step->form, t->at, t->n, &s->marks, out, ret_changed, reterr);
     case TOK_HF_PRECOMPILED:
-        return tok_hf_charsmap_apply(step->map, t->at, t->n, out, ret_changed, reterr);
+        return in_context(step, s, t, out, ret_changed, reterr);
     case TOK_HF_REPLACE:
         return replace(step, regex, t, out, ret_changed, reterr);
     case TOK_HF_PREPEND:
@@ -128,12 +160,11 @@ static enum ngt_status one_step(const struct tok_hf_normalizer *step,
             return status;
         tok_buffer_put(out, step->content, step->content_size);
         tok_buffer_put(out, t->at, t->n);
+        t->lead += t->lead ? step->content_size : 0;
         *ret_changed = true;
         return NGT_OK;
     default:
-        status = tok_hf_map(step->step, t->at, t->n, out, ret_changed, &kept, reterr);
-        t->first &= kept;
-        return status;
+        return tok_hf_map(step->step, t->at, t->n, out, ret_changed, &t->lead, reterr);
     }
 }
 

@@ -9,6 +9,7 @@
 #include "text/hf_charsmap.h"
 #include "text/hf_forms.h"
 #include "text/hf_pattern.h"
+#include "text/utf8.h"
 
 enum tok_hf_step {
     TOK_HF_FORM,
@@ -42,7 +43,7 @@ struct tok_hf_normalizers {
 void tok_hf_normalizers_done(struct tok_hf_normalizers *n);
 
 struct tok_hf_normalize_scratch {
-    struct tok_buffer buffers[2];
+    struct tok_buffer buffers[2], lead;
     struct tok_hf_marks marks;
     struct tok_split_scratch **regexes; /* [count], NULL where there is none */
     uint64_t count;
@@ -55,10 +56,24 @@ void tok_hf_normalize_scratch_done(struct tok_hf_normalize_scratch *s);
 struct tok_hf_text {
     const uint8_t *at;
     uint64_t n;
-    /* Does it begin where the document begins (origin), and does its first character come from the
-     * document's first one? Metaspace's "first" asks for the latter; a step may lose it. */
-    bool origin, first;
+    /* Does it begin where the document begins? And how many of its first bytes come from the first
+     * character of the document (by the library's alignments)? Metaspace's "first" asks whether a
+     * piece begins with such a byte. */
+    bool origin;
+    uint64_t lead;
 };
+
+/* A whole document, and a part of a text. */
+static inline struct tok_hf_text tok_hf_document(const uint8_t *at, uint64_t n)
+{
+    uint64_t first = n ? tok_utf8_lead_size(at[0]) : 0;
+    return (struct tok_hf_text){at, n, true, first < n ? first : n};
+}
+static inline struct tok_hf_text tok_hf_part(struct tok_hf_text t, uint64_t from, uint64_t end)
+{
+    uint64_t lead = from < t.lead ? t.lead - from : 0, n = end - from;
+    return (struct tok_hf_text){t.at + from, n, t.origin && from == 0, lead < n ? lead : n};
+}
 
 /* text becomes its normalized form, in place where nothing changes, else in the scratch's memory
  * until its next use. NGT_E_NOMEM only. */

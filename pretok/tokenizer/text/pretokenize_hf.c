@@ -20,20 +20,18 @@ struct fold {
     const struct run *run;
     uint64_t level; /* of the step that gets the pieces */
     enum tok_hf_behavior behavior;
-    const uint8_t *text;
-    bool first; /* text begins where the document begins */
+    struct tok_hf_text text;
     bool held, was_match;
     uint64_t start, end;
 };
 
-static enum ngt_status one_level(const struct run *r, uint64_t level, const uint8_t *text,
-                                 uint64_t n, bool first);
+static enum ngt_status one_level(const struct run *r, uint64_t level, struct tok_hf_text t);
 
 static enum ngt_status give(const struct fold *f, uint64_t start, uint64_t end)
 {
     if (start == end)
         return NGT_OK;
-    return one_level(f->run, f->level, f->text + start, end - start, f->first && start == 0);
+    return one_level(f->run, f->level, tok_hf_part(f->text, start, end));
 }
 
 static enum ngt_status fold_end(struct fold *f)
@@ -75,14 +73,12 @@ static enum ngt_status fold(struct fold *f, uint64_t start, uint64_t end, bool m
     return status;
 }
 
-static enum ngt_status by_pattern(const struct run *r, uint64_t level, const uint8_t *text,
-                                  uint64_t n, bool first)
+static enum ngt_status by_pattern(const struct run *r, uint64_t level, struct tok_hf_text t)
 {
     const struct tok_hf_pretokenizer *p = &r->steps->steps[level];
-    struct fold f = {
-        .run = r, .level = level + 1, .behavior = p->behavior, .text = text, .first = first};
+    struct fold f = {.run = r, .level = level + 1, .behavior = p->behavior, .text = t};
     struct tok_hf_matches m = {
-        .pattern = &p->pattern, .scratch = r->scratch->regexes[level], .text = text, .n = n};
+        .pattern = &p->pattern, .scratch = r->scratch->regexes[level], .text = t.at, .n = t.n};
     uint64_t done = 0, start = 0, end = 0;
     bool found = true;
     enum ngt_status status = NGT_OK;
@@ -97,25 +93,29 @@ static enum ngt_status by_pattern(const struct run *r, uint64_t level, const uin
             status = fold(&f, start, end, !p->invert);
         done = end;
     }
-    if (status == NGT_OK && done != n)
-        status = fold(&f, done, n, p->invert);
+    if (status == NGT_OK && done != t.n)
+        status = fold(&f, done, t.n, p->invert);
     return status == NGT_OK ? fold_end(&f) : status;
 }
 
 /* Every character of a class, or one character, is a match. */
-static enum ngt_status by_character(const struct run *r, uint64_t level, const uint8_t *text,
-                                    uint64_t n, bool first)
+static enum ngt_status by_character(const struct run *r, uint64_t level, struct tok_hf_text t)
 {
     const struct tok_hf_pretokenizer *p = &r->steps->steps[level];
-    struct fold f = {
-        .run = r, .level = level + 1, .behavior = p->behavior, .text = text, .first = first};
+    struct fold f = {.run = r, .level = level + 1, .behavior = p->behavior, .text = t};
     bool by_class = p->cut == TOK_HF_CUT_CLASS;
+    const uint8_t *ascii = &tok_hf_class_blocks[tok_hf_class_index[0] * 128u];
     uint64_t done = 0;
     unsigned size;
     enum ngt_status status = NGT_OK;
 
-    for (uint64_t at = 0; at < n && status == NGT_OK; at += size) {
-        uint32_t c = tok_utf8_get(text + at, &size);
+    for (uint64_t at = 0; at < t.n && status == NGT_OK; at += size) {
+        if (by_class)
+            while (at < t.n && t.at[at] < 0x80 && !(ascii[t.at[at]] & p->class))
+                at++;
+        if (at == t.n)
+            break;
+        uint32_t c = tok_utf8_get(t.at + at, &size);
         if (by_class ? !(tok_hf_class(c) & p->class) : c != p->character)
             continue;
         if (done != at)
@@ -124,133 +124,143 @@ static enum ngt_status by_character(const struct run *r, uint64_t level, const u
             status = fold(&f, at, at + size, true);
         done = at + size;
     }
-    if (status == NGT_OK && done != n)
-        status = fold(&f, done, n, false);
+    if (status == NGT_OK && done != t.n)
+        status = fold(&f, done, t.n, false);
     return status == NGT_OK ? fold_end(&f) : status;
 }
 
 /* Runs of word characters, and runs of what is neither word character nor space. */
-static enum ngt_status by_words(const struct run *r, uint64_t level, const uint8_t *text,
-                                uint64_t n, bool first)
+static enum ngt_status by_words(const struct run *r, uint64_t level, struct tok_hf_text t)
 {
     enum ngt_status status = NGT_OK;
     uint64_t start = 0;
     unsigned size, was = 0;
 
-    for (uint64_t at = 0; at <= n && status == NGT_OK; at += size) {
+    for (uint64_t at = 0; at <= t.n && status == NGT_OK; at += size) {
         unsigned is = 0;
         size = 1;
-        if (at < n)
-            is = 1 + (tok_hf_class(tok_utf8_get(text + at, &size)) & (TOK_HF_WORD | TOK_HF_SPACE));
+        if (at < t.n)
+            is = 1 + (tok_hf_class(tok_utf8_get(t.at + at, &size)) & (TOK_HF_WORD | TOK_HF_SPACE));
         if (is == was)
             continue;
         if (at != start && was != 1 + TOK_HF_SPACE)
-            status = one_level(r, level + 1, text + start, at - start, first && start == 0);
+            status = one_level(r, level + 1, tok_hf_part(t, start, at));
         start = at;
         was = is;
     }
     return status;
 }
 
-static enum ngt_status by_length(const struct run *r, uint64_t level, const uint8_t *text,
-                                 uint64_t n, bool first)
+static enum ngt_status by_length(const struct run *r, uint64_t level, struct tok_hf_text t)
 {
     enum ngt_status status = NGT_OK;
 
-    for (uint64_t start = 0, at = 0; start < n && status == NGT_OK; start = at) {
-        for (uint64_t i = 0; i < r->steps->steps[level].length && at < n; i++)
-            at += tok_utf8_lead_size(text[at]);
-        status = one_level(r, level + 1, text + start, at - start, first && start == 0);
+    for (uint64_t start = 0, at = 0; start < t.n && status == NGT_OK; start = at) {
+        for (uint64_t i = 0; i < r->steps->steps[level].length && at < t.n; i++)
+            at += tok_utf8_lead_size(t.at[at]);
+        status = one_level(r, level + 1, tok_hf_part(t, start, at));
     }
     return status;
 }
 
-static enum ngt_status metaspace(const struct run *r, uint64_t level, const uint8_t *text,
-                                 uint64_t n, bool first)
+/* What a step has written. */
+static struct tok_hf_text written(const struct tok_buffer *out, struct tok_hf_text from,
+                                  uint64_t lead)
+{
+    return (struct tok_hf_text){out->at, out->size, from.origin, lead};
+}
+
+static enum ngt_status metaspace(const struct run *r, uint64_t level, struct tok_hf_text t)
 {
     const struct tok_hf_pretokenizer *p = &r->steps->steps[level];
     struct tok_buffer *out = &r->scratch->buffers[level];
     uint8_t mark[4] = " ";
-    unsigned size = p->marker ? 1 : tok_utf8_put(p->character, mark), own;
-    enum ngt_status status = tok_buffer_reserve(out, n * size + size, r->reterr);
+    unsigned size = p->marker ? 1 : tok_utf8_put(p->character, mark), own = 1;
+    uint64_t lead = 0;
+    enum ngt_status status = tok_buffer_reserve(out, t.n * size + size, r->reterr);
 
     if (status != NGT_OK)
         return status;
     out->size = 0;
-    bool begins = text[0] == ' ' || tok_utf8_get(text, &own) == p->character;
-    if (!begins && (p->prepend == TOK_HF_ALWAYS || (p->prepend == TOK_HF_FIRST && first)))
+    bool begins = t.at[0] == ' ' || tok_utf8_get(t.at, &own) == p->character;
+    if (!begins && (p->prepend == TOK_HF_ALWAYS || (p->prepend == TOK_HF_FIRST && t.lead)))
         tok_buffer_put(out, mark, size);
-    for (uint64_t at = 0; at < n; at += own) {
-        own = 1;
-        if (text[at] == ' ' ||
-            (p->marker && text[at] == 0xE2 && tok_utf8_get(text + at, &own) == p->character)) {
+    for (uint64_t at = 0, end; at < t.n; at = end) {
+        const uint64_t before = out->size;
+        for (end = at; end < t.n && t.at[end] != ' ' && !(p->marker && t.at[end] == 0xE2);)
+            end++;
+        if (end > at) {
+            tok_buffer_put(out, t.at + at, end - at);
+        } else if (t.at[at] == ' ' || tok_utf8_get(t.at + at, &own) == p->character) {
             tok_buffer_put(out, mark, size);
+            end = at + (t.at[at] == ' ' ? 1 : own);
         } else {
-            own = 1;
-            out->at[out->size++] = text[at];
+            tok_buffer_put(out, t.at + at, own);
+            end = at + own;
         }
+        if (at < t.lead)
+            lead = end <= t.lead ? out->size : before + t.lead - at;
     }
+    struct tok_hf_text made = written(out, t, lead);
     if (!p->split)
-        return one_level(r, level + 1, out->at, out->size, first);
+        return one_level(r, level + 1, made);
     uint64_t start = 0;
-    for (uint64_t at = 1; at <= out->size && status == NGT_OK; at++) {
-        if (at < out->size && (out->size - at < size || memcmp(out->at + at, mark, size) != 0))
+    for (uint64_t at = 1; at <= made.n && status == NGT_OK; at++) {
+        if (at < made.n &&
+            (made.at[at] != mark[0] || made.n - at < size || memcmp(made.at + at, mark, size) != 0))
             continue;
-        status = one_level(r, level + 1, out->at + start, at - start, first && start == 0);
+        status = one_level(r, level + 1, tok_hf_part(made, start, at));
         start = at;
     }
     return status;
 }
 
-static enum ngt_status prefix(const struct run *r, uint64_t level, const uint8_t *text, uint64_t n,
-                              bool first)
+static enum ngt_status prefix(const struct run *r, uint64_t level, struct tok_hf_text t)
 {
     struct tok_buffer *out = &r->scratch->buffers[level];
 
-    if (text[0] == ' ')
-        return one_level(r, level + 1, text, n, first);
-    enum ngt_status status = tok_buffer_reserve(out, n + 1, r->reterr);
+    if (t.at[0] == ' ')
+        return one_level(r, level + 1, t);
+    enum ngt_status status = tok_buffer_reserve(out, t.n + 1, r->reterr);
     if (status != NGT_OK)
         return status;
     out->size = 0;
     tok_buffer_put(out, " ", 1);
-    tok_buffer_put(out, text, n);
-    return one_level(r, level + 1, out->at, out->size, first);
+    tok_buffer_put(out, t.at, t.n);
+    return one_level(r, level + 1, written(out, t, t.lead ? t.lead + 1 : 0));
 }
 
-static enum ngt_status byte_chars(const struct run *r, uint64_t level, const uint8_t *text,
-                                  uint64_t n, bool first)
+static enum ngt_status byte_chars(const struct run *r, uint64_t level, struct tok_hf_text t)
 {
     struct tok_buffer *out = &r->scratch->buffers[level];
-    bool changed, kept;
+    bool changed;
 
     out->size = 0;
     enum ngt_status status =
-        tok_hf_map(TOK_HF_BYTE_CHARS, text, n, out, &changed, &kept, r->reterr);
-    return status == NGT_OK ? one_level(r, level + 1, out->at, out->size, first) : status;
+        tok_hf_map(TOK_HF_BYTE_CHARS, t.at, t.n, out, &changed, &t.lead, r->reterr);
+    return status == NGT_OK ? one_level(r, level + 1, written(out, t, t.lead)) : status;
 }
 
-static enum ngt_status one_level(const struct run *r, uint64_t level, const uint8_t *text,
-                                 uint64_t n, bool first)
+static enum ngt_status one_level(const struct run *r, uint64_t level, struct tok_hf_text t)
 {
     if (level == r->steps->count)
-        return r->piece(r->context, text, n, r->reterr);
+        return r->piece(r->context, t.at, t.n, r->reterr);
     switch (r->steps->steps[level].cut) {
     case TOK_HF_CUT_PATTERN:
-        return by_pattern(r, level, text, n, first);
+        return by_pattern(r, level, t);
     case TOK_HF_CUT_CLASS:
     case TOK_HF_CUT_CHARACTER:
-        return by_character(r, level, text, n, first);
+        return by_character(r, level, t);
     case TOK_HF_CUT_WORDS:
-        return by_words(r, level, text, n, first);
+        return by_words(r, level, t);
     case TOK_HF_CUT_LENGTH:
-        return by_length(r, level, text, n, first);
+        return by_length(r, level, t);
     case TOK_HF_CUT_METASPACE:
-        return metaspace(r, level, text, n, first);
+        return metaspace(r, level, t);
     case TOK_HF_CUT_PREFIX:
-        return prefix(r, level, text, n, first);
+        return prefix(r, level, t);
     case TOK_HF_CUT_BYTE_CHARS:
-        return byte_chars(r, level, text, n, first);
+        return byte_chars(r, level, t);
     }
     return NGT_OK;
 }
@@ -261,7 +271,7 @@ enum ngt_status tok_hf_pretokenize(const struct tok_hf_pretokenizers *p,
 {
     const struct run r = {p, s, piece, context, reterr};
 
-    return text.n ? one_level(&r, 0, text.at, text.n, text.first) : NGT_OK;
+    return text.n ? one_level(&r, 0, text) : NGT_OK;
 }
 
 void tok_hf_pretokenizers_done(struct tok_hf_pretokenizers *p)

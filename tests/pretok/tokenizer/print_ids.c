@@ -45,7 +45,8 @@ static bool read_document(char **text, uint64_t *room, uint64_t *n)
 
 int main(int argc, char **argv)
 {
-    struct tok_config config = {.parse_special = TOK_PARSE_ALL};
+    /* file_limits, because the library cuts and fills up as well */
+    struct tok_config config = {.parse_special = TOK_PARSE_ALL, .file_limits = true};
     struct tok_tokenizer *t = NULL;
     struct tok_scratch *s = NULL;
     struct tok_ids ids = {0};

@@ -112,7 +112,8 @@ T_CASE(table)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct tok_hf_normalizers n = read_json(cases[i].json);
         struct tok_hf_normalize_scratch s;
-        struct tok_hf_text t = {(const uint8_t *)cases[i].input.at, cases[i].input.n, true, true};
+        struct tok_hf_text t =
+            tok_hf_document((const uint8_t *)cases[i].input.at, cases[i].input.n);
         T_REQUIRE(tok_hf_normalize_scratch_init(&s, &n, NULL) == NGT_OK);
         T_REQUIRE(tok_hf_normalize(&n, &s, &t, NULL) == NGT_OK);
         if (t.n != cases[i].expected.n || memcmp(t.at, cases[i].expected.at, t.n) != 0)
@@ -133,7 +134,7 @@ T_CASE(unchanged_text_stays_where_it_is)
 
     T_REQUIRE(tok_hf_normalize_scratch_init(&s, &n, NULL) == NGT_OK);
     for (size_t i = 0; i < 3; i++) {
-        struct tok_hf_text t = {(const uint8_t *)texts[i], strlen(texts[i]), true, true};
+        struct tok_hf_text t = tok_hf_document((const uint8_t *)texts[i], strlen(texts[i]));
         T_REQUIRE(tok_hf_normalize(&n, &s, &t, NULL) == NGT_OK);
         T_TRUE(t.at == (const uint8_t *)texts[i]);
     }
@@ -155,7 +156,7 @@ T_CASE(long_runs_of_marks)
         memcpy(expected + 1 + 2 * i, i < 45 ? "\xCC\xA3" : "\xCC\x81", 2);
     }
     T_REQUIRE(tok_hf_normalize_scratch_init(&s, &n, NULL) == NGT_OK);
-    struct tok_hf_text t = {(const uint8_t *)text, sizeof text, true, true};
+    struct tok_hf_text t = tok_hf_document((const uint8_t *)text, sizeof text);
     T_REQUIRE(tok_hf_normalize(&n, &s, &t, NULL) == NGT_OK);
     T_EQ_U64(t.n, sizeof text);
     T_EQ_MEM(t.at, expected, sizeof text);
@@ -163,36 +164,38 @@ T_CASE(long_runs_of_marks)
     tok_hf_normalizers_done(&n);
 }
 
-/* Where does the result begin? Metaspace's "first" asks. */
-T_CASE(first_character)
+/* How much of the result comes of the first character? Metaspace's "first" asks. */
+T_CASE(lead)
 {
     static const struct {
         const char *json, *text;
-        bool first;
+        uint64_t lead;
     } firsts[] = {
-        {"{\"type\":\"Replace\",\"pattern\":{\"String\":\"``\"},\"content\":\"x\"}", "``a", false},
-        {"{\"type\":\"Replace\",\"pattern\":{\"String\":\"`\"},\"content\":\"x\"}", "`a", true},
-        {"{\"type\":\"Replace\",\"pattern\":{\"String\":\"`\"},\"content\":\"\"}", "`a", false},
-        {"{\"type\":\"Replace\",\"pattern\":{\"String\":\"``\"},\"content\":\"x\"}", "a``", true},
-        {"{\"type\":\"Strip\",\"strip_left\":true,\"strip_right\":true}", " a", false},
-        {"{\"type\":\"Strip\",\"strip_left\":true,\"strip_right\":true}", "a ", true},
-        {"{\"type\":\"StripAccents\"}",
-         "\xCC\x81"
-         "a",
-         false},
-        {"{\"type\":\"Prepend\",\"prepend\":\"_\"}", "a", true},
-        {"{\"type\":\"NFD\"}", "\xC3\xA9", true},
+        {"{\"type\":\"Replace\",\"pattern\":{\"String\":\"``\"},\"content\":\"x\"}", "``a", 0},
+        {"{\"type\":\"Replace\",\"pattern\":{\"String\":\"`\"},\"content\":\"xy\"}", "`a", 2},
+        {"{\"type\":\"Replace\",\"pattern\":{\"String\":\"`\"},\"content\":\"\"}", "`a", 0},
+        {"{\"type\":\"Replace\",\"pattern\":{\"String\":\"``\"},\"content\":\"x\"}", "a``", 1},
+        {"{\"type\":\"Replace\",\"pattern\":{\"String\":\"\"},\"content\":\"xy\"}", "ab", 5},
+        {"{\"type\":\"Strip\",\"strip_left\":true,\"strip_right\":true}", " a", 0},
+        {"{\"type\":\"Strip\",\"strip_left\":true,\"strip_right\":true}", "a ", 1},
+        {"{\"type\":\"StripAccents\"}", "\xCC\x81 a", 0},
+        {"{\"type\":\"Lowercase\"}", "\xC4\xB0I", 3},
+        {"{\"type\":\"Prepend\",\"prepend\":\"__\"}", "ab", 3},
+        {"{\"type\":\"ByteLevel\"}", "\xC3\xA9 a", 4},
+        {"{\"type\":\"NFD\"}", "\xC3\xA9", 3},
+        {"{\"type\":\"NFKD\"}", "\xEF\xAC\x81 x", 2},
+        {"{\"type\":\"NFC\"}", "e\xCC\x81x", 2},
     };
 
     for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++) {
         struct tok_hf_normalizers n = read_json(firsts[i].json);
         struct tok_hf_normalize_scratch s;
-        struct tok_hf_text t = {(const uint8_t *)firsts[i].text, strlen(firsts[i].text), true,
-                                true};
+        struct tok_hf_text t =
+            tok_hf_document((const uint8_t *)firsts[i].text, strlen(firsts[i].text));
         T_REQUIRE(tok_hf_normalize_scratch_init(&s, &n, NULL) == NGT_OK);
         T_REQUIRE(tok_hf_normalize(&n, &s, &t, NULL) == NGT_OK);
-        if (t.first != firsts[i].first)
-            T_FAIL("%s of \"%s\": first is %d", firsts[i].json, firsts[i].text, t.first);
+        if (t.lead != firsts[i].lead)
+            T_FAIL("%s of \"%s\": %d bytes lead", firsts[i].json, firsts[i].text, (int)t.lead);
         tok_hf_normalize_scratch_done(&s);
         tok_hf_normalizers_done(&n);
     }

@@ -116,7 +116,8 @@ T_CASE(table)
         struct pieces got = {0};
         struct ngt_json *root = NULL;
         struct ngt_error e;
-        struct tok_hf_text t = {(const uint8_t *)cases[i].input.at, cases[i].input.n, true, true};
+        struct tok_hf_text t =
+            tok_hf_document((const uint8_t *)cases[i].input.at, cases[i].input.n);
         T_REQUIRE(ngt_json_parse(cases[i].json, strlen(cases[i].json), "test", &root, &e) ==
                   NGT_OK);
         if (tok_hf_read_pretokenizers(root, "test", true, &p, &got.bytes, &e) != NGT_OK) {

@@ -184,8 +184,12 @@ static enum ngt_status encode_unigram(const struct sp_fast *e, struct sp_fast_sc
 static void fuse_unknown(uint32_t unknown, uint64_t first, struct tok_ids *ids)
 {
     uint64_t out = first;
-    uint32_t before = NGT_NO_ID;
+    uint32_t before = NGT_NO_ID, any = 0;
 
+    for (uint64_t i = first; i < ids->count; i++)
+        any |= ids->ids[i] == unknown;
+    if (!any)
+        return;
     for (uint64_t i = first; i < ids->count; i++) {
         uint32_t id = ids->ids[i];
         ids->ids[out] = id;

@@ -78,6 +78,10 @@ enum ngt_status tok_unigram_init(struct tok_unigram *model, const struct tok_sp_
         m.largest = fmax(m.largest, fabs((double)m.scores[id]));
     }
     m.unknown_score = least - 10.0f;
+    /* what unknown characters become; these pieces themselves never match */
+    m.scores[m.unknown_id] = m.unknown_score;
+    for (unsigned b = 0; b < 256 && m.byte_fallback; b++)
+        m.scores[m.byte_ids[b]] = m.unknown_score;
     m.largest = fmax(m.largest, fabs((double)m.unknown_score));
     if (n == 0) {
         status = ngt_fail(reterr, NGT_E_DATA, NULL, NGT_NO_POS, NGT_NO_POS,

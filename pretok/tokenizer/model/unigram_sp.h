@@ -12,7 +12,7 @@
 
 struct tok_unigram {
     struct tok_trie trie; /* values are ids */
-    float *scores;        /* [vocabulary] as they are added */
+    float *scores;        /* [vocabulary] as they are added; unknown_score for its ids */
     uint16_t *sizes;      /* [vocabulary] bytes in internal text */
     float unknown_score;
     double largest; /* no score is larger in magnitude */

@@ -1,7 +1,7 @@
 /*
- * One table of 64-byte entries, a cache line each, in buckets of two. An entry holds a word of up
- * to 16 bytes and 5 ids by itself; longer ones stand in a second store, the entry then has their
- * hash and place. When that store is full, it and the table start over.
+ * One table of 32-byte entries, two to a cache line, which is a bucket. An entry holds a word of up
+ * to 16 bytes and 2 ids by itself, whose scores are looked up; others stand in a second store, the
+ * entry then has their hash and place. When that store is full, it and the table start over.
  *
  * Words are looked up in groups: the lines of a group are asked for before the first is used.
  */
@@ -12,21 +12,20 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define ENTRY_BITS 17
+#define ENTRY_BITS 18
 #define STORE_BYTES (UINT64_C(12) << 20)
 #define HUGE_PAGE (UINT64_C(2) << 20)
-#define INLINE 5
+#define INLINE 2
 #define GROUP 32
 
 struct entry {
     uint64_t key[2];
     uint32_t ids[INLINE];
-    float scores[INLINE];
     float limit;
-    uint8_t size, id_count, score_count; /* size 0: empty */
-    uint8_t stored;                      /* key: hash and offset; the numbers are in the store */
+    uint8_t size, id_count; /* size 0: empty */
+    uint8_t stored;         /* key: hash and offset; the numbers are in the store */
 };
-_Static_assert(sizeof(struct entry) == 64, "an entry is a cache line");
+_Static_assert(sizeof(struct entry) == 32, "two entries are a cache line");
 
 /* In the store: this, ids, scores, the word's bytes; a multiple of 8 bytes. */
 struct record {
@@ -166,7 +165,8 @@ static void keep(struct tok_unigram_words *w, const struct probe *p, const uint8
     uint64_t need =
         (sizeof(struct record) + 4 * (uint64_t)(l->id_count + l->score_count) + p->size + 7) &
         ~UINT64_C(7);
-    bool stored = p->size > 16 || l->id_count > INLINE || l->score_count > INLINE;
+    /* as many scores as ids: then they are those of the ids, no character became several bytes */
+    bool stored = p->size > 16 || l->id_count > INLINE || l->score_count != l->id_count;
 
     if (stored && w->stored + need > STORE_BYTES) {
         memset(w->entries, 0, sizeof(struct entry) << ENTRY_BITS);
@@ -182,9 +182,7 @@ static void keep(struct tok_unigram_words *w, const struct probe *p, const uint8
                         .stored = stored};
     if (!stored) {
         e->id_count = (uint8_t)l->id_count;
-        e->score_count = (uint8_t)l->score_count;
         memcpy(e->ids, l->ids, 4 * l->id_count);
-        memcpy(e->scores, l->scores, 4 * l->score_count);
         return;
     }
     struct record *r = record_at(w, w->stored);
@@ -251,6 +249,7 @@ enum ngt_status tok_unigram_words_encode(struct tok_unigram_words *w, const uint
                                          float *sum, struct tok_ids *ids, struct ngt_error *reterr)
 {
     struct probe probes[GROUP];
+    const float *scores = w->model->scores;
     uint64_t start = from;
     float s = *sum;
 
@@ -266,7 +265,6 @@ enum ngt_status tok_unigram_words_encode(struct tok_unigram_words *w, const uint
                 continue;
             make_probe(p, text + p->start);
             __builtin_prefetch(bucket(w, p->hash));
-            __builtin_prefetch(bucket(w, p->hash) + 1);
         }
         /* all of them once they are reserved: no word has more ids than three a byte */
         enum ngt_status status = tok_ids_reserve(ids, group * 3 * TOK_UNIGRAM_WORD, reterr);
@@ -284,8 +282,9 @@ enum ngt_status tok_unigram_words_encode(struct tok_unigram_words *w, const uint
             } else {
                 memcpy(ids->ids + ids->count, e->ids, sizeof e->ids);
                 ids->count += e->id_count;
-                for (unsigned k = 0; k < e->score_count; k++)
-                    s = e->scores[k] + s;
+                s = scores[e->ids[0]] + s;
+                if (e->id_count == 2)
+                    s = scores[e->ids[1]] + s;
                 continue;
             }
             /* the exact pass may have used up what was reserved */

@@ -184,17 +184,31 @@ out:
     return at;
 }
 
+static bool space_joins_letters(const struct tok_sp_cuts *cuts)
+{
+    bool all = true;
+
+    for (uint8_t c = 'a'; c <= 'z'; c++)
+        all = all && tok_sp_joins(cuts, ' ', c) && tok_sp_joins(cuts, ' ', c ^ 0x20);
+    return all;
+}
+
 static uint64_t cut(const struct tok_sp_cuts *cuts, const uint8_t *text, uint64_t n, uint64_t from,
                     uint32_t *ends, uint64_t room)
 {
     static const uint8_t bits[16] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128};
     const __m256i bit_table = table(bits), loose_table = table(cuts->loose_nibbles);
     const __m256i letter = _mm256_set1_epi8(0x20), nibble = _mm256_set1_epi8(15);
+    const __m256i blank = _mm256_set1_epi8(' ');
     const __m256i below = _mm256_set1_epi8('a' - 1), above = _mm256_set1_epi8('z' + 1);
     uint64_t count = 0, last = from, at = from;
     struct tok_sp_loose before = {UINT64_MAX, 0};
-    uint32_t carry =
-        1; /* the byte before is part of a word; at `from` there is no cut to look for */
+    /* the byte before is part of a word, is a space: at `from` itself no cut is looked for */
+    uint32_t carry = 1, space = 0;
+    /* What is known of all spaces alike need not be looked up for each: in a run of them, and in
+     * front of letters. */
+    const uint32_t in_runs = tok_sp_joins(cuts, ' ', ' ') ? UINT32_MAX : 0;
+    const uint32_t to_letters = space_joins_letters(cuts) ? UINT32_MAX : 0;
 
     for (; at < n && count + 2 * 32 < room; at += 32) {
         __m256i v = load(text + at), folded = _mm256_or_si256(v, letter);
@@ -202,6 +216,9 @@ static uint64_t cut(const struct tok_sp_cuts *cuts, const uint8_t *text, uint64_
         uint32_t words = high | mask_of(_mm256_and_si256(_mm256_cmpgt_epi8(folded, below),
                                                          _mm256_cmpgt_epi8(above, folded)));
         uint32_t mask = ~(words & (words << 1 | carry));
+        uint32_t spaces = mask_of(_mm256_cmpeq_epi8(v, blank));
+        mask &= ~((spaces << 1 | space) & ((spaces & in_runs) | (words & ~high & to_letters)));
+        space = spaces >> 31;
         uint32_t wides = 0;
         if (high) {
             __m256i bit =

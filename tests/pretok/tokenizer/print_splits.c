@@ -118,9 +118,10 @@ int main(int argc, char **argv)
             tok_split_new_sequence((const char *const *)parts, count_parts, NULL, &split, &error);
         if (status == NGT_OK && !split)
             fail("no such sequence");
-    } else
+    } else {
         status = onig ? tok_split_new_oniguruma(pattern, strlen(pattern), NULL, &split, &error)
                       : tok_split_new(pattern, strlen(pattern), NULL, &split, &error);
+    }
     if (status == NGT_OK)
         status = tok_split_scratch_new(split, &scratch, &error);
     if (status == NGT_OK)

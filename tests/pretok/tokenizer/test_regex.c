@@ -365,6 +365,117 @@ T_CASE(marks_change_nothing)
     T_TRUE(matches > 10000);
 }
 
+/* Whatever is thrown at it: accepted or refused, ends within the text, no wild read (sanitizers). */
+T_CASE(random_expressions)
+{
+    static const char *const parts[] = {
+        "a",
+        "b",
+        "(",
+        ")",
+        "(?:",
+        "(?=",
+        "(?!",
+        "(?<=",
+        "(?<!",
+        "(?>",
+        "(?i)",
+        "(?i:",
+        "[",
+        "]",
+        "[^",
+        "-",
+        "&&",
+        "|",
+        "|",
+        "*",
+        "+",
+        "?",
+        "{2}",
+        "{1,3}",
+        "{,2}",
+        "{2,}",
+        "\\p{L}",
+        "\\P{Lu}",
+        "\\s",
+        "\\S",
+        "\\w",
+        "\\d",
+        "\\b",
+        "\\A",
+        "\\z",
+        "^",
+        "$",
+        ".",
+        "\\",
+        "\\x{61}",
+        "\\u00e9",
+        "\xC3\xA9",
+        "\xE4\xB8\xAD",
+        "\xFF",
+        "\\r",
+        "'",
+    };
+    struct tok_regex_scratch scratch = {0};
+    uint64_t seed = 3;
+    unsigned accepted = 0;
+
+    for (unsigned round = 0; round < 1500; round++) {
+        struct tok_regex *regex = NULL;
+        struct ngt_error error;
+        char pattern[128];
+        uint64_t n = 0;
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        for (unsigned k = 0; k < 1 + (seed >> 60) % 12; k++) {
+            uint64_t mixed = (seed ^ k * 0x9E3779B97F4A7C15u) * 0xD6E8FEB86659FD93u;
+            const char *part = parts[(mixed >> 33) % (sizeof parts / sizeof *parts)];
+            memcpy(pattern + n, part, strlen(part));
+            n += strlen(part);
+        }
+        char *exact = malloc(n);
+        T_REQUIRE(exact);
+        memcpy(exact, pattern, n);
+        enum ngt_status status =
+            tok_regex_new(exact, n, round % 2 ? TOK_FANCY : TOK_ONIGURUMA, NULL, &regex, &error);
+        free(exact);
+        if (status != NGT_OK) {
+            if (status != NGT_E_DATA || error.offset > n)
+                T_FAIL("%.*s: status %d, offset %" PRIu64, (int)n, pattern, (int)status,
+                       error.offset);
+            continue;
+        }
+        accepted++;
+        static const uint8_t text[] = "aab ab\n\xC3\xA9' A\xE4\xB8\xAD";
+        for (uint64_t at = 0; at < sizeof text - 1;) {
+            bool found = false;
+            uint64_t start = 0, end = 0;
+            T_REQUIRE(tok_regex_find(regex, &scratch, text, sizeof text - 1, at, &found, &start,
+                                     &end, NULL) == NGT_OK);
+            if (!found)
+                break;
+            if (start < at || end < start || end > sizeof text - 1)
+                T_FAIL("%.*s: from %" PRIu64 " %" PRIu64 " to %" PRIu64, (int)n, pattern, at, start,
+                       end);
+            at = end > at ? end : at + 1;
+            while (at < sizeof text - 1 && (text[at] & 0xC0) == 0x80)
+                at++;
+        }
+        if (tok_regex_covers(regex))
+            for (uint64_t at = 0, end = 0; at < sizeof text - 1; at = end) {
+                bool matched = false;
+                T_REQUIRE(tok_regex_match(regex, &scratch, text, sizeof text - 1, at, &matched,
+                                          &end, NULL) == NGT_OK);
+                if (!matched || end <= at) {
+                    T_FAIL("%.*s covers, but not at %" PRIu64, (int)n, pattern, at);
+                    break;
+                }
+            }
+        tok_regex_free(&regex);
+    }
+    T_TRUE(accepted > 300);
+    tok_regex_scratch_done(&scratch);
+}
+
 T_CASE(character_classes)
 {
     static const struct {

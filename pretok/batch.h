@@ -28,6 +28,7 @@ struct pretok_item {
     uint64_t raw_start, keys_start;
     uint64_t ids_start, ids_count; /* document: in ids, BOS and EOS included */
     uint64_t special;              /* strings of control tokens left as text */
+    bool not_back;                 /* the ids do not spell the text; only if that is verified */
 };
 
 struct pretok_batch {

@@ -226,6 +226,7 @@ static enum ngt_status work(struct run *r, struct ngt_error *reterr)
                    .bos = o->bos,
                    .eos = o->eos,
                    .shard_tokens = o->shard_tokens,
+                   .verify_roundtrip = o->verify_roundtrip,
                    .text_key = o->text_key,
                    .fail_on_bad = o->on_bad == 1,
                    .max_bad = o->max_bad},

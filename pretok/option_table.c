@@ -15,7 +15,7 @@ static const char *const progress_choices[] = {"auto", "always", "never", NULL};
 
 #define TOKENIZER_OPTIONS \
     {.name = "tokenizer", .letter = 't', .argument = "FILE", .type = CLI_STRING, .target = AT(tokenizer), \
-     .group = "Tokenizer", .help = "tokenizer file (SentencePiece .model)"}, \
+     .group = "Tokenizer", .help = "SentencePiece .model, tokenizer.json, .tiktoken or tekken.json"}, \
     {.name = "parse-special", .argument = "none|all|LIST", .type = CLI_STRING, .target = AT(parse_special), \
      .fallback = "none", .group = "Tokenizer", \
      .help = "which control tokens are recognised in text (names, separated by commas)"}, \
@@ -55,6 +55,10 @@ static const char *const progress_choices[] = {"auto", "always", "never", NULL};
     {.name = "eos-token", .argument = "STRING|ID", .type = CLI_STRING, .target = AT(eos_token), \
      .group = "Tokenizer", .help = "where the tokenizer file does not say which"}
 
+#define ROUNDTRIP_OPTION \
+    {.name = "verify-roundtrip", .type = CLI_TRUE, .target = AT(verify_roundtrip), .group = "Tokenizer", \
+     .help = "count documents whose text the ids do not give back"}
+
 #define JUDGE_OPTIONS \
     {.name = "max-bad", .argument = "SHARE", .type = CLI_SHARE, .target = AT(max_bad), .fallback = "1%", \
      .group = "Refused records", .help = "fail when more of the records are refused"}, \
@@ -87,6 +91,7 @@ static const struct cli_option run_options[] = {
     THREADS_OPTION,
     INPUT_OPTIONS,
     SPECIAL_OPTIONS,
+    ROUNDTRIP_OPTION,
     {.name = "on-bad", .type = CLI_CHOICE, .target = AT(on_bad), .fallback = "quarantine", .choices = bad_choices,
      .group = "Refused records", .help = "what becomes of a record without a usable text"},
     JUDGE_OPTIONS,
@@ -103,6 +108,7 @@ static const struct cli_option plan_options[] = {
     JOB_OPTIONS,
     INPUT_OPTIONS,
     SPECIAL_OPTIONS,
+    ROUNDTRIP_OPTION,
     TALK_OPTIONS,
     {0},
 };

@@ -249,11 +249,13 @@ enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct
         {"shard_tokens", decimal(o->shard_tokens, numbers[3])},
         {"unit_bytes", decimal(o->unit_bytes, numbers[4])},
         {"limit", o->limit_given ? decimal(o->limit, numbers[5]) : "none"},
-        {"exclude", exclude}, /* also decides about members of archives */
+        {"exclude", exclude},        /* also decides about members of archives */
+        {"verify_roundtrip", "yes"}, /* stays last: absent where it is off */
     };
     struct pretok_plan_config config = {.unit_bytes = o->unit_bytes,
                                         .options = options,
-                                        .option_count = sizeof options / sizeof *options};
+                                        .option_count = sizeof options / sizeof *options -
+                                                        !o->verify_roundtrip};
     enum ngt_status status;
 
     ngt_error_clear(reterr);

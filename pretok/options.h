@@ -21,7 +21,7 @@ struct pretok_options {
     uint64_t max_doc_bytes, shard_tokens, unit_bytes;
     const char *task, *pattern;
     int engine; /* enum tok_engine */
-    bool file_limits;
+    bool file_limits, verify_roundtrip;
     const char *stats;
     unsigned verbose;
     bool quiet;

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "ngt/pool.h"
+#include "roundtrip.h"
 #include "unit_reader.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
@@ -136,6 +137,7 @@ static void close_unit(struct pipeline *p, struct open_unit *u)
 struct worker {
     struct pipeline *p;
     struct tok_scratch *scratch;
+    struct pretok_bytes spelling; /* --verify-roundtrip */
     struct pretok_timing timing;
 };
 
@@ -183,6 +185,14 @@ static enum ngt_status tokenize(struct worker *w, struct pretok_batch *b, struct
             status = tok_ids_reserve(&b->ids, 1, error);
         if (status != NGT_OK)
             return status;
+        uint64_t first = item->ids_start + c->bos;
+        bool same = true;
+        if (c->verify_roundtrip &&
+            !pretok_roundtrip(tok_vocabulary(c->tokenizer), b->ids.ids + first,
+                              b->ids.count - first, b->text.at + item->record.text_start,
+                              item->record.text_bytes, &w->spelling, &same))
+            return ngt_fail(error, NGT_E_NOMEM, NULL, HERE, "out of memory");
+        item->not_back = !same;
         if (c->eos)
             b->ids.ids[b->ids.count++] = c->eos_id;
         item->ids_count = b->ids.count - item->ids_start;
@@ -428,8 +438,10 @@ static void clear_up(struct pipeline *p, struct worker *workers)
             free(p->free[i]);
         }
     free(p->free);
-    for (unsigned i = 0; workers && i < p->config->threads; i++)
+    for (unsigned i = 0; workers && i < p->config->threads; i++) {
         tok_scratch_free(&workers[i].scratch);
+        pretok_bytes_done(&workers[i].spelling);
+    }
 }
 
 enum ngt_status pretok_pipeline_run(const struct pretok_pipeline_config *config,

@@ -177,6 +177,8 @@ static enum ngt_status add_document(struct pretok_unit_writer *w, const struct p
     l->tokens += item->ids_count;
     l->replaced += item->record.replaced;
     l->special += item->special;
+    l->verified = w->config.verify_roundtrip;
+    l->not_back += item->not_back;
     return ngt_writer_doc(w->shard, &doc, reterr);
 }
 

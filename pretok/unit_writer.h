@@ -22,6 +22,7 @@ struct pretok_writer_config {
     uint32_t bos_id, eos_id, pad_id; /* of the tokenizer, added or not */
     bool bos, eos;                   /* added */
     uint64_t shard_tokens;
+    bool verify_roundtrip;
     const char *text_key; /* for messages */
     bool fail_on_bad;
     double max_bad; /* share of records */

@@ -33,7 +33,9 @@ static const struct {
     REASON(PRETOK_TOKENIZER, "tokenizer"),
 };
 #define FIGURES (sizeof figures / sizeof *figures)
-_Static_assert(FIGURES + 1 == PRETOK_LEDGER_COUNTERS, "a reason without a counter");
+_Static_assert(FIGURES + 2 == PRETOK_LEDGER_COUNTERS, "a reason without a counter");
+
+#define NOT_BACK "not_given_back" /* only where it was verified */
 
 static uint64_t value(const struct pretok_ledger *l, uint64_t i)
 {
@@ -53,6 +55,8 @@ void pretok_ledger_add(struct pretok_ledger *sum, const struct pretok_ledger *l)
 {
     for (uint64_t i = 0; i < FIGURES; i++)
         *(uint64_t *)((char *)sum + figures[i].at) += value(l, i);
+    sum->verified |= l->verified;
+    sum->not_back += l->not_back;
 }
 
 enum ngt_status pretok_ledger_check(const struct pretok_ledger *l, const char *path,
@@ -73,13 +77,18 @@ uint64_t pretok_ledger_counters(const struct pretok_ledger *l,
 {
     for (uint64_t i = 0; i < FIGURES; i++)
         out[i] = (struct ngt_counter){figures[i].key, value(l, i)};
-    return FIGURES;
+    if (!l->verified)
+        return FIGURES;
+    out[FIGURES] = (struct ngt_counter){NOT_BACK, l->not_back};
+    return FIGURES + 1;
 }
 
 void pretok_ledger_write(const struct pretok_ledger *l, struct ngt_json_out *out)
 {
     for (uint64_t i = 0; i < FIGURES; i++)
         ngt_json_member_u64(out, figures[i].key, value(l, i));
+    if (l->verified)
+        ngt_json_member_u64(out, NOT_BACK, l->not_back);
 }
 
 enum ngt_status pretok_ledger_read(const struct ngt_json *object, const char *path,
@@ -91,6 +100,7 @@ enum ngt_status pretok_ledger_read(const struct ngt_json *object, const char *pa
         if (!ngt_json_get_u64(object, figures[i].key, (uint64_t *)((char *)&l + figures[i].at)))
             return ngt_fail(reterr, NGT_E_DATA, path, NGT_NO_POS, NGT_NO_POS,
                             "the ledger lacks \"%s\"", figures[i].key);
+    l.verified = ngt_json_get_u64(object, NOT_BACK, &l.not_back);
     *ret_ledger = l;
     return NGT_OK;
 }
@@ -114,4 +124,7 @@ void pretok_ledger_print(const struct pretok_ledger *l, FILE *to)
     fprintf(to, "replaced     %15" PRIu64 "   characters that became U+FFFD\n", l->replaced);
     fprintf(to, "special      %15" PRIu64 "   strings of control tokens left as text\n",
             l->special);
+    if (l->verified)
+        fprintf(to, "not back     %15" PRIu64 "   documents that the vocabulary spells otherwise\n",
+                l->not_back);
 }

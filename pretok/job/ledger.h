@@ -21,9 +21,11 @@ struct pretok_ledger {
     uint64_t tokens;     /* BOS and EOS included */
     uint64_t replaced;   /* characters that became U+FFFD */
     uint64_t special;    /* strings of control tokens left as text */
+    bool verified;       /* --verify-roundtrip: the next one was counted, and is written */
+    uint64_t not_back;   /* documents whose text the vocabulary does not give back */
 };
 
-#define PRETOK_LEDGER_COUNTERS (8 + PRETOK_REASONS)
+#define PRETOK_LEDGER_COUNTERS (9 + PRETOK_REASONS)
 
 uint64_t pretok_ledger_bad(const struct pretok_ledger *l); /* all reasons */
 void pretok_ledger_add(struct pretok_ledger *sum, const struct pretok_ledger *l);

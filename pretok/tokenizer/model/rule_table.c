@@ -1,27 +1,29 @@
 #include "model/rule_table.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 enum ngt_status tok_rule_table_init(struct tok_rule_table *t, uint64_t count,
                                     struct ngt_error *reterr)
 {
     unsigned bits = 4;
 
-    while (bits < 40 && (1ull << bits) < 2 * count)
+    while (bits < 40 && 2 * (1ull << bits) < 3 * count)
         bits++;
     *t = (struct tok_rule_table){.mask = (1ull << bits) - 1, .shift = 64 - bits};
-    t->entries = count < 1ull << 38 ? malloc((t->mask + 1) * sizeof *t->entries) : NULL;
+    if (count < 1ull << 38)
+        t->memory = tok_pages_new((t->mask + 1) * sizeof *t->entries);
+    t->entries = t->memory.at;
     if (!t->entries)
         return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
                         "out of memory for %llu merges", (unsigned long long)count);
-    for (uint64_t i = 0; i <= t->mask; i++)
-        t->entries[i] = (struct tok_rule_entry){TOK_RULE_FREE, TOK_RULE_NONE, 0};
+    /* all ones: a free pair, and the rank of none */
+    memset(t->entries, 0xFF, (t->mask + 1) * sizeof *t->entries);
     return NGT_OK;
 }
 
 void tok_rule_table_done(struct tok_rule_table *t)
 {
-    free(t->entries);
+    tok_pages_done(&t->memory);
     *t = (struct tok_rule_table){0};
 }
 

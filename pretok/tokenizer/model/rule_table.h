@@ -1,6 +1,6 @@
 /*
  * The rules of byte pair encoding as a hash table: (left, right) to (rank, result). Open
- * addressing, 16 bytes an entry, at most half full, so that a look-up is one cache line mostly.
+ * addressing, 16 bytes an entry, at most two thirds full, so that a look-up is one cache line mostly.
  */
 #ifndef TOK_MODEL_RULE_TABLE_H
 #define TOK_MODEL_RULE_TABLE_H
@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model/pages.h"
 #include "ngt/error.h"
 
 struct tok_rule_entry {
@@ -21,6 +22,7 @@ struct tok_rule_table {
     struct tok_rule_entry *entries;
     uint64_t mask; /* entries - 1 */
     unsigned shift;
+    struct tok_pages memory;
 };
 
 /* Room for count rules. NGT_E_NOMEM. */

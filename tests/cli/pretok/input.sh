@@ -118,4 +118,13 @@ expect 0 "$pretok" encode -t "$work/tok.model" -0 "$work/nul"
 [ "$(wc -l <"$work/out")" = 2 ] || complain "encode -0"
 expect 0 "$pretok" bench -t "$work/tok.model" --limit 50 -j1 "$work/in/a.jsonl"
 has "$work/out" "50 documents"
+has "$work/out" "ids equal the plain engine's"
+
+# does the text come back?
+printf '{"text": "as it is"}\n{"text": ""}\n' >"$work/back.jsonl"
+expect 0 "$pretok" -q -t "$work/tok.model" -o "$work/back" --verify-roundtrip "$work/back.jsonl"
+grep -q "not back  *0 " "$work/out" || complain "text that does not come back"
+grep -q not_given_back "$work/back/dataset.json" || complain "roundtrip is not in dataset.json"
+expect 1 "$pretok" -q -t "$work/tok.model" -o "$work/back" "$work/back.jsonl"
+has "$work/err" "verify_roundtrip"
 finish

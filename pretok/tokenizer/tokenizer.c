@@ -14,8 +14,8 @@
 
 static const struct tok_family *const families[] = {
     &tok_family_sentencepiece,
+    &tok_family_tekken, /* before the next one, which takes any JSON object that could be its own */
     &tok_family_huggingface,
-    &tok_family_tekken,
     &tok_family_rank_file,
 };
 #define FAMILY_COUNT (sizeof families / sizeof *families)

@@ -215,10 +215,6 @@ static enum ngt_status fast_encode(const void *engine, void *scratch, const char
     status = tok_sp_normalize(&e->normalizer, (const uint8_t *)text, n, &s->text, reterr);
     if (status != NGT_OK)
         return status;
-    if (s->text.n > INT32_MAX - 16)
-        return ngt_fail(reterr, NGT_E_DATA, NULL, NGT_NO_POS, NGT_NO_POS,
-                        "text of %llu bytes once normalized; SentencePiece takes less than 2 GiB",
-                        (unsigned long long)s->text.n);
     switch (e->way) {
     case WAY_BPE:
         status = encode_symbols_bpe(e, s, ids, reterr);

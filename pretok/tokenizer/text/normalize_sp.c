@@ -12,6 +12,8 @@
 
 /* SentencePiece looks at no more symbols than that at one place. */
 #define SYMBOL_LIMIT 64
+/* Nor can it have more text than an int counts. */
+#define TEXT_LIMIT (UINT64_C(1) << 31)
 
 static const uint8_t marker[3] = {0xE2, 0x96, 0x81}, replacement[3] = {0xEF, 0xBF, 0xBD};
 
@@ -68,6 +70,11 @@ static bool reserve(struct tok_sp_text *text, uint64_t more)
 {
     uint64_t need = text->n + more + TOK_SP_PADDING;
 
+    /* rules may be of any length: a small document must not take all memory */
+    if (need > TEXT_LIMIT) {
+        text->n = TEXT_LIMIT;
+        return false;
+    }
     if (need <= text->room)
         return true;
     uint64_t room = text->room + text->room / 2 + 4096;
@@ -246,6 +253,10 @@ enum ngt_status tok_sp_normalize(const struct tok_sp_normalizer *nz, const uint8
     while (good && nz->squeeze && text->n && text->bytes[text->n - 1] == ' ')
         text->n--;
     good = good && reserve(text, 1);
+    if (!good && text->n == TEXT_LIMIT)
+        return ngt_fail(reterr, NGT_E_DATA, NULL, NGT_NO_POS, NGT_NO_POS,
+                        "text of %llu bytes grows beyond 2 GiB when it is normalized",
+                        (unsigned long long)n);
     if (!good)
         return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
                         "out of memory for a text of %llu bytes", (unsigned long long)n);

@@ -38,7 +38,7 @@ struct tok_sp_text {
 };
 void tok_sp_text_done(struct tok_sp_text *text);
 
-/* document [n] to *text, overwriting it. NGT_E_NOMEM. */
+/* document [n] to *text, overwriting it. NGT_E_NOMEM; NGT_E_DATA: it becomes 2 GiB and more. */
 NGT_NODISCARD enum ngt_status tok_sp_normalize(const struct tok_sp_normalizer *nz,
                                                const uint8_t *document, uint64_t n,
                                                struct tok_sp_text *text, struct ngt_error *reterr);

@@ -195,8 +195,10 @@ static enum ngt_status relate(struct tok_bpe *b, struct ngt_error *reterr)
             continue;
         if (item->born) {
             tok_pair_set_put(&b->proper, item->left, item->right, s);
-            b->regular = b->regular && item->born >= b->items[item->left].born &&
-                         item->born >= b->items[item->right].born;
+            if (item->born < b->items[item->left].born || item->born < b->items[item->right].born) {
+                b->flags[s] |= TOK_SYMBOL_ODD;
+                b->regular = false;
+            }
         }
         for (uint64_t i = 0; i + 1 < tok_bpe_size(b, s); i++) {
             tok_trie_unit u = b->trie.units[base ^ text[i]];
@@ -206,6 +208,22 @@ static enum ngt_status relate(struct tok_bpe *b, struct ngt_error *reterr)
         }
     }
     return status;
+}
+
+/* What holds an odd symbol is odd. Trees are shallow, so a few passes find all. */
+static void spread_odd(struct tok_bpe *b)
+{
+    for (bool changed = !b->regular; changed;) {
+        changed = false;
+        for (uint32_t s = 0; s < b->symbols; s++) {
+            const struct tok_bpe_symbol *item = &b->items[s];
+            if (!(b->flags[s] & TOK_SYMBOL_VALID) || !item->born || b->flags[s] & TOK_SYMBOL_ODD ||
+                !((b->flags[item->left] | b->flags[item->right]) & TOK_SYMBOL_ODD))
+                continue;
+            b->flags[s] |= TOK_SYMBOL_ODD;
+            changed = true;
+        }
+    }
 }
 
 static bool copy_spellings(struct tok_bpe *b, const struct tok_bpe_config *c)
@@ -276,6 +294,8 @@ enum ngt_status tok_bpe_new(const struct tok_bpe_config *c, const char *path,
         status = find_valid(b, reterr);
     if (status == NGT_OK)
         status = relate(b, reterr);
+    if (status == NGT_OK)
+        spread_odd(b);
     if (status == NGT_OK && b->whole_word && !build_trie(b, &b->rare_words, true))
         status = no_memory(path, reterr);
     if (status == NGT_OK) {

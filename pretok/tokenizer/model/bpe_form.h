@@ -23,6 +23,7 @@ struct tok_bpe_symbol {
 enum {
     TOK_SYMBOL_INITIAL = 1,
     TOK_SYMBOL_VALID = 2,
+    TOK_SYMBOL_ODD = 4, /* somewhere in its tree a rule's rank is below that of a part */
 };
 
 struct tok_bpe {
@@ -41,9 +42,8 @@ struct tok_bpe {
     enum tok_unknown unknown;
     uint32_t unknown_id;
     bool characters, marker, whole_word;
-    bool
-        regular; /* every rule's rank is at least those of its parts: chain.c's short proof holds */
-    bool chains; /* every rule joins spellings, so that chain.c applies at all */
+    bool regular;    /* no symbol is odd */
+    bool chains;     /* every rule joins spellings, so that chain.c applies at all */
     bool has_hidden; /* some symbols are no ids */
 };
 

@@ -52,7 +52,7 @@ static inline bool compatible_regular(const struct tok_bpe *b, uint32_t left, ui
     }
 }
 
-/* By merging the text of both: for vocabularies whose ranks prove nothing. */
+/* By merging the text of both: for symbols whose ranks prove nothing. */
 static bool compatible_tried(struct tok_chain *c, const struct tok_bpe *b, uint32_t left,
                              uint32_t right, bool *ret_answer, struct ngt_error *reterr)
 {
@@ -90,7 +90,7 @@ static inline bool compatible(struct tok_chain *c, const struct tok_bpe *b, uint
         *ret_answer = *slot >> 1 & 1;
         return true;
     }
-    if (b->regular)
+    if (b->regular || !((b->flags[left] | b->flags[right]) & TOK_SYMBOL_ODD))
         *ret_answer = compatible_regular(b, left, right);
     else if (!compatible_tried(c, b, left, right, ret_answer, reterr))
         return false;

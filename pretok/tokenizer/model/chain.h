@@ -14,10 +14,11 @@
  * is. Every prefix has one encoding, so a position from which one cannot go on is never tried
  * again, and the work is linear in the text.
  *
- * Compatible or not is read off the trees of both symbols: with ranks that never fall from a part
- * to the whole (`regular`), a symbol on the right edge of the left tree lives from its own rank to
- * that of its parent, likewise on the left edge of the right tree; a rule that joins two that live
- * at the same time and comes before both parents is applied.
+ * Compatible or not is read off the trees of both symbols: where ranks never fall from a part to the
+ * whole, a symbol on the right edge of the left tree lives from its own rank to that of its parent,
+ * likewise on the left edge of the right tree; a rule that joins two that live at the same time and
+ * comes before both parents is applied. (That rule's own rank may be below its parts': then it is
+ * the very next.) Other symbols are odd, and their text is merged to see: Llama 3 has some 100.
  */
 #ifndef TOK_MODEL_CHAIN_H
 #define TOK_MODEL_CHAIN_H

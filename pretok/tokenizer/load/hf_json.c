@@ -639,6 +639,8 @@ bool tok_hf_json_probe(const uint8_t *bytes, uint64_t n)
 {
     uint64_t i = 0;
 
+    if (!bytes)
+        return false;
     while (i < n && (bytes[i] == ' ' || bytes[i] == '\n' || bytes[i] == '\r' || bytes[i] == '\t'))
         i++;
     if (i == n || bytes[i] != '{')

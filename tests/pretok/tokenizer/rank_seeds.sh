@@ -13,7 +13,7 @@ awk 'BEGIN {
         print more[i], 255 + i > "ranks"
         vocab = vocab ",{\"rank\":" 255 + i ",\"token_bytes\":\"" more[i] "\"}"
     }
-    start = "{\"config\":{\"pattern\":\" ?\\\\p{L}+|\\\\p{N}{1,3}|\\\\s+(?!\\\\S)|.\",\"default_vocab_size\":265,"
+    start = "{\"config\":{\"pattern\":\" ?\\\\p{L}+|\\\\p{N}{1,3}| ?[^\\\\s\\\\p{L}\\\\p{N}]+|\\\\s+(?!\\\\S)|\\\\s+\",\"default_vocab_size\":265,"
     start = start "\"default_num_special_tokens\":4},\"vocab\":["
     printf "%s%s]}", start, vocab > "tekken"
     printf "%s%s],\"special_tokens\":[{\"rank\":1,\"token_str\":\"<s>\"}]}", start, vocab > "tekken-specials"

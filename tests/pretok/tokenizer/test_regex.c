@@ -4,7 +4,6 @@
 #include "t.h"
 #include "text/unicode.h"
 
-#include <time.h>
 
 enum { BOTH = -1 };
 
@@ -263,7 +262,8 @@ T_CASE(covers)
     }
 }
 
-/* Expressions that take a plain backtracker exponential or quadratic time. */
+/* Expressions that take a plain backtracker exponential or quadratic time: it would not end within
+ * the time that the test suite gives a test. */
 T_CASE(bounded_work)
 {
     static const struct {
@@ -291,7 +291,6 @@ T_CASE(bounded_work)
         struct tok_regex *regex = NULL;
         bool matched = false;
         uint64_t end;
-        clock_t began = clock();
         memset(text, heavy[i].fill, heavy[i].n);
         T_REQUIRE(tok_regex_new(heavy[i].pattern, strlen(heavy[i].pattern), TOK_FANCY, NULL, &regex,
                                 NULL) == NGT_OK);
@@ -299,9 +298,6 @@ T_CASE(bounded_work)
                   NGT_OK);
         if (matched != heavy[i].matched)
             T_FAIL("%s: matched is %d", heavy[i].pattern, matched);
-        double took = (double)(clock() - began) / CLOCKS_PER_SEC;
-        if (took > 1.0)
-            T_FAIL("%s: %.2f s", heavy[i].pattern, took);
         tok_regex_free(&regex);
         tok_regex_scratch_done(&scratch);
     }

@@ -1,6 +1,6 @@
 /*
  * (left, right) to the symbol they make, for a map that is asked almost only for pairs it does not
- * hold: two bits of one word of a Bloom filter say so for 97 of 100, and that filter (10 bits a
+ * hold: two bits of one word of a Bloom filter say so for 96 of 100, and that filter (10 bits a
  * pair) stays in the second-level cache. The slots hold 8 bits of the hash and 24 of the symbol;
  * whoever finds a symbol compares its parts.
  */

@@ -107,7 +107,7 @@ static inline uint64_t long_slot(uint64_t hash)
 
 /* The other slot of a word, from bits that the first one leaves alone. With two places to choose
  * from a table is full before a word finds both taken (a neighbour would share the first one's
- * crowd: 12% of the words of 197 languages had no place). */
+ * crowd: 15% of the short words of 197 languages had no place). */
 static inline uint64_t second_slot(uint64_t hash, uint64_t slot, unsigned bits)
 {
     return (slot ^ (hash | 1)) & ((1u << bits) - 1);

@@ -1,0 +1,595 @@
+/* kern/device/table.h: shapes to phases, buffers and pieces. */
+#include "kern/device/table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend_ops.h"
+#include "kern/table.h"
+
+/* Fewer tiles than this leave so many multiprocessors idle that smaller tiles pay. */
+#define ENOUGH_TILES (KERN_DEVICE_NOMINAL * 3 / 4)
+/* Shortest reductions that are worth a share of their own, by shape. */
+#define SHARE_LARGE 512u
+#define SHARE_SMALL 256u
+/* Logits of a chunk: rows, and bytes that they may take. */
+#define HEAD_ROWS 8192u
+#define HEAD_BYTES (UINT64_C(1) << 30)
+/* Elements of a piece, and how many pieces a large model may have: every block adds up one number
+ * a piece. */
+#define PIECE 8192u
+#define PIECES 2048u
+#define ARENA_MAX (UINT64_C(1) << 46)
+
+static uint64_t divide_up(uint64_t a, uint64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static uint64_t round_up(uint64_t n, uint64_t unit)
+{
+    return divide_up(n, unit) * unit;
+}
+
+static uint32_t side(uint32_t shape)
+{
+    return shape == KERN_DEV_LARGE ? 128 : 64;
+}
+
+static uint64_t plane(uint32_t m, uint32_t n, uint32_t shape)
+{
+    return divide_up(m, side(shape)) * divide_up(n, side(shape));
+}
+
+/*
+ * Shape and splits of a product [m, n] over k. budget: tiles that splitting may make, 0 for none.
+ * wide: columns that one tile must hold whole.
+ */
+static void cut(struct kern_device_product *p, uint64_t budget, uint32_t wide)
+{
+    uint64_t large = plane(p->m, p->n, KERN_DEV_LARGE), splits = 1;
+    uint32_t shortest = SHARE_LARGE;
+
+    p->shape = KERN_DEV_LARGE;
+    if (budget > large && p->k > shortest) {
+        splits = budget / large;
+        if (splits > p->k / shortest)
+            splits = p->k / shortest;
+    }
+    if (large * splits < ENOUGH_TILES && wide <= 64) {
+        uint64_t small = plane(p->m, p->n, KERN_DEV_SMALL);
+        p->shape = KERN_DEV_SMALL;
+        shortest = SHARE_SMALL;
+        splits = 1;
+        if (budget > small && p->k > shortest) {
+            splits = budget / small;
+            if (splits > p->k / shortest)
+                splits = p->k / shortest;
+        }
+    }
+    p->tiles_m = (uint32_t)divide_up(p->m, side(p->shape));
+    p->tiles_n = (uint32_t)divide_up(p->n, side(p->shape));
+    p->k_split = (uint32_t)round_up(divide_up(p->k, splits), KERN_DEVICE_DEPTH);
+    p->splits = (uint32_t)divide_up(p->k, p->k_split);
+    p->tiles = p->tiles_m * p->tiles_n * p->splits;
+}
+
+/* What remains of the nominal multiprocessors beside `tiles` of the other product of a phase. */
+static uint64_t budget_beside(uint32_t tiles)
+{
+    return tiles < KERN_DEVICE_NOMINAL ? KERN_DEVICE_NOMINAL - tiles : KERN_DEVICE_NOMINAL;
+}
+
+/* ---- buffers ---- */
+
+struct builder {
+    struct kern_device_table *t;
+    bool too_large;
+    uint64_t splits; /* bytes of SPLITS so far */
+    uint32_t phases;
+    uint32_t pieces;
+    uint64_t piece; /* longest */
+};
+
+static void put(struct builder *b, enum kern_device_buffer id, uint64_t copies, uint64_t rows,
+                uint64_t cols, uint64_t bytes)
+{
+    struct kern_device_table *t = b->t;
+    uint64_t size = 0, one = 0, total = 0;
+
+    if (__builtin_mul_overflow(rows, cols, &size) || __builtin_mul_overflow(size, bytes, &size) ||
+        size > ARENA_MAX) {
+        b->too_large = true;
+        return;
+    }
+    one = round_up(size, 256);
+    if (__builtin_mul_overflow(one, copies, &total) || total > ARENA_MAX ||
+        t->arena + total > ARENA_MAX) {
+        b->too_large = true;
+        return;
+    }
+    t->at[id] = (struct kern_device_place){t->arena, size, copies > 1 ? one : 0};
+    t->arena += total;
+}
+
+static uint64_t at(const struct kern_device_table *t, enum kern_device_buffer id, uint64_t copy)
+{
+    return t->at[id].offset + copy * t->at[id].stride;
+}
+
+/* The fixed part: everything but SPLITS, whose size follows from the phases. */
+static void place_buffers(struct builder *b)
+{
+    struct kern_device_table *t = b->t;
+    const struct kern_model *m = &t->model;
+    bool train = !t->forward_only;
+    uint64_t n = t->tokens, w = m->width, layers = train ? m->layers : 1;
+    uint64_t residuals = train ? layers + 1 : 1, p = t->layout.size;
+
+    t->arena = 0;
+    put(b, KERN_DEV_MASTER, 1, p, 1, 4);
+    put(b, KERN_DEV_WEIGHTS, 1, p, 1, 2);
+    if (train) {
+        put(b, KERN_DEV_GRADIENTS, 1, p, 1, 4);
+        put(b, KERN_DEV_MOMENT1, 1, p, 1, 4);
+        put(b, KERN_DEV_MOMENT2, 1, p, 1, 4);
+    }
+    put(b, KERN_DEV_ROPE, 1, t->seq_len, m->head_dim, 4);
+    put(b, KERN_DEV_TOKENS, 1, n, 1, 4);
+    put(b, KERN_DEV_TARGETS, 1, n, 1, 4);
+    put(b, KERN_DEV_FIRST, 1, n, 1, 4);
+    put(b, KERN_DEV_ORDER, 1, n, 1, 4);
+    put(b, KERN_DEV_RUNS, 1, n + 1, 1, 4);
+    put(b, KERN_DEV_FIRST_MIN, 1, t->rows, t->first_blocks, 4);
+    put(b, KERN_DEV_X, residuals, n, w, 2);
+    put(b, KERN_DEV_XG, residuals, n, w, 2);
+    put(b, KERN_DEV_SS, residuals, n, t->norm_slots, 4);
+    put(b, KERN_DEV_QKV_OUT, layers, n, t->qkv_width, 2);
+    put(b, KERN_DEV_MIX, layers, n, t->q_width, 2);
+    put(b, KERN_DEV_LSE, layers, n, m->heads, 4);
+    put(b, KERN_DEV_MID, layers, n, w, 2);
+    put(b, KERN_DEV_MIDG, layers, n, w, 2);
+    put(b, KERN_DEV_SS_MID, layers, n, t->norm_slots, 4);
+    put(b, KERN_DEV_GU, layers, n, 2 * (uint64_t)m->ffn, 2);
+    put(b, KERN_DEV_HIDDEN, layers, n, m->ffn, 2);
+    put(b, KERN_DEV_LOGITS_OUT, 1, t->head_rows, t->vocab_padded, 2);
+    put(b, KERN_DEV_LOGIT_MAX, 1, t->head_rows, t->vocab_tiles, 4);
+    put(b, KERN_DEV_LOGIT_SUM, 1, t->head_rows, t->vocab_tiles, 4);
+    put(b, KERN_DEV_NLL, 1, n, 1, 4);
+    put(b, KERN_DEV_NLL_SLOT, 1, divide_up(n, 8), 1, 4);
+    if (!train)
+        return;
+    put(b, KERN_DEV_HEAD_C, 1, n, 1, 4);
+    put(b, KERN_DEV_HEAD_SPLIT, t->head_splits, t->head_rows, w, 4);
+    put(b, KERN_DEV_DX, 1, n, w, 2);
+    put(b, KERN_DEV_DGU, 1, n, 2 * (uint64_t)m->ffn, 2);
+    put(b, KERN_DEV_MLP_C, 1, n, t->mlp_slots, 4);
+    put(b, KERN_DEV_DMIX, 1, n, t->q_width, 2);
+    put(b, KERN_DEV_DELTA, 1, n, m->heads, 4);
+    put(b, KERN_DEV_DQKV, 1, n, t->qkv_width, 2);
+    put(b, KERN_DEV_QKV_C, 1, n, m->heads + m->kv_heads, 4);
+    put(b, KERN_DEV_GAIN_SLOT, 2 * layers, t->gain_slots, w, 4);
+    put(b, KERN_DEV_FINAL_SLOT, 1, divide_up(n, 32), w, 4);
+    put(b, KERN_DEV_SQUARES, 1, b->pieces, 1, 4);
+    put(b, KERN_DEV_SPLITS, 1, b->splits, 1, 1);
+}
+
+/* ---- phases ---- */
+
+static void add(struct builder *b, struct kern_device_phase p)
+{
+    if (!p.rows)
+        p.rows = b->t->tokens;
+    if (!p.tiles)
+        p.tiles = p.product.tiles + p.weight.tiles;
+    if (b->t->phases)
+        b->t->phases[b->phases] = p;
+    b->phases++;
+}
+
+/* y [m, n] = x [m, k] W [n, k]^T */
+static struct kern_device_product forward(uint64_t x, uint64_t w, uint32_t m, uint32_t n,
+                                          uint32_t k)
+{
+    struct kern_device_product p = {.a = x, .b = w, .lda = k, .ldb = k, .m = m, .n = n, .k = k};
+    cut(&p, 0, 0);
+    return p;
+}
+
+/* dx [m, in] = dy [m, out] W [out, in] */
+static struct kern_device_product input_gradient(uint64_t dy, uint64_t w, uint32_t m, uint32_t out,
+                                                 uint32_t in, uint64_t budget, uint32_t wide)
+{
+    struct kern_device_product p = {
+        .a = dy, .b = w, .lda = out, .ldb = in, .m = m, .n = in, .k = out};
+    cut(&p, budget, wide);
+    return p;
+}
+
+/* dW [out, in] = dy [rows, out]^T x [rows, in] */
+static struct kern_device_product weight_gradient(uint64_t dy, uint64_t x, uint32_t rows,
+                                                  uint32_t out, uint32_t in, uint64_t budget)
+{
+    struct kern_device_product p = {
+        .a = dy, .b = x, .lda = out, .ldb = in, .m = out, .n = in, .k = rows};
+    cut(&p, budget, 0);
+    return p;
+}
+
+static uint64_t weights_at(const struct kern_device_table *t, uint64_t element)
+{
+    return at(t, KERN_DEV_WEIGHTS, 0) + 2 * element;
+}
+
+static uint64_t layer_at(const struct kern_device_table *t, uint32_t layer, uint64_t within)
+{
+    return t->layout.layer + layer * t->layout.stride + within;
+}
+
+static void add_forward(struct builder *b)
+{
+    const struct kern_device_table *t = b->t;
+    const struct kern_model *m = &t->model;
+    uint32_t n = t->tokens;
+
+    add(b, (struct kern_device_phase){.op = KERN_DEV_FETCH, .tiles = (uint32_t)divide_up(n, 256)});
+    add(b, (struct kern_device_phase){.op = KERN_DEV_EMBED, .tiles = (uint32_t)divide_up(n, 8)});
+    for (uint32_t l = 0; l < m->layers; l++) {
+        add(b, (struct kern_device_phase){.op = KERN_DEV_QKV,
+                                          .layer = l,
+                                          .product =
+                                              forward(at(t, KERN_DEV_XG, l),
+                                                      weights_at(t, layer_at(t, l, t->layout.qkv)),
+                                                      n, t->qkv_width, m->width)});
+        add(b, (struct kern_device_phase){
+                   .op = KERN_DEV_ATTENTION,
+                   .layer = l,
+                   .tiles = (uint32_t)(t->rows * m->heads * divide_up(t->seq_len, 128))});
+        add(b, (struct kern_device_phase){.op = KERN_DEV_OUT,
+                                          .layer = l,
+                                          .product =
+                                              forward(at(t, KERN_DEV_MIX, l),
+                                                      weights_at(t, layer_at(t, l, t->layout.out)),
+                                                      n, m->width, t->q_width)});
+        add(b, (struct kern_device_phase){
+                   .op = KERN_DEV_GATE_UP,
+                   .layer = l,
+                   .product = forward(at(t, KERN_DEV_MIDG, l),
+                                      weights_at(t, layer_at(t, l, t->layout.gate_up)), n,
+                                      2 * m->ffn, m->width)});
+        add(b, (struct kern_device_phase){.op = KERN_DEV_DOWN,
+                                          .layer = l,
+                                          .product =
+                                              forward(at(t, KERN_DEV_HIDDEN, l),
+                                                      weights_at(t, layer_at(t, l, t->layout.down)),
+                                                      n, m->width, m->ffn)});
+    }
+}
+
+static void add_head(struct builder *b)
+{
+    struct kern_device_table *t = b->t;
+    const struct kern_model *m = &t->model;
+    uint64_t logits = at(t, KERN_DEV_LOGITS_OUT, 0), head = weights_at(t, t->layout.head);
+
+    for (uint32_t part = 0; part < t->head_parts; part++) {
+        uint32_t row0 = part * t->head_rows;
+        uint32_t rows = t->tokens - row0 < t->head_rows ? t->tokens - row0 : t->head_rows;
+        uint64_t xg = at(t, KERN_DEV_XG, m->layers) + 2 * (uint64_t)row0 * m->width;
+        struct kern_device_phase p = {.part = part, .row0 = row0, .rows = rows};
+
+        p.op = KERN_DEV_LOGITS;
+        p.product = forward(xg, head, rows, t->vocab_padded, m->width);
+        add(b, p);
+        p.product = (struct kern_device_product){0};
+        p.op = KERN_DEV_LOSS, p.tiles = (uint32_t)divide_up(rows, 8);
+        add(b, p);
+        if (t->forward_only)
+            continue;
+        p.when = KERN_DEV_TRAINING, p.op = KERN_DEV_HEAD_BACKWARD, p.tiles = 0;
+        p.product =
+            input_gradient(logits, head, rows, t->vocab_padded, m->width, KERN_DEVICE_NOMINAL, 0);
+        p.weight = weight_gradient(logits, xg, rows, t->vocab_padded, m->width, 0);
+        p.weight_out = at(t, KERN_DEV_GRADIENTS, 0) + 4 * t->layout.head;
+        p.weight_adds = part ? KERN_DEV_ADDS_ALWAYS : KERN_DEV_ADDS_LATER;
+        if (p.product.splits > t->head_splits)
+            t->head_splits = p.product.splits;
+        add(b, p);
+        p.product = p.weight = (struct kern_device_product){0};
+        p.op = KERN_DEV_FINAL_BACKWARD, p.tiles = (uint32_t)divide_up(rows, 32);
+        p.weight_out = 0, p.weight_adds = 0;
+        add(b, p);
+    }
+}
+
+/* Where a weight's gradient goes: in shares to SPLITS, whole to GRADIENTS. */
+static void aim(struct builder *b, struct kern_device_phase *p, uint64_t element)
+{
+    uint64_t matrix = 4 * (uint64_t)p->weight.m * p->weight.n;
+
+    if (p->weight.splits > 1) {
+        p->weight_out = at(b->t, KERN_DEV_SPLITS, 0) + b->splits;
+        p->weight_adds = KERN_DEV_OVERWRITES;
+        b->splits += round_up(p->weight.splits * matrix, 256);
+    } else {
+        p->weight_out = at(b->t, KERN_DEV_GRADIENTS, 0) + 4 * element;
+        p->weight_adds = KERN_DEV_ADDS_LATER;
+    }
+    add(b, *p);
+}
+
+static void add_backward(struct builder *b)
+{
+    struct kern_device_table *t = b->t;
+    const struct kern_model *m = &t->model;
+    uint32_t n = t->tokens;
+    uint64_t dx = at(t, KERN_DEV_DX, 0);
+
+    b->splits = 0;
+    for (uint32_t l = m->layers; l-- > 0;) {
+        struct kern_device_phase p = {.when = KERN_DEV_TRAINING, .layer = l};
+        uint64_t w = layer_at(t, l, t->layout.down);
+
+        p.op = KERN_DEV_DOWN_BACKWARD;
+        p.product = input_gradient(dx, weights_at(t, w), n, m->width, m->ffn, 0, 0);
+        p.weight = weight_gradient(dx, at(t, KERN_DEV_HIDDEN, l), n, m->width, m->ffn,
+                                   budget_beside(p.product.tiles));
+        t->mlp_slots = p.product.tiles_n;
+        aim(b, &p, w);
+
+        w = layer_at(t, l, t->layout.gate_up);
+        p.op = KERN_DEV_GATE_UP_BACKWARD;
+        p.product =
+            input_gradient(at(t, KERN_DEV_DGU, 0), weights_at(t, w), n, 2 * m->ffn, m->width, 0, 0);
+        p.weight = weight_gradient(at(t, KERN_DEV_DGU, 0), at(t, KERN_DEV_MIDG, l), n, 2 * m->ffn,
+                                   m->width, budget_beside(p.product.tiles));
+        t->gain_slots = p.product.tiles_m;
+        aim(b, &p, w);
+
+        w = layer_at(t, l, t->layout.out);
+        p.op = KERN_DEV_OUT_BACKWARD;
+        p.product = input_gradient(dx, weights_at(t, w), n, m->width, t->q_width, 0, m->head_dim);
+        p.weight = weight_gradient(dx, at(t, KERN_DEV_MIX, l), n, m->width, t->q_width,
+                                   budget_beside(p.product.tiles));
+        aim(b, &p, w);
+
+        add(b, (struct kern_device_phase){.op = KERN_DEV_ATTENTION_BACKWARD,
+                                          .when = KERN_DEV_TRAINING,
+                                          .layer = l,
+                                          .tiles = (uint32_t)(t->rows * (m->heads + m->kv_heads) *
+                                                              divide_up(t->seq_len, 128))});
+
+        w = layer_at(t, l, t->layout.qkv);
+        p.op = KERN_DEV_QKV_BACKWARD;
+        p.product = input_gradient(at(t, KERN_DEV_DQKV, 0), weights_at(t, w), n, t->qkv_width,
+                                   m->width, 0, 0);
+        p.weight = weight_gradient(at(t, KERN_DEV_DQKV, 0), at(t, KERN_DEV_XG, l), n, t->qkv_width,
+                                   m->width, budget_beside(p.product.tiles));
+        aim(b, &p, w);
+    }
+    add(b,
+        (struct kern_device_phase){.op = KERN_DEV_EMBED_BACKWARD,
+                                   .when = KERN_DEV_TRAINING,
+                                   .tiles = (uint32_t)divide_up(n * divide_up(m->width, 256), 8)});
+    add(b, (struct kern_device_phase){
+               .op = KERN_DEV_COLLECT, .when = KERN_DEV_TRAINING, .tiles = b->pieces});
+    add(b, (struct kern_device_phase){
+               .op = KERN_DEV_ADAMW, .when = KERN_DEV_LAST, .tiles = b->pieces});
+}
+
+/* ---- pieces ---- */
+
+/* Pieces of one tensor of `size` elements at `begin`. */
+static void add_pieces(struct builder *b, uint64_t begin, uint64_t size, bool decay,
+                       enum kern_device_source source, uint64_t from, uint64_t stride,
+                       uint32_t count)
+{
+    for (uint64_t done = 0; done < size; done += b->piece) {
+        uint64_t length = size - done < b->piece ? size - done : b->piece;
+        if (b->t->pieces)
+            b->t->pieces[b->pieces] = (struct kern_device_piece){.begin = begin + done,
+                                                                 .length = (uint32_t)length,
+                                                                 .source = (uint16_t)source,
+                                                                 .decay = decay,
+                                                                 .from = from + 4 * done,
+                                                                 .stride = stride,
+                                                                 .count = count};
+        b->pieces++;
+    }
+}
+
+/* The weight gradient of (op, layer), or NULL before the phases are known. */
+static const struct kern_device_phase *weight_phase(const struct kern_device_table *t,
+                                                    enum kern_device_op op, uint32_t layer)
+{
+    if (!t->phases)
+        return NULL;
+    for (uint32_t i = 0; i < t->phase_count; i++)
+        if (t->phases[i].op == op && t->phases[i].layer == layer)
+            return &t->phases[i];
+    return NULL;
+}
+
+static void matrix_pieces(struct builder *b, enum kern_device_op op, uint32_t layer, uint64_t begin,
+                          uint64_t size)
+{
+    const struct kern_device_phase *p = weight_phase(b->t, op, layer);
+    bool shares = p && p->weight.splits > 1;
+
+    add_pieces(b, begin, size, true, shares ? KERN_DEV_SHARES : KERN_DEV_DIRECT,
+               shares ? p->weight_out : 0, shares ? 4 * size : 0, shares ? p->weight.splits : 0);
+}
+
+static void gain_pieces(struct builder *b, uint64_t begin, enum kern_device_buffer slots,
+                        uint32_t copy, uint32_t count)
+{
+    const struct kern_device_table *t = b->t;
+    add_pieces(b, begin, t->model.width, false, KERN_DEV_GAINS, at(t, slots, copy),
+               4 * (uint64_t)t->model.width, count);
+}
+
+static void add_all_pieces(struct builder *b)
+{
+    const struct kern_device_table *t = b->t;
+    const struct kern_model *m = &t->model;
+    const struct kern_device_layout *l = &t->layout;
+    uint64_t w = m->width, table = l->vocab_padded * w;
+
+    b->pieces = 0;
+    b->piece = round_up(divide_up(l->size, PIECES), PIECE);
+    add_pieces(b, l->embed, table, true, KERN_DEV_DIRECT, 0, 0, 0);
+    for (uint32_t i = 0; i < m->layers; i++) {
+        uint64_t base = l->layer + i * l->stride;
+        gain_pieces(b, base + l->norm1, KERN_DEV_GAIN_SLOT, 2 * i, t->gain_slots);
+        matrix_pieces(b, KERN_DEV_QKV_BACKWARD, i, base + l->qkv, t->qkv_width * w);
+        matrix_pieces(b, KERN_DEV_OUT_BACKWARD, i, base + l->out, w * t->q_width);
+        gain_pieces(b, base + l->norm2, KERN_DEV_GAIN_SLOT, 2 * i + 1, t->gain_slots);
+        matrix_pieces(b, KERN_DEV_GATE_UP_BACKWARD, i, base + l->gate_up, 2 * m->ffn * w);
+        matrix_pieces(b, KERN_DEV_DOWN_BACKWARD, i, base + l->down, w * m->ffn);
+    }
+    gain_pieces(b, l->norm, KERN_DEV_FINAL_SLOT, 0, (uint32_t)divide_up(t->tokens, 32));
+    if (m->untied)
+        add_pieces(b, l->head, table, true, KERN_DEV_DIRECT, 0, 0, 0);
+}
+
+static void add_all(struct builder *b)
+{
+    b->phases = 0;
+    add_forward(b);
+    add_head(b);
+    if (!b->t->forward_only)
+        add_backward(b);
+    add(b, (struct kern_device_phase){.op = KERN_DEV_RESULT, .tiles = 1});
+}
+
+static enum kern_status check(const struct kern_config *c, struct kern_error *reterr)
+{
+    struct kern_table *t = NULL;
+    const struct kern_model *m = &c->model;
+    enum kern_status status = kern_table_new(c, &t, reterr);
+
+    if (status != KERN_OK)
+        return status;
+    kern_table_free(&t);
+    if (m->head_dim != 64 && m->head_dim != 128)
+        return kern_fail(reterr, KERN_E_SHAPE,
+                         "head dimension %u: the CUDA kernels have 64 and 128", m->head_dim);
+    if (m->width % 8 || m->ffn % 8)
+        return kern_fail(reterr, KERN_E_SHAPE,
+                         "width %u, feed-forward width %u: the CUDA kernels need multiples of 8",
+                         m->width, m->ffn);
+    return KERN_OK;
+}
+
+static void derive(struct kern_device_table *t, const struct kern_config *c)
+{
+    const struct kern_model *m = &c->model;
+    uint64_t rows = 0;
+
+    t->model = *m;
+    t->rows = c->rows;
+    t->seq_len = c->seq_len;
+    t->tokens = c->rows * c->seq_len;
+    t->forward_only = c->forward_only;
+    t->q_width = m->heads * m->head_dim;
+    t->kv_width = m->kv_heads * m->head_dim;
+    t->qkv_width = t->q_width + 2 * t->kv_width;
+    kern_device_layout(m, &t->layout);
+    t->vocab_padded = t->layout.vocab_padded;
+    t->first_blocks = (uint32_t)divide_up(t->seq_len, 32);
+
+    rows = HEAD_BYTES / (2 * (uint64_t)t->vocab_padded) / 128 * 128;
+    rows = rows > HEAD_ROWS ? HEAD_ROWS : rows < 128 ? 128 : rows;
+    t->head_rows = (uint32_t)(rows < t->tokens ? rows : t->tokens);
+    t->head_parts = (uint32_t)divide_up(t->tokens, t->head_rows);
+    t->vocab_tiles = forward(0, 0, t->head_rows, t->vocab_padded, m->width).tiles_n;
+    /* the last chunk, being shorter, may be cut into smaller tiles */
+    uint32_t rest = t->tokens - (t->head_parts - 1) * t->head_rows;
+    uint32_t last = forward(0, 0, rest, t->vocab_padded, m->width).tiles_n;
+    if (last > t->vocab_tiles)
+        t->vocab_tiles = last;
+    t->norm_slots = forward(0, 0, t->tokens, m->width, m->width).tiles_n;
+}
+
+enum kern_status kern_device_table_new(const struct kern_config *config,
+                                       struct kern_device_table **ret_table,
+                                       struct kern_error *reterr)
+{
+    enum kern_status status = check(config, reterr);
+    struct kern_device_table *t = NULL;
+    struct builder b = {0};
+
+    if (status != KERN_OK)
+        return status;
+    t = calloc(1, sizeof *t);
+    if (!t)
+        goto no_memory;
+    b.t = t;
+    derive(t, config);
+    /* Offsets depend on slot counts and those on phases: the first round counts, the second finds
+     * the sizes of all buffers, the third has every offset. */
+    t->head_splits = 1;
+    add_all(&b);
+    add_all_pieces(&b);
+    place_buffers(&b);
+    if (b.too_large) {
+        kern_device_table_free(&t);
+        return kern_fail(
+            reterr, KERN_E_SHAPE,
+            "a micro-batch of %u x %u tokens of this model needs more than 2^46 bytes: "
+            "take fewer rows",
+            config->rows, config->seq_len);
+    }
+    t->phase_count = b.phases;
+    t->phases = calloc(b.phases, sizeof *t->phases);
+    t->piece_count = b.pieces;
+    t->pieces = calloc(b.pieces, sizeof *t->pieces);
+    if (!t->phases || !t->pieces)
+        goto no_memory;
+    add_all(&b);
+    add_all_pieces(&b);
+    *ret_table = t;
+    return KERN_OK;
+
+no_memory:
+    kern_device_table_free(&t);
+    return kern_fail(reterr, KERN_E_NOMEM, "no memory for the phase table");
+}
+
+void kern_device_table_free(struct kern_device_table **table)
+{
+    if (!*table)
+        return;
+    free((*table)->phases);
+    free((*table)->pieces);
+    free(*table);
+    *table = NULL;
+}
+
+const char *kern_device_op_name(enum kern_device_op op)
+{
+    static const char *const names[KERN_DEVICE_OPS] = {
+        "fetch",
+        "embed",
+        "qkv",
+        "attention",
+        "out",
+        "gate_up",
+        "down",
+        "logits",
+        "loss",
+        "head_backward",
+        "final_backward",
+        "down_backward",
+        "gate_up_backward",
+        "out_backward",
+        "attention_backward",
+        "qkv_backward",
+        "embed_backward",
+        "collect",
+        "adamw",
+        "result",
+    };
+    return (unsigned)op < KERN_DEVICE_OPS ? names[op] : "unknown";
+}

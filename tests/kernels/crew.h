@@ -5,6 +5,7 @@
 #include "kern/backend.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 
 #define CREW_MAX 16
 

@@ -69,12 +69,23 @@ struct kern_workers {
 };
 
 /* ---- a backend ---- */
+/* How a GPU's phases come about; the results have the same bits. */
+enum kern_launch {
+    KERN_PERSISTENT = 0, /* one kernel for the whole run, fed through rings in pinned memory */
+    KERN_GRAPH = 1,      /* one graph a slot, a node a phase */
+    KERN_STEPWISE = 2,   /* a launch a phase, and the host waits for every slot */
+};
+
 struct kern_config {
     struct kern_model model;
     uint32_t rows;    /* sequences of one micro-batch: the largest a slot may carry */
     uint32_t seq_len; /* T */
     float beta1, beta2, adam_eps, weight_decay, clip;
     bool forward_only; /* no gradients, no optimizer state: generate, eval */
+    /* a GPU's; the CPU backend passes over them */
+    enum kern_launch launch;
+    uint32_t ctas;   /* resident blocks; 0: as many as the device holds at once */
+    double deadline; /* seconds that the device waits for a slot, or the host for the device */
 };
 
 enum kern_slot_kind {

@@ -1,0 +1,416 @@
+/*
+ * Attention of ops.h. A tile's 128 own rows belong to eight warps of sixteen; blocks of the other side
+ * stream through two stages of shared memory. Scores stay in registers and become the next product's
+ * left operand there (FlashAttention-2, Dao 2023). The backward pass computes scores twice, once with
+ * keys and once with queries as own rows: seven products instead of five, and nothing is added up
+ * between blocks.
+ */
+#ifndef KERN_CUDA_ATTENTION_CUH
+#define KERN_CUDA_ATTENTION_CUH
+
+#include "block.cuh"
+#include "product.cuh"
+
+/* ROWS rows of HD elements from row-major memory into a swizzled tile; rows from `limit` on are zero. */
+template <int HD, int ROWS>
+__device__ __forceinline__ void copy_rows(uint32_t shared, const bf16 *from, uint64_t pitch, uint32_t limit)
+{
+    constexpr int CHUNKS = HD / 8;
+#pragma unroll
+    for (int i = 0; i < ROWS * CHUNKS / 256; i++) {
+        uint32_t index = i * 256 + threadIdx.x, row = index / CHUNKS, chunk = index % CHUNKS;
+        bool ok = row < limit;
+        async_copy16(shared + swizzled<HD * 2>(row, chunk), ok ? from + row * pitch + chunk * 8 : from, ok);
+    }
+}
+
+/* s [16, COLUMNS] += own rows (at row `m` of tile `own`) . other rows^T */
+template <int HD, int COLUMNS>
+__device__ __forceinline__ void scores(float (&s)[COLUMNS / 8][4], uint32_t own, uint32_t m, uint32_t other)
+{
+    uint32_t lane = threadIdx.x % 32, block = lane / 8, r = lane % 8;
+#pragma unroll
+    for (int j = 0; j < COLUMNS / 8; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e++)
+            s[j][e] = 0;
+#pragma unroll
+    for (int k = 0; k < HD / 16; k++) {
+        uint32_t a[4];
+        load_blocks(a, own + swizzled<HD * 2>(m + (block & 1) * 8 + r, k * 2 + (block >> 1)));
+#pragma unroll
+        for (int j = 0; j < COLUMNS / 16; j++) {
+            uint32_t w[4];
+            load_blocks(w, other + swizzled<HD * 2>(j * 16 + (block >> 1) * 8 + r, k * 2 + (block & 1)));
+            mma(s[2 * j], a, w[0], w[1]);
+            mma(s[2 * j + 1], a, w[2], w[3]);
+        }
+    }
+}
+
+/* to [16, HD] += p [16, COLUMNS] (rounded to bf16) . other rows */
+template <int HD, int COLUMNS>
+__device__ __forceinline__ void mix(float (&to)[HD / 8][4], const float (&p)[COLUMNS / 8][4], uint32_t other)
+{
+    uint32_t lane = threadIdx.x % 32, block = lane / 8, r = lane % 8;
+#pragma unroll
+    for (int k = 0; k < COLUMNS / 16; k++) {
+        uint32_t a[4] = {pack(p[2 * k][0], p[2 * k][1]), pack(p[2 * k][2], p[2 * k][3]),
+                         pack(p[2 * k + 1][0], p[2 * k + 1][1]), pack(p[2 * k + 1][2], p[2 * k + 1][3])};
+#pragma unroll
+        for (int j = 0; j < HD / 16; j++) {
+            uint32_t w[4];
+            load_blocks_transposed(
+                w, other + swizzled<HD * 2>(k * 16 + (block & 1) * 8 + r, j * 2 + (block >> 1)));
+            mma(to[2 * j], a, w[0], w[1]);
+            mma(to[2 * j + 1], a, w[2], w[3]);
+        }
+    }
+}
+
+/* Smallest segment start of positions [p0, p0 + 128) of a sequence. */
+__device__ __forceinline__ uint32_t first_of(const kern_cuda_run &r, uint32_t sequence, uint32_t p0, uint32_t span)
+{
+    const uint32_t *mins = buffer<uint32_t>(r, KERN_DEV_FIRST_MIN) + (uint64_t)sequence * r.first_blocks;
+    uint32_t least = UINT32_MAX;
+    for (uint32_t i = p0 / 32; i < (p0 + span) / 32 && i < r.first_blocks; i++)
+        least = min(least, mins[i]);
+    return least;
+}
+
+template <int HD> __device__ __noinline__ void attention_tile(const block &b, uint32_t tile)
+{
+    constexpr int KEYS = 64;
+    const kern_cuda_run &r = b.run;
+    uint32_t l = b.phase.layer, heads = r.rows * r.heads, blocks = (r.seq_len + 127) / 128;
+    uint32_t block_index = blocks - 1 - tile / heads, sequence = tile % heads / r.heads, head = tile % r.heads;
+    uint32_t kv = head / (r.heads / r.kv_heads), q0 = block_index * 128;
+    uint64_t base = (uint64_t)sequence * r.seq_len, pitch = r.qkv_width;
+    const bf16 *qkv = buffer<bf16>(r, KERN_DEV_QKV_OUT, l) + base * pitch;
+    const bf16 *q = qkv + q0 * pitch + head * HD, *k = qkv + r.q_width + kv * HD, *v = k + r.kv_width;
+    uint32_t warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    uint32_t own = shared_address(b.tile), stages = own + 128 * HD * 2;
+    constexpr uint32_t STAGE = KEYS * HD * 2;
+    uint32_t begin = first_of(r, sequence, q0, 128) / KEYS, end = (min(q0 + 128, r.seq_len) + KEYS - 1) / KEYS;
+    /* this thread's two rows */
+    uint32_t row[2] = {q0 + warp * 16 + lane / 4, q0 + warp * 16 + lane / 4 + 8}, first[2];
+    float o[HD / 8][4], top[2] = {-INFINITY, -INFINITY}, total[2] = {0, 0};
+    float scale = rsqrtf((float)HD) * LOG2E;
+
+    copy_rows<HD, 128>(own, q, pitch, r.seq_len - q0);
+    copy_rows<HD, KEYS>(stages, k + begin * KEYS * pitch, pitch, r.seq_len - begin * KEYS);
+    copy_rows<HD, KEYS>(stages + STAGE, v + begin * KEYS * pitch, pitch, r.seq_len - begin * KEYS);
+    async_commit();
+#pragma unroll
+    for (int i = 0; i < 2; i++)
+        first[i] = row[i] < r.seq_len ? buffer<uint32_t>(r, KERN_DEV_FIRST)[base + row[i]] : row[i];
+#pragma unroll
+    for (int j = 0; j < HD / 8; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e++)
+            o[j][e] = 0;
+
+    for (uint32_t t = begin; t < end; t++) {
+        uint32_t stage = stages + (t - begin) % 2 * 2 * STAGE, k0 = t * KEYS;
+        if (t + 1 < end) {
+            uint32_t next = stages + (t + 1 - begin) % 2 * 2 * STAGE, at = k0 + KEYS;
+            copy_rows<HD, KEYS>(next, k + at * pitch, pitch, r.seq_len - at);
+            copy_rows<HD, KEYS>(next + STAGE, v + at * pitch, pitch, r.seq_len - at);
+        }
+        async_commit();
+        async_wait<1>();
+        __syncthreads();
+        if (k0 <= q0 + warp * 16 + 15) { /* else all of it is in the future of this warp's rows */
+            float s[KEYS / 8][4];
+            scores<HD, KEYS>(s, own, warp * 16, stage);
+#pragma unroll
+            for (int i = 0; i < 2; i++) {
+                float most = top[i], less, sum = 0;
+#pragma unroll
+                for (int j = 0; j < KEYS / 8; j++)
+#pragma unroll
+                    for (int e = 0; e < 2; e++) {
+                        uint32_t key = k0 + j * 8 + lane % 4 * 2 + e;
+                        float &x = s[j][2 * i + e];
+                        x = key <= row[i] && key >= first[i] ? x * scale : -INFINITY;
+                        most = fmaxf(most, x);
+                    }
+                most = lanes_max<4>(most);
+                float zero = most == -INFINITY ? 0 : most; /* no key of this row yet */
+                less = power2(top[i] - zero);
+#pragma unroll
+                for (int j = 0; j < KEYS / 8; j++)
+#pragma unroll
+                    for (int e = 0; e < 2; e++) {
+                        float &x = s[j][2 * i + e];
+                        x = power2(x - zero);
+                        sum += x;
+                    }
+                total[i] = total[i] * less + lanes_sum<4>(sum);
+                top[i] = most;
+#pragma unroll
+                for (int j = 0; j < HD / 8; j++) {
+                    o[j][2 * i] *= less;
+                    o[j][2 * i + 1] *= less;
+                }
+            }
+            mix<HD, KEYS>(o, s, stage + STAGE);
+        }
+        __syncthreads();
+    }
+    async_wait<0>();
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+        if (row[i] >= r.seq_len)
+            continue;
+        uint64_t n = base + row[i];
+        float inverse = 1 / total[i];
+        uint32_t *to = reinterpret_cast<uint32_t *>(buffer<bf16>(r, KERN_DEV_MIX, l) + n * r.q_width +
+                                                    head * HD + lane % 4 * 2);
+#pragma unroll
+        for (int j = 0; j < HD / 8; j++)
+            to[j * 4] = pack(o[j][2 * i] * inverse, o[j][2 * i + 1] * inverse);
+        if (lane % 4 == 0)
+            buffer<float>(r, KERN_DEV_LSE, l)[n * r.heads + head] = (top[i] + log2f(total[i])) * LN2;
+    }
+}
+
+/* A gradient of q or k back through RoPE, in place: the pair is in neighbouring column tiles. */
+template <int HD>
+__device__ __forceinline__ void turn_back(float (&d)[HD / 8][4], int i, const float *angles)
+{
+    uint32_t lane = threadIdx.x % 32;
+#pragma unroll
+    for (int j = 0; j < HD / 8; j += 2) {
+        float4 turn = *reinterpret_cast<const float4 *>(angles + (j / 2 * 8 + lane % 4 * 2) * 2);
+        float a0 = d[j][2 * i], a1 = d[j][2 * i + 1], b0 = d[j + 1][2 * i], b1 = d[j + 1][2 * i + 1];
+        d[j][2 * i] = a0 * turn.x + b0 * turn.y;
+        d[j + 1][2 * i] = b0 * turn.x - a0 * turn.y;
+        d[j][2 * i + 1] = a1 * turn.z + b1 * turn.w;
+        d[j + 1][2 * i + 1] = b1 * turn.z - a1 * turn.w;
+    }
+}
+
+/* Sum over a row of d . x, x being row m (+ 8) of a swizzled tile, and over the row's four lanes. */
+template <int HD>
+__device__ __forceinline__ float row_dot(const float (&d)[HD / 8][4], int i, const unsigned char *tile, uint32_t m)
+{
+    uint32_t lane = threadIdx.x % 32;
+    float sum = 0;
+#pragma unroll
+    for (int j = 0; j < HD / 8; j++) {
+        uint32_t x = *reinterpret_cast<const uint32_t *>(tile + swizzled<HD * 2>(m, j) + lane % 4 * 4);
+        sum += d[j][2 * i] * low_half(x) + d[j][2 * i + 1] * high_half(x);
+    }
+    return lanes_sum<4>(sum);
+}
+
+/*
+ * KEYS: dk and dv of 128 keys of a key/value head; else dq of 128 queries of a head. Own rows are the
+ * keys (with the values) or the queries (with the gradients of their mixes), the other pair streams.
+ */
+template <int HD, bool KEYS> __device__ __noinline__ void attention_backward_tile(const block &b, uint32_t tile)
+{
+    constexpr int OTHER = HD == 64 ? 64 : 32; /* rows of a stage */
+    constexpr uint32_t OWN = 128 * HD * 2, PART = OTHER * HD * 2, STAGE = 2 * PART;
+    const kern_cuda_run &r = b.run;
+    uint32_t l = b.phase.layer, blocks = (r.seq_len + 127) / 128, group = r.heads / r.kv_heads;
+    uint32_t count = r.rows * (KEYS ? r.kv_heads : r.heads), per = KEYS ? r.kv_heads : r.heads;
+    uint32_t index = tile / count, sequence = tile % count / per, own_head = tile % per;
+    uint32_t p0 = (KEYS ? index : blocks - 1 - index) * 128;
+    uint32_t head0 = KEYS ? own_head * group : own_head, kv = KEYS ? own_head : own_head / group;
+    uint64_t base = (uint64_t)sequence * r.seq_len, pitch = r.qkv_width;
+    const bf16 *qkv = buffer<bf16>(r, KERN_DEV_QKV_OUT, l) + base * pitch;
+    const bf16 *k = qkv + r.q_width + kv * HD, *v = k + r.kv_width;
+    const bf16 *mixed = buffer<bf16>(r, KERN_DEV_DMIX) + base * r.q_width;
+    const uint32_t *starts = buffer<uint32_t>(r, KERN_DEV_FIRST) + base;
+    const float *lse = buffer<float>(r, KERN_DEV_LSE, l) + base * r.heads;
+    const float *delta = buffer<float>(r, KERN_DEV_DELTA) + base * r.heads;
+    uint32_t warp = threadIdx.x / 32, lane = threadIdx.x % 32, m = warp * 16;
+    uint32_t own = shared_address(b.tile), stages = own + 2 * OWN;
+    /* KEYS: of the streaming queries, by stage: [2][OTHER] each */
+    float *lines_lse = b.lines, *lines_delta = b.lines + 2 * OTHER;
+    uint32_t *lines_first = reinterpret_cast<uint32_t *>(b.lines + 4 * OTHER);
+    uint32_t begin, span; /* streamed blocks of one head */
+    uint32_t row[2] = {p0 + m + lane / 4, p0 + m + lane / 4 + 8};
+    float scale = rsqrtf((float)HD), grow = scale * LOG2E;
+
+    if (KEYS) {
+        /* queries from the first key on, up to the first block whose segments all begin later */
+        const uint32_t *mins = buffer<uint32_t>(r, KERN_DEV_FIRST_MIN) + (uint64_t)sequence * r.first_blocks;
+        uint32_t end = (r.seq_len + OTHER - 1) / OTHER, found = end;
+        begin = p0 / OTHER;
+        for (uint32_t t = begin; t < end && found == end; t += 32) {
+            uint32_t least = 0;
+            if (t + lane < end) {
+                least = mins[(t + lane) * (OTHER / 32)];
+                if (OTHER == 64 && (t + lane) * 2 + 1 < r.first_blocks)
+                    least = min(least, mins[(t + lane) * 2 + 1]);
+            }
+            uint32_t later = __ballot_sync(0xffffffffu, t + lane < end && least >= p0 + 128);
+            if (later)
+                found = t + __ffs((int)later) - 1;
+        }
+        span = found - begin;
+    } else {
+        begin = first_of(r, sequence, p0, 128) / OTHER;
+        span = (min(p0 + 128, r.seq_len) + OTHER - 1) / OTHER - begin;
+    }
+    uint32_t total = span * (KEYS ? group : 1);
+
+    auto stream = [&](uint32_t i) {
+        uint32_t to = stages + i % 2 * STAGE, head = head0 + (KEYS ? i / span : 0);
+        uint32_t at = (begin + (KEYS ? i % span : i)) * OTHER, limit = r.seq_len - at;
+        if (KEYS) {
+            copy_rows<HD, OTHER>(to, qkv + at * pitch + head * HD, pitch, limit);
+            copy_rows<HD, OTHER>(to + PART, mixed + (uint64_t)at * r.q_width + head * HD, r.q_width, limit);
+            if (threadIdx.x < OTHER) {
+                uint32_t line = i % 2 * OTHER + threadIdx.x, n = at + threadIdx.x;
+                bool ok = n < r.seq_len;
+                lines_lse[line] = ok ? lse[(uint64_t)n * r.heads + head] * LOG2E : 0;
+                lines_delta[line] = ok ? delta[(uint64_t)n * r.heads + head] : 0;
+                lines_first[line] = ok ? starts[n] : UINT32_MAX;
+            }
+        } else {
+            copy_rows<HD, OTHER>(to, k + at * pitch, pitch, limit);
+            copy_rows<HD, OTHER>(to + PART, v + at * pitch, pitch, limit);
+        }
+        async_commit();
+    };
+
+    if (KEYS) {
+        copy_rows<HD, 128>(own, k + p0 * pitch, pitch, r.seq_len - p0);
+        copy_rows<HD, 128>(own + OWN, v + p0 * pitch, pitch, r.seq_len - p0);
+    } else {
+        copy_rows<HD, 128>(own, qkv + p0 * pitch + own_head * HD, pitch, r.seq_len - p0);
+        copy_rows<HD, 128>(own + OWN, mixed + (uint64_t)p0 * r.q_width + own_head * HD, r.q_width,
+                           r.seq_len - p0);
+    }
+    stream(0);
+    float own_lse[2] = {0, 0}, own_delta[2] = {0, 0};
+    uint32_t own_first[2] = {0, 0};
+    if (!KEYS)
+#pragma unroll
+        for (int i = 0; i < 2; i++)
+            if (row[i] < r.seq_len) {
+                own_lse[i] = lse[(uint64_t)row[i] * r.heads + own_head] * LOG2E;
+                own_delta[i] = delta[(uint64_t)row[i] * r.heads + own_head];
+                own_first[i] = starts[row[i]];
+            }
+    float d0[HD / 8][4], d1[KEYS ? HD / 8 : 1][4]; /* dk and dv, or dq */
+#pragma unroll
+    for (int j = 0; j < HD / 8; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e++) {
+            d0[j][e] = 0;
+            if (KEYS)
+                d1[j][e] = 0;
+        }
+
+    for (uint32_t i = 0; i < total; i++) {
+        uint32_t stage = stages + i % 2 * STAGE, at = (begin + (KEYS ? i % span : i)) * OTHER;
+        if (i + 1 < total)
+            stream(i + 1);
+        else
+            async_commit();
+        async_wait<1>();
+        __syncthreads();
+        /* nothing to see where all keys lie in the future of all queries */
+        bool sees = KEYS ? at + OTHER > p0 + m : at <= p0 + m + 15;
+        if (sees) {
+            float s[OTHER / 8][4], d[OTHER / 8][4];
+            scores<HD, OTHER>(s, own, m, stage);
+            scores<HD, OTHER>(d, own + OWN, m, stage + PART);
+#pragma unroll
+            for (int j = 0; j < OTHER / 8; j++)
+#pragma unroll
+                for (int e = 0; e < 4; e++) {
+                    uint32_t column = j * 8 + lane % 4 * 2 + e % 2, other = at + column;
+                    float p;
+                    if (KEYS) {
+                        uint32_t line = i % 2 * OTHER + column;
+                        bool ok = row[e / 2] <= other && row[e / 2] >= lines_first[line];
+                        p = ok ? power2(s[j][e] * grow - lines_lse[line]) : 0;
+                        d[j][e] = p * (d[j][e] - lines_delta[line]) * scale;
+                    } else {
+                        bool ok = other <= row[e / 2] && other >= own_first[e / 2];
+                        p = ok ? power2(s[j][e] * grow - own_lse[e / 2]) : 0;
+                        d[j][e] = p * (d[j][e] - own_delta[e / 2]) * scale;
+                    }
+                    s[j][e] = p;
+                }
+            mix<HD, OTHER>(d0, d, stage);
+            if constexpr (KEYS)
+                mix<HD, OTHER>(d1, s, stage + PART);
+        }
+        __syncthreads();
+    }
+    async_wait<0>();
+
+    const float *squares = buffer<float>(r, KERN_DEV_SS, l), *rope = buffer<float>(r, KERN_DEV_ROPE);
+    float *dots = buffer<float>(r, KERN_DEV_QKV_C);
+    bf16 *to = buffer<bf16>(r, KERN_DEV_DQKV);
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+        uint32_t in_tile = m + lane / 4 + 8 * i;
+        bool ok = row[i] < r.seq_len;
+        uint32_t n = (uint32_t)base + (ok ? row[i] : 0);
+        float dot = row_dot<HD>(d0, i, b.tile, in_tile);
+        if constexpr (KEYS)
+            dot += row_dot<HD>(d1, i, b.tile + OWN, in_tile);
+        if (!ok)
+            continue;
+        if (lane % 4 == 0)
+            dots[(uint64_t)n * (r.heads + r.kv_heads) + (KEYS ? r.heads + kv : own_head)] = dot;
+        float back = rms_scale(r, squares, n);
+        turn_back<HD>(d0, i, rope + (uint64_t)(row[i] - starts[row[i]]) * HD);
+        uint32_t *out = reinterpret_cast<uint32_t *>(to + (uint64_t)n * pitch +
+                                                     (KEYS ? r.q_width + kv * HD : own_head * HD) +
+                                                     lane % 4 * 2);
+#pragma unroll
+        for (int j = 0; j < HD / 8; j++)
+            out[j * 4] = pack(d0[j][2 * i] * back, d0[j][2 * i + 1] * back);
+        if constexpr (KEYS) {
+            out += r.kv_width / 2;
+#pragma unroll
+            for (int j = 0; j < HD / 8; j++)
+                out[j * 4] = pack(d1[j][2 * i] * back, d1[j][2 * i + 1] * back);
+        }
+    }
+}
+
+/* OUT_BACKWARD: DMIX, and delta of the heads whose columns the tile holds, whole ones (table.c). */
+template <class S> __device__ __noinline__ void out_backward_tile(const block &b, uint32_t tile)
+{
+    const kern_cuda_run &r = b.run;
+    const kern_device_product &p = b.phase.product;
+    place at = tile_place<S>(p, tile);
+    const bf16 *mixes = buffer<bf16>(r, KERN_DEV_MIX, b.phase.layer);
+    bf16 *to = buffer<bf16>(r, KERN_DEV_DMIX);
+    float *delta = buffer<float>(r, KERN_DEV_DELTA);
+    sums<S> c;
+
+    multiply<S, false, true>(b, p, at, c, [] {});
+    float *rows = lay_out(b, c);
+    uint32_t column = at.n0 + threadIdx.x % S::LANES * 8;
+    each_row<S>(rows, at, [&](uint32_t row, uint32_t, float (&v)[8], bool inside) {
+        uint64_t n = at.m0 + row, i = n * r.q_width + column;
+        float dot = 0;
+        if (inside) {
+            float o[8];
+            load8(o, mixes + i);
+            round8(v);
+            store8(to + i, v);
+#pragma unroll
+            for (int e = 0; e < 8; e++)
+                dot += v[e] * o[e];
+        }
+        float wide = lanes_sum<8>(dot);
+        if (r.head_dim == 128)
+            wide += __shfl_xor_sync(0xffffffffu, wide, 8);
+        if (inside && column % r.head_dim == 0)
+            delta[n * r.heads + column / r.head_dim] = wide;
+    });
+}
+
+#endif

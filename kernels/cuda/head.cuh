@@ -1,0 +1,197 @@
+/* The head and the loss of ops.h. */
+#ifndef KERN_CUDA_HEAD_CUH
+#define KERN_CUDA_HEAD_CUH
+
+#include "product.cuh"
+
+template <class S> __device__ __noinline__ void logits_tile(const block &b, uint32_t tile)
+{
+    const kern_cuda_run &r = b.run;
+    const kern_device_product &p = b.phase.product;
+    place at = tile_place<S>(p, tile);
+    const float *squares = buffer<float>(r, KERN_DEV_SS, r.layers);
+    bf16 *to = buffer<bf16>(r, KERN_DEV_LOGITS_OUT);
+    float *most = buffer<float>(r, KERN_DEV_LOGIT_MAX), *total = buffer<float>(r, KERN_DEV_LOGIT_SUM);
+    float *scale = b.lines; /* [SIDE] */
+    sums<S> c;
+
+    multiply<S, false, false>(b, p, at, c, [&] {
+        uint32_t row = at.m0 + threadIdx.x;
+        if (threadIdx.x < S::SIDE && row < at.m)
+            scale[threadIdx.x] = rms_scale(r, squares, b.phase.row0 + row);
+    });
+    float *rows = lay_out(b, c);
+    uint32_t column = at.n0 + threadIdx.x % S::LANES * 8;
+    each_row<S>(rows, at, [&](uint32_t row, uint32_t, float (&v)[8], bool inside) {
+        uint64_t n = at.m0 + row;
+        float top = -INFINITY, sum = 0;
+        if (inside) {
+#pragma unroll
+            for (int e = 0; e < 8; e++)
+                v[e] *= scale[row];
+            round8(v);
+            store8(to + n * r.vocab_padded + column, v);
+#pragma unroll
+            for (int e = 0; e < 8; e++)
+                if (column + e < r.vocab)
+                    top = fmaxf(top, v[e]);
+        }
+        top = lanes_max<S::LANES>(top);
+        if (inside) {
+#pragma unroll
+            for (int e = 0; e < 8; e++)
+                if (column + e < r.vocab)
+                    sum += power2((v[e] - top) * LOG2E);
+        }
+        sum = lanes_sum<S::LANES>(sum);
+        if (threadIdx.x % S::LANES == 0 && n < at.m) {
+            uint64_t i = n * r.vocab_tiles + at.n0 / S::SIDE;
+            most[i] = top, total[i] = sum;
+        }
+    });
+}
+
+/* A warp a row. */
+__device__ __noinline__ void loss_tile(const block &b, uint32_t tile)
+{
+    const kern_cuda_run &r = b.run;
+    uint32_t warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    uint32_t row = tile * 8 + warp; /* of the chunk */
+    float nll = 0;
+
+    if (row < b.phase.rows) {
+        uint32_t n = b.phase.row0 + row, columns = b.phase.product.tiles_n;
+        const float *most = buffer<float>(r, KERN_DEV_LOGIT_MAX) + (uint64_t)row * r.vocab_tiles;
+        const float *total = buffer<float>(r, KERN_DEV_LOGIT_SUM) + (uint64_t)row * r.vocab_tiles;
+        bf16 *v = buffer<bf16>(r, KERN_DEV_LOGITS_OUT) + (uint64_t)row * r.vocab_padded;
+        uint32_t target = buffer<uint32_t>(r, KERN_DEV_TARGETS)[n];
+        bool has = target != KERN_NO_TARGET;
+        float top = -INFINITY, sum = 0;
+        for (uint32_t i = lane; i < columns; i += 32)
+            top = fmaxf(top, most[i]);
+        top = lanes_max<32>(top);
+        for (uint32_t i = lane; i < columns; i += 32)
+            sum += total[i] * power2((most[i] - top) * LOG2E);
+        sum = lanes_sum<32>(sum);
+        float lse = top + logf(sum);
+        if (has)
+            nll = lse - __bfloat162float(v[target]);
+        if (lane == 0)
+            buffer<float>(r, KERN_DEV_NLL)[n] = nll;
+        __syncwarp(); /* every lane has read the target's logit before one is overwritten */
+        if (b.slot.when >= KERN_DEV_TRAINING && b.slot.kind == KERN_TRAIN) {
+            float inverse = has ? b.slot.inverse_targets : 0, shift = lse * LOG2E, c = 0;
+            float scale = rms_scale(r, buffer<float>(r, KERN_DEV_SS, r.layers), n);
+            for (uint32_t first = lane * 8; first < r.vocab_padded; first += 4 * 256) {
+                /* four loads under way before the first store, which might alias */
+                uint4 raw[4];
+#pragma unroll
+                for (int i = 0; i < 4; i++)
+                    if (first + i * 256 < r.vocab_padded)
+                        raw[i] = *reinterpret_cast<const uint4 *>(v + first + i * 256);
+#pragma unroll
+                for (int i = 0; i < 4; i++) {
+                    uint32_t at = first + i * 256;
+                    float d[8];
+                    if (at >= r.vocab_padded)
+                        break;
+                    unpack(d, raw[i]);
+#pragma unroll
+                    for (int e = 0; e < 8; e++) {
+                        float p = power2(d[e] * LOG2E - shift);
+                        p = at + e == target ? p - 1 : p;
+                        p = has && at + e < r.vocab ? p * inverse : 0;
+                        c += p * d[e];
+                        d[e] = p * scale;
+                    }
+                    store8(v + at, d);
+                }
+            }
+            c = lanes_sum<32>(c);
+            if (lane == 0)
+                buffer<float>(r, KERN_DEV_HEAD_C)[n] = c;
+        }
+    }
+    if (lane == 0)
+        b.lines[warp] = nll;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        float sum = 0;
+        for (int i = 0; i < 8; i++)
+            sum += b.lines[i];
+        buffer<float>(r, KERN_DEV_NLL_SLOT)[b.phase.row0 / 8 + tile] = sum;
+    }
+}
+
+template <class S> __device__ __noinline__ void head_input_tile(const block &b, uint32_t tile)
+{
+    const kern_device_product &p = b.phase.product;
+    place at = tile_place<S>(p, tile);
+    sums<S> c;
+
+    multiply<S, false, true>(b, p, at, c, [] {});
+    store_sums(c, at, buffer<float>(b.run, KERN_DEV_HEAD_SPLIT, at.split), false);
+}
+
+/* 32 rows; a thread keeps its columns, so that the gain's share needs no exchange but at the end. */
+__device__ __noinline__ void final_backward_tile(const block &b, uint32_t tile)
+{
+    const kern_cuda_run &r = b.run;
+    uint32_t width = r.width, last = min(32u, b.phase.rows - tile * 32), splits = b.phase.product.splits;
+    const float *shares = buffer<float>(r, KERN_DEV_HEAD_SPLIT);
+    uint64_t stride = r.stride[KERN_DEV_HEAD_SPLIT] / 4;
+    const bf16 *x = buffer<bf16>(r, KERN_DEV_X, r.layers);
+    const float *gain = master(r, r.layout.norm);
+    bf16 *dx = buffer<bf16>(r, KERN_DEV_DX);
+    float *factor = b.lines; /* [32] */
+    /* row groups: as many as the columns leave threads for */
+    uint32_t vectors = (width + 7) / 8, groups = 1;
+    while (groups < 32 && groups * 2 * vectors <= 256)
+        groups *= 2;
+    uint32_t group = threadIdx.x / (256 / groups), lane = threadIdx.x % (256 / groups);
+    float *partial = reinterpret_cast<float *>(b.tile); /* [groups][width] */
+
+    if (threadIdx.x < last) {
+        uint32_t n = b.phase.row0 + tile * 32 + threadIdx.x;
+        float scale = rms_scale(r, buffer<float>(r, KERN_DEV_SS, r.layers), n);
+        factor[threadIdx.x] = scale * scale * buffer<float>(r, KERN_DEV_HEAD_C)[n] / width;
+    }
+    __syncthreads();
+    for (uint32_t vector = lane; vector < vectors; vector += 256 / groups) {
+        float g[8], share[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+        load8(g, gain + vector * 8);
+        for (uint32_t row = group; row < last; row += groups) {
+            uint64_t in_chunk = (uint64_t)(tile * 32 + row) * width + vector * 8;
+            uint64_t i = (uint64_t)b.phase.row0 * width + in_chunk;
+            float a[8] = {0, 0, 0, 0, 0, 0, 0, 0}, in[8];
+            load8(in, x + i);
+#pragma unroll 4
+            for (uint32_t s = 0; s < splits; s++) {
+                float part[8];
+                load8(part, shares + s * stride + in_chunk);
+#pragma unroll
+                for (int e = 0; e < 8; e++)
+                    a[e] += part[e];
+            }
+#pragma unroll
+            for (int e = 0; e < 8; e++) {
+                share[e] += a[e] * in[e];
+                a[e] = g[e] * a[e] - in[e] * factor[row];
+            }
+            store8(dx + i, a);
+        }
+#pragma unroll
+        for (int e = 0; e < 8; e++)
+            partial[group * width + vector * 8 + e] = share[e];
+    }
+    __syncthreads();
+    float *to = buffer<float>(r, KERN_DEV_FINAL_SLOT) + (uint64_t)(b.phase.row0 / 32 + tile) * width;
+    for (uint32_t column = threadIdx.x; column < width; column += 256) {
+        float sum = 0;
+        for (uint32_t i = 0; i < groups; i++)
+            sum += partial[i * width + column];
+        to[column] = sum;
+    }
+}
+
+#endif

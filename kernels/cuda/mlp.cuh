@@ -1,0 +1,99 @@
+/* GATE_UP and DOWN_BACKWARD of ops.h: the two sides of SwiGLU. In the interleaved matrix a thread's
+ * eight columns are gates or ups; the other half stands 8 columns apart in the same row. */
+#ifndef KERN_CUDA_MLP_CUH
+#define KERN_CUDA_MLP_CUH
+
+#include "product.cuh"
+
+__device__ __forceinline__ float sigmoid(float x)
+{
+    return __fdividef(1.0f, 1.0f + power2(-x * LOG2E));
+}
+
+template <class S> __device__ __noinline__ void gate_up_tile(const block &b, uint32_t tile)
+{
+    const kern_cuda_run &r = b.run;
+    const kern_device_product &p = b.phase.product;
+    place at = tile_place<S>(p, tile);
+    uint32_t l = b.phase.layer;
+    const float *squares = buffer<float>(r, KERN_DEV_SS_MID, l);
+    bf16 *to = buffer<bf16>(r, KERN_DEV_GU, l), *hidden = buffer<bf16>(r, KERN_DEV_HIDDEN, l);
+    float *scale = b.lines; /* [SIDE] */
+    sums<S> c;
+
+    multiply<S, false, false>(b, p, at, c, [&] {
+        uint32_t n = at.m0 + threadIdx.x;
+        if (threadIdx.x < S::SIDE && n < at.m)
+            scale[threadIdx.x] = rms_scale(r, squares, n);
+    });
+    float *rows = lay_out(b, c);
+    uint32_t column = at.n0 + threadIdx.x % S::LANES * 8;
+    each_row<S>(rows, at, [&](uint32_t row, uint32_t in_tile, float (&v)[8], bool inside) {
+        if (!inside)
+            return;
+        uint64_t n = at.m0 + row;
+#pragma unroll
+        for (int e = 0; e < 8; e++)
+            v[e] *= scale[row];
+        round8(v);
+        store8(to + n * 2 * r.ffn + column, v);
+        if (column % 16 < 8) {
+            float up[8];
+            load8(up, rows + row * S::PITCH + in_tile + 8);
+#pragma unroll
+            for (int e = 0; e < 8; e++)
+                up[e] *= scale[row];
+            round8(up);
+#pragma unroll
+            for (int e = 0; e < 8; e++)
+                up[e] *= v[e] * sigmoid(v[e]);
+            store8(hidden + n * r.ffn + column / 2, up);
+        }
+    });
+}
+
+template <class S> __device__ __noinline__ void down_backward_tile(const block &b, uint32_t tile)
+{
+    const kern_cuda_run &r = b.run;
+    const kern_device_product &p = b.phase.product;
+    place at = tile_place<S>(p, tile);
+    uint32_t l = b.phase.layer;
+    const float *squares = buffer<float>(r, KERN_DEV_SS_MID, l);
+    const bf16 *gu = buffer<bf16>(r, KERN_DEV_GU, l);
+    bf16 *to = buffer<bf16>(r, KERN_DEV_DGU);
+    float *dots = buffer<float>(r, KERN_DEV_MLP_C), *scale = b.lines; /* [SIDE] */
+    sums<S> c;
+
+    multiply<S, false, true>(b, p, at, c, [&] {
+        uint32_t n = at.m0 + threadIdx.x;
+        if (threadIdx.x < S::SIDE && n < at.m)
+            scale[threadIdx.x] = rms_scale(r, squares, n);
+    });
+    float *rows = lay_out(b, c);
+    uint32_t unit = at.n0 + threadIdx.x % S::LANES * 8;
+    each_row<S>(rows, at, [&](uint32_t row, uint32_t, float (&v)[8], bool inside) {
+        uint32_t n = at.m0 + row;
+        float dot = 0;
+        if (inside) {
+            float g[8], u[8];
+            uint64_t i = (uint64_t)n * 2 * r.ffn + unit * 2;
+            load8(g, gu + i);
+            load8(u, gu + i + 8);
+#pragma unroll
+            for (int e = 0; e < 8; e++) {
+                float s = sigmoid(g[e]), dh = v[e];
+                float dg = dh * u[e] * s * (1 + g[e] * (1 - s)), du = dh * g[e] * s;
+                dot += dg * g[e] + du * u[e];
+                g[e] = dg * scale[row];
+                u[e] = du * scale[row];
+            }
+            store8(to + i, g);
+            store8(to + i + 8, u);
+        }
+        dot = lanes_sum<S::LANES>(dot);
+        if (threadIdx.x % S::LANES == 0 && n < at.m)
+            dots[(uint64_t)n * r.mlp_slots + at.n0 / S::SIDE] = dot;
+    });
+}
+
+#endif

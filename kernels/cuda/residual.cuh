@@ -1,0 +1,119 @@
+/* OUT and DOWN of ops.h, and the backward pass of the norms: what touches the residual stream. */
+#ifndef KERN_CUDA_RESIDUAL_CUH
+#define KERN_CUDA_RESIDUAL_CUH
+
+#include "product.cuh"
+
+/* x' = product + x, x'g, and the block's shares of the sum of squares. */
+template <class S> __device__ __noinline__ void residual_tile(const block &b, uint32_t tile)
+{
+    const kern_cuda_run &r = b.run;
+    const kern_device_product &p = b.phase.product;
+    place at = tile_place<S>(p, tile);
+    uint32_t l = b.phase.layer, width = r.width;
+    bool out = b.phase.op == KERN_DEV_OUT;
+    const bf16 *x = out ? buffer<bf16>(r, KERN_DEV_X, l) : buffer<bf16>(r, KERN_DEV_MID, l);
+    bf16 *to = out ? buffer<bf16>(r, KERN_DEV_MID, l) : buffer<bf16>(r, KERN_DEV_X, l + 1);
+    bf16 *to_g = out ? buffer<bf16>(r, KERN_DEV_MIDG, l) : buffer<bf16>(r, KERN_DEV_XG, l + 1);
+    float *squares = out ? buffer<float>(r, KERN_DEV_SS_MID, l) : buffer<float>(r, KERN_DEV_SS, l + 1);
+    uint64_t gain_at = out ? layer_at(r, l, r.layout.norm2)
+                       : l + 1 < r.layers ? layer_at(r, l + 1, r.layout.norm1) : r.layout.norm;
+    const float *gain = master(r, gain_at);
+    sums<S> c;
+
+    multiply<S, false, false>(b, p, at, c, [] {});
+    float *rows = lay_out(b, c), g[8];
+    uint32_t column = at.n0 + threadIdx.x % S::LANES * 8;
+    if (column < at.n)
+        load8(g, gain + column);
+    each_row<S>(rows, at, [&](uint32_t row, uint32_t, float (&v)[8], bool inside) {
+        uint32_t n = at.m0 + row;
+        float sum = 0;
+        if (inside) {
+            float old[8], scaled[8];
+            uint64_t i = (uint64_t)n * width + column;
+            load8(old, x + i);
+#pragma unroll
+            for (int e = 0; e < 8; e++)
+                v[e] += old[e];
+            round8(v);
+            store8(to + i, v);
+#pragma unroll
+            for (int e = 0; e < 8; e++) {
+                sum += v[e] * v[e];
+                scaled[e] = v[e] * g[e];
+            }
+            store8(to_g + i, scaled);
+        }
+        sum = lanes_sum<S::LANES>(sum);
+        if (threadIdx.x % S::LANES == 0 && n < at.m)
+            squares[(uint64_t)n * r.norm_slots + at.n0 / S::SIDE] = sum;
+    });
+}
+
+/*
+ * The gradient of x through y = rmsnorm(x) W^T, added to the residual's, from a = (r dY) W; and the
+ * gain's share. The two norms of a layer by the phase's op.
+ */
+template <class S> __device__ __noinline__ void norm_backward_tile(const block &b, uint32_t tile)
+{
+    const kern_cuda_run &r = b.run;
+    const kern_device_product &p = b.phase.product;
+    place at = tile_place<S>(p, tile);
+    uint32_t l = b.phase.layer, width = r.width;
+    bool mlp = b.phase.op == KERN_DEV_GATE_UP_BACKWARD;
+    const bf16 *x = mlp ? buffer<bf16>(r, KERN_DEV_MID, l) : buffer<bf16>(r, KERN_DEV_X, l);
+    const float *squares = mlp ? buffer<float>(r, KERN_DEV_SS_MID, l) : buffer<float>(r, KERN_DEV_SS, l);
+    const float *dots = mlp ? buffer<float>(r, KERN_DEV_MLP_C) : buffer<float>(r, KERN_DEV_QKV_C);
+    uint32_t dots_count = mlp ? r.mlp_slots : r.heads + r.kv_heads;
+    const float *gain = master(r, layer_at(r, l, mlp ? r.layout.norm2 : r.layout.norm1));
+    float *shares = buffer<float>(r, KERN_DEV_GAIN_SLOT, 2 * l + (mlp ? 1 : 0)) +
+                    (uint64_t)(at.m0 / S::SIDE) * width;
+    bf16 *dx = buffer<bf16>(r, KERN_DEV_DX);
+    float *factor = b.lines; /* [SIDE] r^2 c / W */
+    sums<S> c;
+
+    multiply<S, false, true>(b, p, at, c, [&] {
+        uint32_t n = at.m0 + threadIdx.x;
+        if (threadIdx.x < S::SIDE && n < at.m) {
+            float dot = 0, scale = rms_scale(r, squares, n);
+            for (uint32_t i = 0; i < dots_count; i++)
+                dot += dots[(uint64_t)n * dots_count + i];
+            factor[threadIdx.x] = scale * scale * dot / width;
+        }
+    });
+    float *rows = lay_out(b, c), g[8], share[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+    uint32_t column = at.n0 + threadIdx.x % S::LANES * 8;
+    if (column < at.n)
+        load8(g, gain + column);
+    each_row<S>(rows, at, [&](uint32_t row, uint32_t, float (&v)[8], bool inside) {
+        if (!inside)
+            return;
+        float old[8], in[8];
+        uint64_t i = (uint64_t)(at.m0 + row) * width + column;
+        load8(old, dx + i);
+        load8(in, x + i);
+#pragma unroll
+        for (int e = 0; e < 8; e++) {
+            share[e] += v[e] * in[e];
+            old[e] += g[e] * v[e] - in[e] * factor[row];
+        }
+        store8(dx + i, old);
+    });
+    /* columns: row groups in order */
+    __syncthreads();
+    float *groups = reinterpret_cast<float *>(b.tile) + threadIdx.x / S::LANES * S::PITCH +
+                    threadIdx.x % S::LANES * 8;
+#pragma unroll
+    for (int e = 0; e < 8; e++)
+        groups[e] = share[e];
+    __syncthreads();
+    if (threadIdx.x < S::SIDE && at.n0 + threadIdx.x < at.n) {
+        float sum = 0;
+        for (int i = 0; i < S::ROWS; i++)
+            sum += reinterpret_cast<float *>(b.tile)[i * S::PITCH + threadIdx.x];
+        shares[at.n0 + threadIdx.x] = sum;
+    }
+}
+
+#endif

@@ -1,0 +1,235 @@
+/*
+ * The one kernel. Resident: all phases of slot after slot, a barrier of the whole grid between two of
+ * them, until a slot says stop. Else: phases [first, last) of the slot at work, once; then the launches'
+ * order takes the barriers' place. Tiles of a phase go round the blocks; no result depends on whose
+ * turn it is.
+ */
+#include "attention.cuh"
+#include "embed.cuh"
+#include "feed.cuh"
+#include "head.cuh"
+#include "launch.h"
+#include "mlp.cuh"
+#include "qkv.cuh"
+#include "residual.cuh"
+#include "update.cuh"
+
+struct lines {
+    float lines[512];
+    kern_device_phase phase;
+    kern_device_slot slot;
+    uint32_t go_on;
+};
+static_assert(sizeof(lines) <= KERN_CUDA_SHARED_BYTES - KERN_CUDA_TILE_BYTES, "lines beside a tile");
+
+#define BY_SHAPE(function, shape)                                                                  \
+    ((shape) == KERN_DEV_LARGE ? function<large_tile>(b, tile) : function<small_tile>(b, tile))
+#define BY_HEAD(call64, call128) (b.run.head_dim == 64 ? call64 : call128)
+
+__device__ __forceinline__ void product_tile(const block &b, uint32_t tile)
+{
+    uint32_t shape = b.phase.product.shape;
+    switch (b.phase.op) {
+    case KERN_DEV_QKV:
+        return BY_SHAPE(qkv_tile, shape);
+    case KERN_DEV_OUT:
+    case KERN_DEV_DOWN:
+        return BY_SHAPE(residual_tile, shape);
+    case KERN_DEV_GATE_UP:
+        return BY_SHAPE(gate_up_tile, shape);
+    case KERN_DEV_LOGITS:
+        return BY_SHAPE(logits_tile, shape);
+    case KERN_DEV_HEAD_BACKWARD:
+        return BY_SHAPE(head_input_tile, shape);
+    case KERN_DEV_DOWN_BACKWARD:
+        return BY_SHAPE(down_backward_tile, shape);
+    case KERN_DEV_GATE_UP_BACKWARD:
+    case KERN_DEV_QKV_BACKWARD:
+        return BY_SHAPE(norm_backward_tile, shape);
+    case KERN_DEV_OUT_BACKWARD:
+        return BY_SHAPE(out_backward_tile, shape);
+    }
+}
+
+__device__ __forceinline__ void work(const block &b, uint32_t tile, uint64_t number, const verdict &judged)
+{
+    switch (b.phase.op) {
+    case KERN_DEV_FETCH:
+        return fetch_tile(b, tile, number);
+    case KERN_DEV_EMBED:
+        return embed_tile(b, tile);
+    case KERN_DEV_ATTENTION:
+        return BY_HEAD(attention_tile<64>(b, tile), attention_tile<128>(b, tile));
+    case KERN_DEV_LOSS:
+        return loss_tile(b, tile);
+    case KERN_DEV_FINAL_BACKWARD:
+        return final_backward_tile(b, tile);
+    case KERN_DEV_ATTENTION_BACKWARD: {
+        uint32_t keys = b.run.rows * b.run.kv_heads * ((b.run.seq_len + 127) / 128);
+        if (tile < keys)
+            return BY_HEAD((attention_backward_tile<64, true>(b, tile)),
+                           (attention_backward_tile<128, true>(b, tile)));
+        return BY_HEAD((attention_backward_tile<64, false>(b, tile - keys)),
+                       (attention_backward_tile<128, false>(b, tile - keys)));
+    }
+    case KERN_DEV_EMBED_BACKWARD:
+        return embed_backward_tile(b, tile);
+    case KERN_DEV_COLLECT:
+        return collect_tile(b, tile);
+    case KERN_DEV_ADAMW:
+        return adamw_tile(b, tile, judged);
+    case KERN_DEV_RESULT:
+        return result_tile(b, number);
+    default:
+        if (tile < b.phase.product.tiles)
+            return product_tile(b, tile);
+        tile -= b.phase.product.tiles;
+        return BY_SHAPE(weight_tile, b.phase.weight.shape);
+    }
+}
+
+/* Tests: some blocks come late, by a hash of (key, block, phase). */
+__device__ __noinline__ void dawdle(uint64_t key, uint32_t phase)
+{
+    uint64_t h = (key + blockIdx.x * 0x9e3779b97f4a7c15ull) ^ (phase * 0xbf58476d1ce4e5b9ull);
+    h ^= h >> 31, h *= 0x94d049bb133111ebull, h ^= h >> 29;
+    if (h % 3 == 0)
+        __nanosleep((uint32_t)(h >> 32) % 20000);
+}
+
+/*
+ * All blocks have finished phase `phase` and see each other's writes. Thread 0's release covers the
+ * block's writes, its acquire the block's later reads (bar.sync is cumulative). `arrived` only grows:
+ * turn t ends at t * blocks. False: a block gave up or did not come within the deadline.
+ */
+__device__ __forceinline__ bool barrier(const kern_cuda_run &r, lines *l, uint32_t phase, uint32_t turn)
+{
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        uint32_t target = turn * gridDim.x, seen = 0;
+        bool ok = true;
+        if (r.delay_key)
+            dawdle(r.delay_key, phase);
+        add_release(&r.state->arrived, 1);
+        uint64_t since = 0;
+        for (uint32_t round = 0; r.skip_barrier != phase; round++) {
+            seen = load_acquire(&r.state->arrived);
+            if ((int32_t)(seen - target) >= 0)
+                break;
+            if (round % 1024 != 1023)
+                continue;
+            uint64_t now = nanoseconds();
+            since = since ? since : now;
+            if (given_up(r)) {
+                ok = false;
+                break;
+            }
+            if (now - since > r.deadline_ns) {
+                give_up(r, KERN_CUDA_FAULT_BARRIER, phase, r.state->number, target, seen);
+                ok = false;
+                break;
+            }
+        }
+        l->go_on = ok;
+    }
+    __syncthreads();
+    return l->go_on;
+}
+
+template <class T> __device__ __forceinline__ void load_words(T *to, const T *from)
+{
+    static_assert(sizeof(T) % 4 == 0 && sizeof(T) / 4 <= 256, "words");
+    if (threadIdx.x < sizeof(T) / 4)
+        reinterpret_cast<uint32_t *>(to)[threadIdx.x] =
+            reinterpret_cast<const volatile uint32_t *>(from)[threadIdx.x];
+    __syncthreads();
+}
+
+/* The slot's header to device memory, by one warp. */
+__device__ __forceinline__ void take_header(const kern_cuda_run &r, uint64_t number)
+{
+    const unsigned char *from = slot_at(r, number);
+    if (threadIdx.x < sizeof(kern_device_slot) / 4)
+        reinterpret_cast<uint32_t *>(&r.state->slot)[threadIdx.x] = host_word(from, threadIdx.x);
+}
+
+extern "C" __global__ void __launch_bounds__(KERN_DEVICE_THREADS, 1)
+kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint32_t last, uint32_t resident)
+{
+    extern __shared__ uint4 dynamic[];
+    unsigned char *tile_memory = reinterpret_cast<unsigned char *>(dynamic);
+    lines *l = reinterpret_cast<lines *>(tile_memory + KERN_CUDA_TILE_BYTES);
+    block b = {run, l->phase, l->slot, tile_memory, l->lines};
+    kern_cuda_clocks *clocks = &run.clocks[blockIdx.x];
+    bool leader = blockIdx.x == 0 && threadIdx.x == 0;
+    uint64_t number = *(volatile uint64_t *)&run.state->number;
+    uint64_t busy = clocks->busy, all = clocks->all, ns = clocks->ns;
+    uint64_t entered = nanoseconds();
+    int64_t came = clock64();
+    uint32_t turn = 0;
+
+    load_words(&l->slot, &run.state->slot);
+    for (;; number++) {
+        for (uint32_t i = first; i < last; i++) {
+            load_words(&l->phase, &run.phases[i]);
+            if (l->phase.op != KERN_DEV_FETCH && l->phase.when > l->slot.when) {
+                __syncthreads(); /* all have looked before the next one is loaded */
+                continue;
+            }
+            uint64_t since = leader ? nanoseconds() : 0;
+            if (l->phase.op == KERN_DEV_FETCH) {
+                if (leader)
+                    run.state->asked_ns = since;
+                if (threadIdx.x == 0)
+                    l->go_on = await_slot(run, number);
+                __syncthreads();
+                if (!l->go_on)
+                    return;
+                if (blockIdx.x == 0)
+                    take_header(run, number);
+            }
+            verdict judged = {0, 0, false};
+            if (l->phase.op == KERN_DEV_ADAMW) {
+                judged = judge(b);
+                if (leader)
+                    run.state->norm = judged.norm, run.state->updated = judged.update;
+            }
+            int64_t start = clock64();
+            for (uint32_t tile = blockIdx.x; tile < l->phase.tiles; tile += gridDim.x) {
+                work(b, tile, number, judged);
+                __syncthreads();
+            }
+            int64_t now = clock64();
+            busy += now - start;
+            if (threadIdx.x == 0) {
+                clocks->busy = busy;
+                clocks->all = all + (now - came);
+                clocks->ns = ns + (nanoseconds() - entered);
+            }
+            if (resident && l->phase.op != KERN_DEV_RESULT && !barrier(run, l, i, ++turn))
+                return;
+            if (l->phase.op == KERN_DEV_FETCH) {
+                if (leader)
+                    run.state->began_ns = nanoseconds();
+                if (resident)
+                    load_words(&l->slot, &run.state->slot);
+                if (resident && l->slot.kind == KERN_STOP) {
+                    if (leader) {
+                        run.state->number = number + 1;
+                        store_release_system(&run.control->consumed, number + 1);
+                    }
+                    return;
+                }
+            }
+            if (leader)
+                run.phase_ns[i] += nanoseconds() - since;
+        }
+        if (!resident)
+            return;
+    }
+}
+
+const void *kern_cuda_entry(void)
+{
+    return reinterpret_cast<const void *>(kern_cuda_kernel);
+}

@@ -1,0 +1,134 @@
+/* COLLECT and ADAMW of ops.h, over pieces of the flat vector. */
+#ifndef KERN_CUDA_UPDATE_CUH
+#define KERN_CUDA_UPDATE_CUH
+
+#include "product.cuh"
+
+__device__ __forceinline__ float square(float4 v)
+{
+    return v.x * v.x + v.y * v.y + v.z * v.z + v.w * v.w;
+}
+
+/* Shares in order, then the old gradient. */
+__device__ __forceinline__ float4 add_shares(const unsigned char *from, uint64_t stride, uint32_t count)
+{
+    float4 sum = make_float4(0, 0, 0, 0);
+#pragma unroll 4
+    for (uint32_t s = 0; s < count; s++) {
+        float4 v = *reinterpret_cast<const float4 *>(from + s * stride);
+        sum.x += v.x, sum.y += v.y, sum.z += v.z, sum.w += v.w;
+    }
+    return sum;
+}
+
+__device__ __noinline__ void collect_tile(const block &b, uint32_t tile)
+{
+    const kern_cuda_run &r = b.run;
+    const kern_device_piece piece = r.pieces[tile];
+    float4 *g = reinterpret_cast<float4 *>(buffer<float>(r, KERN_DEV_GRADIENTS) + piece.begin);
+    const unsigned char *from = r.arena + piece.from;
+    uint32_t vectors = piece.length / 4;
+    bool last = b.slot.when == KERN_DEV_LAST;
+    float sum = 0;
+
+    if (piece.source == KERN_DEV_DIRECT) {
+        if (last)
+#pragma unroll 4
+            for (uint32_t i = threadIdx.x; i < vectors; i += 256)
+                sum += square(g[i]);
+    } else if (piece.source == KERN_DEV_SHARES) {
+        for (uint32_t i = threadIdx.x; i < vectors; i += 256) {
+            float4 v = add_shares(from + 16 * (uint64_t)i, piece.stride, piece.count);
+            if (!b.slot.first_micro) {
+                float4 old = g[i];
+                v.x += old.x, v.y += old.y, v.z += old.z, v.w += old.w;
+            }
+            g[i] = v;
+            sum += square(v);
+        }
+    } else {
+        /* many rows, few columns: eight groups of rows for 32 vectors at a time */
+        float4 *groups = reinterpret_cast<float4 *>(b.tile); /* [8][32] */
+        uint32_t group = threadIdx.x / 32, lane = threadIdx.x % 32, span = (piece.count + 7) / 8;
+        uint32_t first = min(group * span, piece.count), rows = min(span, piece.count - first);
+        for (uint32_t i0 = 0; i0 < vectors; i0 += 32) {
+            uint32_t i = i0 + lane;
+            if (i < vectors)
+                groups[threadIdx.x] =
+                    add_shares(from + first * piece.stride + 16 * (uint64_t)i, piece.stride, rows);
+            __syncthreads();
+            if (group == 0 && i < vectors) {
+                float4 v = add_shares(reinterpret_cast<unsigned char *>(groups + lane), 32 * 16, 8);
+                if (!b.slot.first_micro) {
+                    float4 old = g[i];
+                    v.x += old.x, v.y += old.y, v.z += old.z, v.w += old.w;
+                }
+                g[i] = v;
+                sum += square(v);
+            }
+            __syncthreads();
+        }
+    }
+    if (last) {
+        sum = block_sum(sum, b.lines);
+        if (threadIdx.x == 0)
+            buffer<float>(r, KERN_DEV_SQUARES)[tile] = sum;
+    }
+}
+
+/* What a step's update is, the same in every block. */
+struct verdict {
+    float norm, scale;
+    bool update;
+};
+
+__device__ __forceinline__ verdict judge(const block &b)
+{
+    const kern_cuda_run &r = b.run;
+    const float *squares = buffer<float>(r, KERN_DEV_SQUARES);
+    double sum = 0;
+    for (uint32_t i = threadIdx.x; i < r.piece_count; i += 256)
+        sum += (double)squares[i];
+    sum = block_sum(sum, reinterpret_cast<double *>(b.lines));
+    verdict v;
+    v.norm = (float)sqrt(sum);
+    v.update = b.slot.step_targets > 0 && isfinite(v.norm);
+    float factor = r.constants.clip / (v.norm + 1e-6f);
+    v.scale = r.constants.clip > 0 && factor < 1 ? factor : 1;
+    return v;
+}
+
+__device__ __noinline__ void adamw_tile(const block &b, uint32_t tile, const verdict &judged)
+{
+    const kern_cuda_run &r = b.run;
+    const kern_device_piece piece = r.pieces[tile];
+    const float4 *g = reinterpret_cast<const float4 *>(buffer<float>(r, KERN_DEV_GRADIENTS) + piece.begin);
+    float4 *w = reinterpret_cast<float4 *>(buffer<float>(r, KERN_DEV_MASTER) + piece.begin);
+    float4 *m1 = reinterpret_cast<float4 *>(buffer<float>(r, KERN_DEV_MOMENT1) + piece.begin);
+    float4 *m2 = reinterpret_cast<float4 *>(buffer<float>(r, KERN_DEV_MOMENT2) + piece.begin);
+    uint2 *rounded = reinterpret_cast<uint2 *>(buffer<bf16>(r, KERN_DEV_WEIGHTS) + piece.begin);
+    float beta1 = r.constants.beta1, beta2 = r.constants.beta2, eps = r.constants.adam_eps;
+    float decay = piece.decay ? b.slot.lr * r.constants.weight_decay : 0;
+    float step = b.slot.step_size, root2 = b.slot.root2, scale = judged.scale;
+
+    if (!judged.update)
+        return;
+    auto one = [&](float grad, float &first, float &second, float &weight) {
+        float d = grad * scale;
+        first = beta1 * first + (1 - beta1) * d;
+        second = beta2 * second + (1 - beta2) * d * d;
+        weight = weight - decay * weight - step * first / (sqrtf(second) * root2 + eps);
+    };
+#pragma unroll 2
+    for (uint32_t i = threadIdx.x; i < piece.length / 4; i += 256) {
+        float4 d = g[i], a = m1[i], c = m2[i], v = w[i];
+        one(d.x, a.x, c.x, v.x);
+        one(d.y, a.y, c.y, v.y);
+        one(d.z, a.z, c.z, v.z);
+        one(d.w, a.w, c.w, v.w);
+        m1[i] = a, m2[i] = c, w[i] = v;
+        rounded[i] = make_uint2(pack(v.x, v.y), pack(v.z, v.w));
+    }
+}
+
+#endif

@@ -211,7 +211,7 @@ __device__ __forceinline__ float row_dot(const float (&d)[HD / 8][4], int i, con
  */
 template <int HD, bool KEYS> __device__ __noinline__ void attention_backward_tile(const block &b, uint32_t tile)
 {
-    constexpr int OTHER = HD == 64 ? 64 : 32; /* rows of a stage */
+    constexpr int OTHER = HD == 64 && !KEYS ? 64 : 32; /* rows of a stage: registers bound it */
     constexpr uint32_t OWN = 128 * HD * 2, PART = OTHER * HD * 2, STAGE = 2 * PART;
     const kern_cuda_run &r = b.run;
     uint32_t l = b.phase.layer, blocks = (r.seq_len + 127) / 128, group = r.heads / r.kv_heads;

@@ -27,16 +27,18 @@ __device__ __forceinline__ bool given_up(const kern_cuda_run &r)
 }
 
 /*
- * Thread 0: waits until the host has published slot `number`. Every block asks for itself; all wait for
- * the same count, so all go on. False: the kernel is to end.
+ * The leader: waits until the host has published slot `number` and lets the other blocks go. It alone
+ * asks: reads of one host word by all blocks stand in line for 80 ns each. False: the kernel is to end.
  */
 __device__ __noinline__ bool await_slot(const kern_cuda_run &r, uint64_t number)
 {
     uint64_t since = nanoseconds(), seen = 0;
     for (uint32_t round = 0;; round++) {
         seen = load_acquire_system(&r.control->ready);
-        if (seen > number)
+        if (seen > number) {
+            store_release(&r.state->granted, (uint32_t)number + 1);
             return true;
+        }
         if (given_up(r))
             return false;
         if (load_relaxed_system(&r.control->stop)) {
@@ -52,6 +54,20 @@ __device__ __noinline__ bool await_slot(const kern_cuda_run &r, uint64_t number)
     }
 }
 
+/* Thread 0 of the other blocks. The leader keeps the deadline. */
+__device__ __noinline__ bool await_leader(const kern_cuda_run &r, uint64_t number)
+{
+    for (uint32_t round = 0;; round++) {
+        if ((int32_t)(load_acquire(&r.state->granted) - (uint32_t)number) > 0)
+            return true;
+        if (round % 64 == 63) {
+            if (given_up(r))
+                return false;
+            __nanosleep(200);
+        }
+    }
+}
+
 __device__ __forceinline__ const unsigned char *slot_at(const kern_cuda_run &r, uint64_t number)
 {
     return r.slots + number % KERN_CUDA_SLOTS * r.slot_bytes;
@@ -62,35 +78,53 @@ __device__ __forceinline__ uint32_t host_word(const unsigned char *array, uint64
     return *(volatile const uint32_t *)(array + 4 * index);
 }
 
+/* 256 positions of the five arrays, 16 bytes a read: a read over the bus takes 1.3 us, but many at once
+ * do not take longer. */
 __device__ __noinline__ void fetch_tile(const block &b, uint32_t tile, uint64_t number)
 {
     const kern_cuda_run &r = b.run;
     const unsigned char *from = slot_at(r, number) + KERN_CUDA_SLOT_HEADER;
-    uint64_t array = 4 * kern_cuda_slot_array(r.tokens);
-    uint32_t n = tile * 256 + threadIdx.x, T = r.seq_len, value[5] = {0, 0, UINT32_MAX, 0, 0};
-    const int ids[5] = {KERN_DEV_TOKENS, KERN_DEV_TARGETS, KERN_DEV_FIRST, KERN_DEV_ORDER, KERN_DEV_RUNS};
+    uint64_t array = kern_cuda_slot_array(r.tokens);
+    uint32_t T = r.seq_len, *firsts = reinterpret_cast<uint32_t *>(b.lines); /* [256] */
+    /* RUNS has one number more, for which the last tile has room or reads it apart */
+    uint32_t n = tile * 256 + threadIdx.x % 64 * 4;
 
+    auto take = [&](uint32_t which) {
+        const int ids[5] = {KERN_DEV_TOKENS, KERN_DEV_TARGETS, KERN_DEV_ORDER, KERN_DEV_RUNS, KERN_DEV_FIRST};
+        const uint32_t place[5] = {0, 1, 3, 4, 2};
+        uint32_t count = r.tokens + (which == 3), v[4];
+        if (n >= count)
+            return;
+        const volatile uint32_t *at = reinterpret_cast<const volatile uint32_t *>(from) + place[which] * array + n;
+        asm volatile("ld.volatile.global.v4.u32 {%0, %1, %2, %3}, [%4];"
+                     : "=r"(v[0]), "=r"(v[1]), "=r"(v[2]), "=r"(v[3])
+                     : "l"(at));
+        uint32_t *to = buffer<uint32_t>(r, ids[which]) + n;
 #pragma unroll
-    for (int i = 0; i < 5; i++)
-        if (n < r.tokens + (i == 4))
-            value[i] = host_word(from + i * array, n);
-#pragma unroll
-    for (int i = 0; i < 5; i++)
-        if (n < r.tokens + (i == 4))
-            buffer<uint32_t>(r, ids[i])[n] = value[i];
-    if (tile + 1 == b.phase.tiles && threadIdx.x == 0 && tile * 256 + 256 == r.tokens)
-        buffer<uint32_t>(r, KERN_DEV_RUNS)[r.tokens] = host_word(from + 4 * array, r.tokens);
+        for (int e = 0; e < 4; e++)
+            if (n + e < count) {
+                to[e] = v[e];
+                if (which == 4)
+                    firsts[threadIdx.x % 64 * 4 + e] = v[e];
+            }
+    };
+    take(threadIdx.x / 64);
+    if (threadIdx.x < 64)
+        take(4);
+    if (tile + 1 == b.phase.tiles && threadIdx.x == 64 && tile * 256 + 256 == r.tokens)
+        buffer<uint32_t>(r, KERN_DEV_RUNS)[r.tokens] = host_word(from + 4 * 4 * array, r.tokens);
+    __syncthreads();
 
-    uint32_t *mins = buffer<uint32_t>(r, KERN_DEV_FIRST_MIN);
+    uint32_t *mins = buffer<uint32_t>(r, KERN_DEV_FIRST_MIN), at = tile * 256 + threadIdx.x;
     if (T % 32 == 0) {
-        uint32_t least = __reduce_min_sync(0xffffffffu, value[2]);
-        if (threadIdx.x % 32 == 0 && n < r.tokens)
-            mins[n / 32] = least;
-    } else if (n < r.tokens && n % T % 32 == 0) {
-        uint32_t least = value[2], last = min(n + 32, (n / T + 1) * T);
-        for (uint32_t i = n + 1; i < last; i++)
-            least = min(least, host_word(from + 2 * array, i));
-        mins[n / T * r.first_blocks + n % T / 32] = least;
+        uint32_t least = __reduce_min_sync(0xffffffffu, at < r.tokens ? firsts[threadIdx.x] : UINT32_MAX);
+        if (threadIdx.x % 32 == 0 && at < r.tokens)
+            mins[at / 32] = least;
+    } else if (at < r.tokens && at % T % 32 == 0) {
+        uint32_t least = firsts[threadIdx.x], last = min(at + 32, (at / T + 1) * T);
+        for (uint32_t i = at + 1; i < last; i++)
+            least = min(least, host_word(from + 2 * 4 * array, i));
+        mins[at / T * r.first_blocks + at % T / 32] = least;
     }
 }
 
@@ -106,6 +140,14 @@ __device__ __noinline__ void result_tile(const block &b, uint64_t number)
     for (uint32_t i = threadIdx.x; i < (r.tokens + 7) / 8; i += 256)
         nll += (double)slots[i];
     nll = block_sum(nll, reinterpret_cast<double *>(b.lines));
+    uint64_t busy = 0, all = 0, ns = 0;
+    for (uint32_t i = threadIdx.x; i < gridDim.x; i += 256) {
+        busy += *(volatile uint64_t *)&r.clocks[i].busy;
+        all += *(volatile uint64_t *)&r.clocks[i].all;
+        ns += *(volatile uint64_t *)&r.clocks[i].ns;
+    }
+    uint64_t *shared = reinterpret_cast<uint64_t *>(b.lines);
+    busy = block_sum(busy, shared), all = block_sum(all, shared), ns = block_sum(ns, shared);
     if (threadIdx.x)
         return;
     uint64_t now = nanoseconds();
@@ -119,13 +161,8 @@ __device__ __noinline__ void result_tile(const block &b, uint64_t number)
     if (train)
         state->wait_ns = wait, state->work_ns = work;
     if (!train || b.slot.when == KERN_DEV_LAST) {
-        uint64_t posted = state->posted, busy = 0, all = 0, ns = 0;
+        uint64_t posted = state->posted;
         volatile kern_cuda_result *to = &r.control->results[posted % KERN_CUDA_RESULTS];
-        for (uint32_t i = 0; i < gridDim.x; i++) {
-            busy += *(volatile uint64_t *)&r.clocks[i].busy;
-            all += *(volatile uint64_t *)&r.clocks[i].all;
-            ns += *(volatile uint64_t *)&r.clocks[i].ns;
-        }
         to->number = number;
         to->step = b.slot.step;
         to->kind = b.slot.kind;
@@ -139,10 +176,11 @@ __device__ __noinline__ void result_tile(const block &b, uint64_t number)
         to->clocks = all;
         to->clocks_ns = ns;
         state->posted = posted + 1;
-        store_release_system(&r.control->posted, posted + 1);
+        __threadfence_system();
+        *(volatile uint64_t *)&r.control->posted = posted + 1;
     }
     state->number = number + 1;
-    store_release_system(&r.control->consumed, number + 1);
+    *(volatile uint64_t *)&r.control->consumed = number + 1; /* the slot was read before a barrier */
 }
 
 #endif

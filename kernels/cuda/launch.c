@@ -184,6 +184,8 @@ static cudaError_t launch(struct cuda *c, uint32_t first, uint32_t last, uint32_
     void *args[] = {&c->run, &first, &last, &resident};
     dim3 grid = {c->ctas, 1, 1}, block = {KERN_DEVICE_THREADS, 1, 1};
 
+    if (!resident && last == first + 1 && c->table->phases[first].tiles < c->ctas)
+        grid.x = c->table->phases[first].tiles; /* spread over the multiprocessors */
     if (resident)
         return cudaLaunchCooperativeKernel(kern_cuda_entry(), grid, block, args,
                                            KERN_CUDA_SHARED_BYTES, c->stream);
@@ -227,6 +229,8 @@ static enum kern_status start(struct cuda *c, uint32_t when, struct kern_error *
     switch (c->config.launch) {
     case KERN_PERSISTENT:
         if (!c->resident) {
+            TRY(cudaMemsetAsync(c->run.state->on, 0, sizeof c->run.state->on, c->stream),
+                "starting the resident kernel");
             TRY(cudaMemsetAsync(&c->run.state->arrived, 0, sizeof c->run.state->arrived, c->stream),
                 "starting the resident kernel");
             TRY(launch(c, 0, c->table->phase_count, 1), "starting the resident kernel");

@@ -136,6 +136,20 @@ __device__ __forceinline__ bool barrier(const kern_cuda_run &r, lines *l, uint32
     return l->go_on;
 }
 
+/*
+ * Numbers the resident blocks so that the first so many stand on different multiprocessors: where a phase
+ * has fewer tiles than there are blocks, no two share one. Thread 0; `nth` is this block's on its own.
+ */
+__device__ __noinline__ uint32_t rank_of(const kern_cuda_run &r, uint32_t processor, uint32_t nth)
+{
+    uint32_t rank = 0;
+    for (uint32_t i = 0; i < KERN_CUDA_PROCESSORS; i++) {
+        uint32_t blocks = *(volatile uint32_t *)&r.state->on[i];
+        rank += min(blocks, nth) + (i < processor && blocks > nth);
+    }
+    return rank;
+}
+
 template <class T> __device__ __forceinline__ void load_words(T *to, const T *from)
 {
     static_assert(sizeof(T) % 4 == 0 && sizeof(T) / 4 <= 256, "words");
@@ -153,7 +167,7 @@ __device__ __forceinline__ void take_header(const kern_cuda_run &r, uint64_t num
         reinterpret_cast<uint32_t *>(&r.state->slot)[threadIdx.x] = host_word(from, threadIdx.x);
 }
 
-extern "C" __global__ void __launch_bounds__(KERN_DEVICE_THREADS, 1)
+extern "C" __global__ void __launch_bounds__(KERN_DEVICE_THREADS, 2)
 kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint32_t last, uint32_t resident)
 {
     extern __shared__ uint4 dynamic[];
@@ -161,31 +175,42 @@ kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint
     lines *l = reinterpret_cast<lines *>(tile_memory + KERN_CUDA_TILE_BYTES);
     block b = {run, l->phase, l->slot, tile_memory, l->lines};
     kern_cuda_clocks *clocks = &run.clocks[blockIdx.x];
-    bool leader = blockIdx.x == 0 && threadIdx.x == 0;
     uint64_t number = *(volatile uint64_t *)&run.state->number;
     uint64_t busy = clocks->busy, all = clocks->all, ns = clocks->ns;
     uint64_t entered = nanoseconds();
     int64_t came = clock64();
-    uint32_t turn = 0;
+    uint32_t turn = 0, rank = blockIdx.x;
 
+    if (resident) {
+        uint32_t processor = 0, nth = 0;
+        asm volatile("mov.u32 %0, %smid;" : "=r"(processor));
+        if (threadIdx.x == 0)
+            nth = atomicAdd(&run.state->on[processor], 1);
+        if (!barrier(run, l, UINT32_MAX - 1, ++turn))
+            return;
+        if (threadIdx.x == 0)
+            l->go_on = rank_of(run, processor, nth);
+        __syncthreads();
+        rank = l->go_on;
+    }
+    bool leader = rank == 0 && threadIdx.x == 0;
     load_words(&l->slot, &run.state->slot);
     for (;; number++) {
         for (uint32_t i = first; i < last; i++) {
+            __syncthreads(); /* all have seen the last of the phase before */
             load_words(&l->phase, &run.phases[i]);
-            if (l->phase.op != KERN_DEV_FETCH && l->phase.when > l->slot.when) {
-                __syncthreads(); /* all have looked before the next one is loaded */
+            if (l->phase.op != KERN_DEV_FETCH && l->phase.when > l->slot.when)
                 continue;
-            }
             uint64_t since = leader ? nanoseconds() : 0;
             if (l->phase.op == KERN_DEV_FETCH) {
                 if (leader)
                     run.state->asked_ns = since;
                 if (threadIdx.x == 0)
-                    l->go_on = await_slot(run, number);
+                    l->go_on = leader ? await_slot(run, number) : await_leader(run, number);
                 __syncthreads();
                 if (!l->go_on)
                     return;
-                if (blockIdx.x == 0)
+                if (rank == 0)
                     take_header(run, number);
             }
             verdict judged = {0, 0, false};
@@ -195,7 +220,7 @@ kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint
                     run.state->norm = judged.norm, run.state->updated = judged.update;
             }
             int64_t start = clock64();
-            for (uint32_t tile = blockIdx.x; tile < l->phase.tiles; tile += gridDim.x) {
+            for (uint32_t tile = rank; tile < l->phase.tiles; tile += gridDim.x) {
                 work(b, tile, number, judged);
                 __syncthreads();
             }

@@ -20,6 +20,8 @@
 
 #define KERN_CUDA_SLOTS 4u
 #define KERN_CUDA_RESULTS 64u
+/* Multiprocessor numbers that ranks are kept for. */
+#define KERN_CUDA_PROCESSORS 1024u
 /* Dynamic shared memory of a block: what sm_86, 89 and 120 give one block. */
 #define KERN_CUDA_TILE_BYTES 98304u
 #define KERN_CUDA_SHARED_BYTES 101376u
@@ -59,6 +61,8 @@ struct kern_cuda_control {
 struct kern_cuda_state {
     _Alignas(128) uint32_t arrived;             /* blocks at a barrier, ever; wraps */
     _Alignas(128) uint32_t abort;               /* a block gave up */
+    _Alignas(128) uint32_t granted; /* slots that the leader has seen published; wraps */
+    _Alignas(128) uint32_t on[KERN_CUDA_PROCESSORS]; /* resident blocks by multiprocessor */
     _Alignas(128) struct kern_device_slot slot; /* the slot at work */
     double nll, norm;
     uint32_t updated;

@@ -146,6 +146,8 @@ __device__ __noinline__ void result_tile(const block &b, uint64_t number)
         all += *(volatile uint64_t *)&r.clocks[i].all;
         ns += *(volatile uint64_t *)&r.clocks[i].ns;
     }
+    for (uint32_t i = threadIdx.x; i < r.phase_count; i += 256)
+        r.tickets[i] = 0; /* all other phases are done: a barrier lies between */
     uint64_t *shared = reinterpret_cast<uint64_t *>(b.lines);
     busy = block_sum(busy, shared), all = block_sum(all, shared), ns = block_sum(ns, shared);
     if (threadIdx.x)

@@ -522,6 +522,7 @@ static void cuda_free(struct kern_backend *b)
     cudaFree((void *)(uintptr_t)c->run.pieces);
     cudaFree(c->run.state);
     cudaFree(c->run.clocks);
+    cudaFree(c->run.tickets);
     cudaFree(c->run.phase_ns);
     cudaFreeHost(c->control);
     cudaFreeHost(c->slots);
@@ -636,6 +637,9 @@ static enum kern_status device_memory(struct cuda *c, struct kern_error *reterr)
     TRY(cudaMalloc((void **)&r->pieces, pieces ? pieces : 1), "allocating the phase table");
     TRY(cudaMalloc((void **)&r->state, sizeof *r->state), "allocating the run's state");
     TRY(cudaMalloc((void **)&r->clocks, c->ctas * sizeof *r->clocks), "allocating the run's state");
+    TRY(cudaMalloc((void **)&r->tickets, t->phase_count * sizeof *r->tickets),
+        "allocating the run's state");
+    TRY(cudaMemset(r->tickets, 0, t->phase_count * sizeof *r->tickets), "clearing the run's state");
     TRY(cudaMalloc((void **)&r->phase_ns, t->phase_count * sizeof *r->phase_ns),
         "allocating the run's state");
     TRY(cudaMemcpy((void *)(uintptr_t)r->phases, t->phases, phases, cudaMemcpyHostToDevice),
@@ -764,6 +768,9 @@ enum kern_status kern_cuda_phase_only(struct kern_backend *b, uint32_t phase,
     struct cuda *c = (struct cuda *)b;
     enum kern_status status = KERN_OK;
 
+    TRY(cudaMemsetAsync(c->run.tickets, 0, c->table->phase_count * sizeof *c->run.tickets,
+                        c->stream),
+        "launching a phase");
     TRY(launch(c, phase, phase + 1, 0), "launching a phase");
     TRY(cudaStreamSynchronize(c->stream), "a phase");
 out:

@@ -19,6 +19,7 @@ struct lines {
     kern_device_phase phase;
     kern_device_slot slot;
     uint32_t go_on;
+    uint32_t next; /* tile */
 };
 static_assert(sizeof(lines) <= KERN_CUDA_SHARED_BYTES - KERN_CUDA_TILE_BYTES, "lines beside a tile");
 
@@ -220,8 +221,13 @@ kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint
                     run.state->norm = judged.norm, run.state->updated = judged.update;
             }
             int64_t start = clock64();
-            for (uint32_t tile = rank; tile < l->phase.tiles; tile += gridDim.x) {
+            /* Every block's first tile is given, the others are drawn, each while the one before is worked:
+             * tiles differ in cost. */
+            for (uint32_t tile = rank; tile < l->phase.tiles; tile = l->next) {
+                uint32_t drawn = threadIdx.x == 0 ? gridDim.x + atomicAdd(&run.tickets[i], 1) : 0;
                 work(b, tile, number, judged);
+                if (threadIdx.x == 0)
+                    l->next = drawn;
                 __syncthreads();
             }
             int64_t now = clock64();

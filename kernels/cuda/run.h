@@ -59,11 +59,11 @@ struct kern_cuda_control {
 
 /* In device memory, zero at the start. */
 struct kern_cuda_state {
-    _Alignas(128) uint32_t arrived;             /* blocks at a barrier, ever; wraps */
-    _Alignas(128) uint32_t abort;               /* a block gave up */
+    _Alignas(128) uint32_t arrived; /* blocks at a barrier, ever; wraps */
+    _Alignas(128) uint32_t abort;   /* a block gave up */
     _Alignas(128) uint32_t granted; /* slots that the leader has seen published; wraps */
     _Alignas(128) uint32_t on[KERN_CUDA_PROCESSORS]; /* resident blocks by multiprocessor */
-    _Alignas(128) struct kern_device_slot slot; /* the slot at work */
+    _Alignas(128) struct kern_device_slot slot;      /* the slot at work */
     double nll, norm;
     uint32_t updated;
     uint64_t number;             /* slots worked so far */
@@ -84,6 +84,7 @@ struct kern_cuda_run {
     const struct kern_device_piece *pieces;
     struct kern_cuda_state *state;
     struct kern_cuda_clocks *clocks;   /* [blocks] */
+    uint32_t *tickets;                 /* [phase_count] tiles drawn beyond every block's first */
     uint64_t *phase_ns;                /* [phase_count] summed by block 0 */
     struct kern_cuda_control *control; /* pinned */
     unsigned char *slots;              /* pinned [KERN_CUDA_SLOTS][slot_bytes] */

@@ -8,11 +8,18 @@
 #include "backend_ops.h"
 #include "kern/table.h"
 
-/* Fewer tiles than this leave so many multiprocessors idle that smaller tiles pay. */
+/* Blocks that work at once on the nominal GPU: two a multiprocessor. */
+#define BLOCKS (2 * KERN_DEVICE_NOMINAL)
+/* Fewer large tiles than this leave so many multiprocessors idle that small ones pay. */
 #define ENOUGH_TILES (KERN_DEVICE_NOMINAL * 3 / 4)
-/* Shortest reductions that are worth a share of their own, by shape. */
-#define SHARE_LARGE 512u
-#define SHARE_SMALL 256u
+/* A weight's gradient that can be cut into so many large tiles, shares counted, is. */
+#define ENOUGH_SHARES 48u
+/* Shortest reduction that is worth a share of its own, in stages of the pipeline. */
+#define SHARE_STAGES 4u
+/* Time of a stage of a large tile in tenths of a small one's: four times the products, twice the bytes
+ * from L2, which bound small ones. */
+#define LARGE_COST 25u
+#define SMALL_COST 10u
 /* Logits of a chunk: rows, and bytes that they may take. */
 #define HEAD_ROWS 8192u
 #define HEAD_BYTES (UINT64_C(1) << 30)
@@ -42,43 +49,66 @@ static uint64_t plane(uint32_t m, uint32_t n, uint32_t shape)
     return divide_up(m, side(shape)) * divide_up(n, side(shape));
 }
 
-/*
- * Shape and splits of a product [m, n] over k. budget: tiles that splitting may make, 0 for none.
- * wide: columns that one tile must hold whole.
- */
-static void cut(struct kern_device_product *p, uint64_t budget, uint32_t wide)
+static void shape(struct kern_device_product *p, uint32_t shape)
 {
-    uint64_t large = plane(p->m, p->n, KERN_DEV_LARGE), splits = 1;
-    uint32_t shortest = SHARE_LARGE;
+    p->shape = shape;
+    p->tiles_m = (uint32_t)divide_up(p->m, side(shape));
+    p->tiles_n = (uint32_t)divide_up(p->n, side(shape));
+    p->k_split = (uint32_t)round_up(p->k, KERN_DEVICE_DEPTH);
+    p->splits = 1;
+    p->tiles = p->tiles_m * p->tiles_n;
+}
 
-    p->shape = KERN_DEV_LARGE;
-    if (budget > large && p->k > shortest) {
-        splits = budget / large;
-        if (splits > p->k / shortest)
-            splits = p->k / shortest;
-    }
-    if (large * splits < ENOUGH_TILES && wide <= 64) {
-        uint64_t small = plane(p->m, p->n, KERN_DEV_SMALL);
-        p->shape = KERN_DEV_SMALL;
-        shortest = SHARE_SMALL;
-        splits = 1;
-        if (budget > small && p->k > shortest) {
-            splits = budget / small;
-            if (splits > p->k / shortest)
-                splits = p->k / shortest;
-        }
-    }
-    p->tiles_m = (uint32_t)divide_up(p->m, side(p->shape));
-    p->tiles_n = (uint32_t)divide_up(p->n, side(p->shape));
-    p->k_split = (uint32_t)round_up(divide_up(p->k, splits), KERN_DEVICE_DEPTH);
+/* wide: columns that one tile must hold whole. */
+static void cut(struct kern_device_product *p, uint32_t wide)
+{
+    shape(p, plane(p->m, p->n, KERN_DEV_LARGE) >= ENOUGH_TILES || wide > 64 ? KERN_DEV_LARGE
+                                                                            : KERN_DEV_SMALL);
+}
+
+static uint64_t stages(const struct kern_device_product *p)
+{
+    return divide_up(p->k_split, KERN_DEVICE_DEPTH);
+}
+
+/* Time of one tile. */
+static uint64_t cost(const struct kern_device_product *p)
+{
+    return stages(p) * (p->shape == KERN_DEV_LARGE ? LARGE_COST : SMALL_COST);
+}
+
+/* Divides the reduction so that a tile costs about `limit` at most. */
+static void divide(struct kern_device_product *p, uint64_t limit)
+{
+    uint64_t splits = divide_up(cost(p), limit), most = stages(p) / SHARE_STAGES;
+
+    splits = splits < most ? splits : most;
+    if (splits <= 1)
+        return;
+    p->k_split = (uint32_t)(divide_up(stages(p), splits) * KERN_DEVICE_DEPTH);
     p->splits = (uint32_t)divide_up(p->k, p->k_split);
     p->tiles = p->tiles_m * p->tiles_n * p->splits;
 }
 
-/* What remains of the nominal multiprocessors beside `tiles` of the other product of a phase. */
-static uint64_t budget_beside(uint32_t tiles)
+/* What a tile of a phase of these products may cost, for the blocks to finish about together. */
+static uint64_t fair(const struct kern_device_product *a, const struct kern_device_product *b)
 {
-    return tiles < KERN_DEVICE_NOMINAL ? KERN_DEVICE_NOMINAL - tiles : KERN_DEVICE_NOMINAL;
+    uint64_t all = a->tiles * cost(a) + b->tiles * cost(b), third = all / BLOCKS / 3;
+    uint64_t least = SHARE_STAGES * LARGE_COST;
+    return third > least ? third : least;
+}
+
+/* The weight's gradient beside the input's (cut already, never divided). */
+static void cut_beside(struct kern_device_product *weight, const struct kern_device_product *input)
+{
+    uint64_t most = divide_up(weight->k, KERN_DEVICE_DEPTH) / SHARE_STAGES, limit = 0;
+
+    most = most ? most : 1;
+    shape(weight, plane(weight->m, weight->n, KERN_DEV_LARGE) * most >= ENOUGH_SHARES
+                      ? KERN_DEV_LARGE
+                      : KERN_DEV_SMALL);
+    limit = fair(weight, input);
+    divide(weight, limit > cost(input) ? limit : cost(input));
 }
 
 /* ---- buffers ---- */
@@ -193,28 +223,41 @@ static struct kern_device_product forward(uint64_t x, uint64_t w, uint32_t m, ui
                                           uint32_t k)
 {
     struct kern_device_product p = {.a = x, .b = w, .lda = k, .ldb = k, .m = m, .n = n, .k = k};
-    cut(&p, 0, 0);
+    cut(&p, 0);
     return p;
 }
 
 /* dx [m, in] = dy [m, out] W [out, in] */
 static struct kern_device_product input_gradient(uint64_t dy, uint64_t w, uint32_t m, uint32_t out,
-                                                 uint32_t in, uint64_t budget, uint32_t wide)
+                                                 uint32_t in, uint32_t wide)
 {
     struct kern_device_product p = {
         .a = dy, .b = w, .lda = out, .ldb = in, .m = m, .n = in, .k = out};
-    cut(&p, budget, wide);
+    cut(&p, wide);
     return p;
 }
 
 /* dW [out, in] = dy [rows, out]^T x [rows, in] */
 static struct kern_device_product weight_gradient(uint64_t dy, uint64_t x, uint32_t rows,
-                                                  uint32_t out, uint32_t in, uint64_t budget)
+                                                  uint32_t out, uint32_t in,
+                                                  const struct kern_device_product *input)
 {
     struct kern_device_product p = {
         .a = dy, .b = x, .lda = out, .ldb = in, .m = out, .n = in, .k = rows};
-    cut(&p, budget, 0);
+    cut_beside(&p, input);
     return p;
+}
+
+/* The head's backward pass: here the input's gradient has the long reduction. */
+static void cut_head(struct kern_device_phase *p, uint64_t logits, uint64_t head, uint64_t xg,
+                     uint32_t vocab, uint32_t width)
+{
+    p->product = (struct kern_device_product){
+        .a = logits, .b = head, .lda = vocab, .ldb = width, .m = p->rows, .n = width, .k = vocab};
+    p->weight = (struct kern_device_product){
+        .a = logits, .b = xg, .lda = vocab, .ldb = width, .m = vocab, .n = width, .k = p->rows};
+    cut(&p->weight, 0);
+    cut_beside(&p->product, &p->weight);
 }
 
 static uint64_t weights_at(const struct kern_device_table *t, uint64_t element)
@@ -288,9 +331,7 @@ static void add_head(struct builder *b)
         if (t->forward_only)
             continue;
         p.when = KERN_DEV_TRAINING, p.op = KERN_DEV_HEAD_BACKWARD, p.tiles = 0;
-        p.product =
-            input_gradient(logits, head, rows, t->vocab_padded, m->width, KERN_DEVICE_NOMINAL, 0);
-        p.weight = weight_gradient(logits, xg, rows, t->vocab_padded, m->width, 0);
+        cut_head(&p, logits, head, xg, t->vocab_padded, m->width);
         p.weight_out = at(t, KERN_DEV_GRADIENTS, 0) + 4 * t->layout.head;
         p.weight_adds = part ? KERN_DEV_ADDS_ALWAYS : KERN_DEV_ADDS_LATER;
         if (p.product.splits > t->head_splits)
@@ -333,26 +374,24 @@ static void add_backward(struct builder *b)
         uint64_t w = layer_at(t, l, t->layout.down);
 
         p.op = KERN_DEV_DOWN_BACKWARD;
-        p.product = input_gradient(dx, weights_at(t, w), n, m->width, m->ffn, 0, 0);
-        p.weight = weight_gradient(dx, at(t, KERN_DEV_HIDDEN, l), n, m->width, m->ffn,
-                                   budget_beside(p.product.tiles));
+        p.product = input_gradient(dx, weights_at(t, w), n, m->width, m->ffn, 0);
+        p.weight = weight_gradient(dx, at(t, KERN_DEV_HIDDEN, l), n, m->width, m->ffn, &p.product);
         t->mlp_slots = p.product.tiles_n;
         aim(b, &p, w);
 
         w = layer_at(t, l, t->layout.gate_up);
         p.op = KERN_DEV_GATE_UP_BACKWARD;
         p.product =
-            input_gradient(at(t, KERN_DEV_DGU, 0), weights_at(t, w), n, 2 * m->ffn, m->width, 0, 0);
+            input_gradient(at(t, KERN_DEV_DGU, 0), weights_at(t, w), n, 2 * m->ffn, m->width, 0);
         p.weight = weight_gradient(at(t, KERN_DEV_DGU, 0), at(t, KERN_DEV_MIDG, l), n, 2 * m->ffn,
-                                   m->width, budget_beside(p.product.tiles));
+                                   m->width, &p.product);
         t->gain_slots = p.product.tiles_m;
         aim(b, &p, w);
 
         w = layer_at(t, l, t->layout.out);
         p.op = KERN_DEV_OUT_BACKWARD;
-        p.product = input_gradient(dx, weights_at(t, w), n, m->width, t->q_width, 0, m->head_dim);
-        p.weight = weight_gradient(dx, at(t, KERN_DEV_MIX, l), n, m->width, t->q_width,
-                                   budget_beside(p.product.tiles));
+        p.product = input_gradient(dx, weights_at(t, w), n, m->width, t->q_width, m->head_dim);
+        p.weight = weight_gradient(dx, at(t, KERN_DEV_MIX, l), n, m->width, t->q_width, &p.product);
         aim(b, &p, w);
 
         add(b, (struct kern_device_phase){.op = KERN_DEV_ATTENTION_BACKWARD,
@@ -363,10 +402,10 @@ static void add_backward(struct builder *b)
 
         w = layer_at(t, l, t->layout.qkv);
         p.op = KERN_DEV_QKV_BACKWARD;
-        p.product = input_gradient(at(t, KERN_DEV_DQKV, 0), weights_at(t, w), n, t->qkv_width,
-                                   m->width, 0, 0);
+        p.product =
+            input_gradient(at(t, KERN_DEV_DQKV, 0), weights_at(t, w), n, t->qkv_width, m->width, 0);
         p.weight = weight_gradient(at(t, KERN_DEV_DQKV, 0), at(t, KERN_DEV_XG, l), n, t->qkv_width,
-                                   m->width, budget_beside(p.product.tiles));
+                                   m->width, &p.product);
         aim(b, &p, w);
     }
     add(b,

@@ -282,7 +282,7 @@ static void add_head(struct builder *b)
         p.op = KERN_DEV_LOGITS;
         p.product = forward(xg, head, rows, t->vocab_padded, m->width);
         add(b, p);
-        p.product = (struct kern_device_product){0};
+        p.product = (struct kern_device_product){.tiles_n = p.product.tiles_n};
         p.op = KERN_DEV_LOSS, p.tiles = (uint32_t)divide_up(rows, 8);
         add(b, p);
         if (t->forward_only)
@@ -296,7 +296,8 @@ static void add_head(struct builder *b)
         if (p.product.splits > t->head_splits)
             t->head_splits = p.product.splits;
         add(b, p);
-        p.product = p.weight = (struct kern_device_product){0};
+        p.product = (struct kern_device_product){.splits = p.product.splits};
+        p.weight = (struct kern_device_product){0};
         p.op = KERN_DEV_FINAL_BACKWARD, p.tiles = (uint32_t)divide_up(rows, 32);
         p.weight_out = 0, p.weight_adds = 0;
         add(b, p);

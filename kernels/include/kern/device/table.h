@@ -149,8 +149,11 @@ struct kern_device_phase {
     uint32_t part;       /* head phases: the chunk of rows */
     uint32_t row0, rows; /* head phases: tokens of the chunk; else 0, N */
     uint32_t tiles;      /* tiles [0, product.tiles) are the product's, then the weight's */
-    struct kern_device_product product; /* forward, or gradient of the input */
-    struct kern_device_product weight;  /* gradient of the weight */
+    /* Forward, or gradient of the input. Two phases have none but keep a number of their chunk's
+     * product, as chunks may be cut differently: LOSS `tiles_n` of LOGITS, FINAL_BACKWARD `splits`
+     * of HEAD_BACKWARD. */
+    struct kern_device_product product;
+    struct kern_device_product weight; /* gradient of the weight */
     uint64_t weight_out;  /* byte offset of f32 [splits][m, n]: in SPLITS, or in GRADIENTS */
     uint32_t weight_adds; /* enum kern_device_adds */
     uint32_t reserved;

@@ -162,7 +162,7 @@ static enum kern_status is_own(struct executor *e, const struct kern_device_regi
     return KERN_OK;
 }
 
-/* In words: this runs over the whole arena for every tile. An arena is a multiple of 256 bytes. */
+/* In words: this runs over the whole arena for every tile. An arena is a multiple of 256 bytes (validate.h). */
 static bool is_blank(const unsigned char *cell, uint64_t bytes)
 {
     uint64_t all = UINT64_MAX;

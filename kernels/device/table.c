@@ -428,13 +428,14 @@ static void add_pieces(struct builder *b, uint64_t begin, uint64_t size, bool de
     for (uint64_t done = 0; done < size; done += b->piece) {
         uint64_t length = size - done < b->piece ? size - done : b->piece;
         if (b->t->pieces)
-            b->t->pieces[b->pieces] = (struct kern_device_piece){.begin = begin + done,
-                                                                 .length = (uint32_t)length,
-                                                                 .source = (uint16_t)source,
-                                                                 .decay = decay,
-                                                                 .from = from + 4 * done,
-                                                                 .stride = stride,
-                                                                 .count = count};
+            b->t->pieces[b->pieces] =
+                (struct kern_device_piece){.begin = begin + done,
+                                           .length = (uint32_t)length,
+                                           .source = (uint16_t)source,
+                                           .decay = decay,
+                                           .from = count ? from + 4 * done : 0,
+                                           .stride = stride,
+                                           .count = count};
         b->pieces++;
     }
 }

@@ -141,6 +141,188 @@ static void check_sums(const char *name, const struct device_lab *lab)
                relative(error, size));
 }
 
+/* ---- the slots by which a device takes its shortcuts: the twins write and never read them ---- */
+
+struct tally {
+    double error, size;
+};
+
+static void tell(struct tally *t, double got, double expected)
+{
+    t->error += (got - expected) * (got - expected);
+    t->size += expected * expected;
+}
+
+static void judge(const char *name, const char *slots, struct tally t, double allowed)
+{
+    if (!(relative(t.error, t.size) <= allowed))
+        T_FAIL("%s: %s are off by %g, allowed %g", name, slots, relative(t.error, t.size), allowed);
+}
+
+static double sum_of(const float *slots, uint64_t n)
+{
+    double sum = 0;
+    for (uint64_t i = 0; i < n; i++)
+        sum += (double)slots[i];
+    return sum;
+}
+
+/* Sums of squares in SS and SS_MID of layer 0. */
+static void check_squares(const char *name, const struct device_lab *lab,
+                          enum kern_device_buffer slots, enum kern_device_buffer x)
+{
+    const struct kern_device_table *t = lab->table;
+    const float *s = device_lab_at(lab, slots, 0);
+    const uint16_t *row = device_lab_at(lab, x, 0);
+    struct tally tally = {0};
+
+    for (uint64_t n = 0; n < t->tokens; n++, row += t->model.width) {
+        double sum = 0;
+        for (uint32_t j = 0; j < t->model.width; j++)
+            sum += (double)device_lab_from_bf16(row[j]) * (double)device_lab_from_bf16(row[j]);
+        tell(&tally, sum_of(s + n * t->norm_slots, t->norm_slots), sum);
+    }
+    judge(name, "sums of squares", tally, F32_TOLERANCE);
+}
+
+/* c of a norm: what the slots add up to beside the sum of x g a, a = dy W with dy [N, out]. */
+static void check_c(const char *name, const struct device_lab *lab, enum kern_device_buffer dy,
+                    uint64_t out, uint64_t weight, enum kern_device_buffer x, uint64_t gain,
+                    enum kern_device_buffer slots, uint64_t per_row)
+{
+    const struct kern_device_table *t = lab->table;
+    uint64_t width = t->model.width;
+    const uint16_t *d = device_lab_at(lab, dy, 0), *row = device_lab_at(lab, x, 0);
+    const uint16_t *w = (const uint16_t *)device_lab_at(lab, KERN_DEV_WEIGHTS, 0) + weight;
+    const float *g = (const float *)device_lab_at(lab, KERN_DEV_MASTER, 0) + gain;
+    const float *s = device_lab_at(lab, slots, 0);
+    struct tally tally = {0};
+
+    for (uint64_t n = 0; n < t->tokens; n++) {
+        double sum = 0;
+        for (uint64_t k = 0; k < out; k++) {
+            double y = 0;
+            for (uint64_t j = 0; j < width; j++)
+                y += (double)device_lab_from_bf16(row[n * width + j]) * (double)g[j] *
+                     (double)device_lab_from_bf16(w[k * width + j]);
+            sum += y * (double)device_lab_from_bf16(d[n * out + k]);
+        }
+        tell(&tally, sum_of(s + n * per_row, per_row), sum);
+    }
+    judge(name, slots == KERN_DEV_MLP_C ? "mlp_c" : "qkv_c", tally, GRADIENT_TOLERANCE);
+}
+
+static void check_head_c(const char *name, const struct device_lab *lab)
+{
+    const struct kern_device_table *t = lab->table;
+    uint64_t width = t->model.width;
+    const uint16_t *x = device_lab_at(lab, KERN_DEV_X, t->model.layers);
+    const float *g = (const float *)device_lab_at(lab, KERN_DEV_MASTER, 0) + t->layout.norm;
+    const float *c = device_lab_at(lab, KERN_DEV_HEAD_C, 0);
+    struct tally tally = {0};
+
+    for (uint64_t n = 0; n < t->tokens; n++) {
+        double sum = 0;
+        for (uint32_t s = 0; s < t->head_splits; s++) {
+            const float *a = device_lab_at(lab, KERN_DEV_HEAD_SPLIT, s);
+            for (uint64_t j = 0; j < width; j++)
+                sum += (double)device_lab_from_bf16(x[n * width + j]) * (double)g[j] *
+                       (double)a[n * width + j];
+        }
+        tell(&tally, (double)c[n], sum);
+    }
+    judge(name, "head_c", tally, GRADIENT_TOLERANCE);
+}
+
+static void check_delta(const char *name, const struct device_lab *lab)
+{
+    const struct kern_device_table *t = lab->table;
+    uint64_t hd = t->model.head_dim, heads = t->model.heads;
+    const uint16_t *dmix = device_lab_at(lab, KERN_DEV_DMIX, 0);
+    const uint16_t *mix = device_lab_at(lab, KERN_DEV_MIX, 0);
+    const float *delta = device_lab_at(lab, KERN_DEV_DELTA, 0);
+    struct tally tally = {0};
+
+    for (uint64_t i = 0; i < t->tokens * heads; i++) {
+        double sum = 0;
+        for (uint64_t c = i * hd; c < (i + 1) * hd; c++)
+            sum += (double)device_lab_from_bf16(dmix[c]) * (double)device_lab_from_bf16(mix[c]);
+        tell(&tally, (double)delta[i], sum);
+    }
+    judge(name, "delta", tally, F32_TOLERANCE);
+}
+
+/* The pairs of a forward pass, whose logits still stand there: of its last chunk. */
+static void check_pairs(const char *name, struct device_lab *lab)
+{
+    const struct kern_device_table *t = lab->table;
+    const float *most = device_lab_at(lab, KERN_DEV_LOGIT_MAX, 0);
+    const float *total = device_lab_at(lab, KERN_DEV_LOGIT_SUM, 0);
+    const float *nll = device_lab_at(lab, KERN_DEV_NLL, 0);
+    const uint16_t *logits = device_lab_at(lab, KERN_DEV_LOGITS_OUT, 0);
+    uint64_t row0 = (uint64_t)(t->head_parts - 1) * t->head_rows;
+    const struct kern_device_phase *p = t->phases;
+    struct tally tally = {0};
+
+    device_lab_slot(lab, KERN_VALIDATE, true, true, 0);
+    device_lab_walk(lab);
+    while (p->op != KERN_DEV_LOSS || p->part + 1 != t->head_parts)
+        p++;
+    for (uint64_t n = row0; n < t->tokens; n++) {
+        const float *m = most + (n - row0) * t->vocab_tiles,
+                    *s = total + (n - row0) * t->vocab_tiles;
+        double sum = 0;
+
+        if (lab->targets[n] == KERN_NO_TARGET)
+            continue;
+        for (uint32_t i = 0; i < p->product.tiles_n; i++)
+            sum += (double)s[i] * exp((double)m[i]);
+        double target =
+            (double)device_lab_from_bf16(logits[(n - row0) * t->vocab_padded + lab->targets[n]]);
+        tell(&tally, (double)nll[n], log(sum) - target);
+    }
+    judge(name, "logit_max and logit_sum", tally, F32_TOLERANCE);
+}
+
+static void check_first_min(const char *name, const struct device_lab *lab)
+{
+    const struct kern_device_table *t = lab->table;
+    const uint32_t *least = device_lab_at(lab, KERN_DEV_FIRST_MIN, 0);
+
+    for (uint32_t n = 0; n < t->tokens; n++) {
+        uint32_t block = n / t->seq_len * t->first_blocks + n % t->seq_len / 32;
+        uint32_t end = n + 32 - n % t->seq_len % 32, last = (n / t->seq_len + 1) * t->seq_len;
+        bool met = false;
+
+        for (uint32_t i = n - n % t->seq_len % 32; i < end && i < last; i++) {
+            met |= lab->first[i] == least[block];
+            if (lab->first[i] < least[block])
+                T_FAIL("%s: first_min of position %u is %u, beyond %u", name, n, least[block],
+                       lab->first[i]);
+        }
+        T_TRUE(met);
+    }
+}
+
+/* After a training step, before the weights that it used are gone: layer 0's are the last ones. */
+static void check_slots(const char *name, const struct device_lab *lab)
+{
+    const struct kern_device_table *t = lab->table;
+    const struct kern_device_layout *o = &t->layout;
+    const struct kern_model *m = &t->model;
+
+    check_squares(name, lab, KERN_DEV_SS, KERN_DEV_X);
+    check_squares(name, lab, KERN_DEV_SS_MID, KERN_DEV_MID);
+    check_c(name, lab, KERN_DEV_DGU, 2 * m->ffn, o->layer + o->gate_up, KERN_DEV_MID,
+            o->layer + o->norm2, KERN_DEV_MLP_C, t->mlp_slots);
+    check_c(name, lab, KERN_DEV_DQKV, t->qkv_width, o->layer + o->qkv, KERN_DEV_X,
+            o->layer + o->norm1, KERN_DEV_QKV_C, m->heads + m->kv_heads);
+    if (t->head_parts == 1)
+        check_head_c(name, lab);
+    check_delta(name, lab);
+    check_first_min(name, lab);
+}
+
 /* Norm and AdamW of the reference on the twins' own gradients. */
 static void check_update(const char *name, const struct device_lab *lab, struct lab *reference)
 {
@@ -187,6 +369,29 @@ static void check_update(const char *name, const struct device_lab *lab, struct 
             T_FAIL("%s: WEIGHTS[%" PRIu64 "] is not the rounded master", name, i);
             break;
         }
+}
+
+T_CASE(slots)
+{
+    static const struct {
+        const char *name;
+        uint32_t heads, kv_heads, head_dim, vocab, rows, seq_len;
+    } cases[] = {{"slots, head 64", 2, 1, 64, 1001, 2, 264},
+                 {"slots, head 128", 1, 1, 128, 77, 3, 50},
+                 {"slots, large tiles", 1, 1, 64, 1001, 13, 128}};
+
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct kern_config config =
+            lab_config(2, 136, cases[i].heads, cases[i].kv_heads, cases[i].head_dim, 72,
+                       cases[i].vocab, true, cases[i].rows, cases[i].seq_len);
+        struct device_lab *lab = device_lab_new(&config, true, 7 + i);
+
+        device_lab_slot(lab, KERN_TRAIN, true, false, 0); /* no update: weights stay */
+        device_lab_walk(lab);
+        check_slots(cases[i].name, lab);
+        check_pairs(cases[i].name, lab);
+        device_lab_free(lab);
+    }
 }
 
 /* What a case is there for: it fails when the table stops having it. */

@@ -130,8 +130,9 @@ enum kern_device_shape { KERN_DEV_LARGE = 0, KERN_DEV_SMALL = 1 };
 struct kern_device_product {
     uint64_t a, b;     /* byte offsets in the arena of element (0, 0) */
     uint32_t lda, ldb; /* elements from one row of the stored matrix to the next */
-    uint32_t m, n, k;  /* multiples of 8 but for m, which may be any number where A is k last */
-    uint32_t shape;    /* enum kern_device_shape */
+    uint32_t m, n, k; /* multiples of 8 but for what counts tokens, which may be any number: m where
+                          A is k last, k where both are k first */
+    uint32_t shape;   /* enum kern_device_shape */
     uint32_t tiles_m, tiles_n, splits;
     uint32_t k_split; /* of one split, a multiple of KERN_DEVICE_DEPTH; the last may be short */
     uint32_t tiles;   /* tiles_m * tiles_n * splits; 0: no product */

@@ -70,12 +70,12 @@ T_CASE(head_64)
 
 T_CASE(grouped_64_untied)
 {
-    check("grouped 64, untied", lab_config(1, 136, 4, 2, 64, 72, 301, true, 3, 172), true, true);
+    check("grouped 64, untied", lab_config(1, 72, 4, 2, 64, 40, 301, true, 4, 130), true, true);
 }
 
 T_CASE(grouped_128)
 {
-    check("grouped 128", lab_config(1, 72, 3, 1, 128, 200, 77, false, 1, 520), true, true);
+    check("grouped 128", lab_config(1, 72, 3, 1, 128, 200, 77, false, 3, 175), true, true);
 }
 
 T_CASE(tiny)

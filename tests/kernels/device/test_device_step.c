@@ -467,7 +467,7 @@ T_CASE(grouped_64_untied)
 
 T_CASE(grouped_128)
 {
-    check_step("grouped 128", lab_config(1, 72, 3, 1, 128, 200, 77, false, 1, 520),
+    check_step("grouped 128", lab_config(1, 72, 3, 1, 128, 200, 77, false, 3, 175),
                SMALL | LARGE | SPLITS, true, 1);
 }
 

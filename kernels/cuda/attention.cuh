@@ -1,6 +1,7 @@
 /*
- * Attention of ops.h. A tile's 128 own rows belong to eight warps of sixteen; blocks of the other side
- * stream through two stages of shared memory. Scores stay in registers and become the next product's
+ * Attention of ops.h. A tile's 64 own rows belong to four pairs of warps, sixteen rows a pair; blocks of 64
+ * rows of the other side stream through stages of shared memory, each warp of a pair taking one half of
+ * every block, and the pair's sums meet at the end. Scores stay in registers and become the next product's
  * left operand there (FlashAttention-2, Dao 2023). The backward pass computes scores twice, once with
  * keys and once with queries as own rows: seven products instead of five, and nothing is added up
  * between blocks.
@@ -68,7 +69,7 @@ __device__ __forceinline__ void mix(float (&to)[HD / 8][4], const float (&p)[COL
     }
 }
 
-/* Smallest segment start of positions [p0, p0 + 128) of a sequence. */
+/* Smallest segment start of positions [p0, p0 + span) of a sequence; both multiples of 32. */
 __device__ __forceinline__ uint32_t first_of(const kern_cuda_run &r, uint32_t sequence, uint32_t p0, uint32_t span)
 {
     const uint32_t *mins = buffer<uint32_t>(r, KERN_DEV_FIRST_MIN) + (uint64_t)sequence * r.first_blocks;
@@ -78,100 +79,149 @@ __device__ __forceinline__ uint32_t first_of(const kern_cuda_run &r, uint32_t se
     return least;
 }
 
+#define OWN_ROWS ((int)KERN_DEVICE_ATTENTION_ROWS)
+#define STREAM 64 /* rows of a stage */
+#define HALF 32   /* of them, a warp's */
+
+/* Stages that fit beside the own rows. */
+template <int HD> constexpr int stream_stages = HD == 64 ? 3 : 2;
+
+/* Sums of the second warp of a pair to shared memory, one thread's values 32 floats apart. */
+template <int N> __device__ __forceinline__ void hand_over(float *to, const float (&v)[N][4])
+{
+#pragma unroll
+    for (int j = 0; j < N; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e++)
+            to[(j * 4 + e) * 32] = v[j][e];
+}
+
+template <int N> __device__ __forceinline__ void add_up(float (&v)[N][4], const float *from)
+{
+#pragma unroll
+    for (int j = 0; j < N; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e++)
+            v[j][e] += from[(j * 4 + e) * 32];
+}
+
 template <int HD> __device__ __noinline__ void attention_tile(const block &b, uint32_t tile)
 {
-    constexpr int KEYS = 64;
+    constexpr int STAGES = stream_stages<HD>;
+    constexpr uint32_t OWN = OWN_ROWS * HD * 2, PART = STREAM * HD * 2, STAGE = 2 * PART;
+    static_assert(OWN + STAGES * STAGE <= KERN_CUDA_TILE_BYTES, "stages");
     const kern_cuda_run &r = b.run;
-    uint32_t l = b.phase.layer, heads = r.rows * r.heads, blocks = (r.seq_len + 127) / 128;
-    uint32_t block_index = blocks - 1 - tile / heads, sequence = tile % heads / r.heads, head = tile % r.heads;
-    uint32_t kv = head / (r.heads / r.kv_heads), q0 = block_index * 128;
-    uint64_t base = (uint64_t)sequence * r.seq_len, pitch = r.qkv_width;
+    /* in registers: past a store or a copy the compiler would load them again */
+    const uint32_t seq_len = r.seq_len, q_width = r.q_width, kv_width = r.kv_width, all_heads = r.heads;
+    uint32_t l = b.phase.layer, heads = r.rows * all_heads, blocks = (seq_len + OWN_ROWS - 1) / OWN_ROWS;
+    uint32_t index = blocks - 1 - tile / heads, sequence = tile % heads / all_heads, head = tile % all_heads;
+    uint32_t kv = head / (all_heads / r.kv_heads), q0 = index * OWN_ROWS;
+    uint64_t base = (uint64_t)sequence * seq_len, pitch = r.qkv_width;
     const bf16 *qkv = buffer<bf16>(r, KERN_DEV_QKV_OUT, l) + base * pitch;
-    const bf16 *q = qkv + q0 * pitch + head * HD, *k = qkv + r.q_width + kv * HD, *v = k + r.kv_width;
-    uint32_t warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-    uint32_t own = shared_address(b.tile), stages = own + 128 * HD * 2;
-    constexpr uint32_t STAGE = KEYS * HD * 2;
-    uint32_t begin = first_of(r, sequence, q0, 128) / KEYS, end = (min(q0 + 128, r.seq_len) + KEYS - 1) / KEYS;
+    const bf16 *q = qkv + q0 * pitch + head * HD, *k = qkv + q_width + kv * HD, *v = k + kv_width;
+    uint32_t warp = threadIdx.x / 32, lane = threadIdx.x % 32, m = warp % 4 * 16, half = warp / 4 * HALF;
+    uint32_t own = shared_address(b.tile), stages = own + OWN;
+    uint32_t begin = first_of(r, sequence, q0, OWN_ROWS) / STREAM;
+    uint32_t count = (min(q0 + OWN_ROWS, seq_len) + STREAM - 1) / STREAM - begin;
     /* this thread's two rows */
-    uint32_t row[2] = {q0 + warp * 16 + lane / 4, q0 + warp * 16 + lane / 4 + 8}, first[2];
+    uint32_t row[2] = {q0 + m + lane / 4, q0 + m + lane / 4 + 8}, first[2];
     float o[HD / 8][4], top[2] = {-INFINITY, -INFINITY}, total[2] = {0, 0};
     float scale = rsqrtf((float)HD) * LOG2E;
 
-    copy_rows<HD, 128>(own, q, pitch, r.seq_len - q0);
-    copy_rows<HD, KEYS>(stages, k + begin * KEYS * pitch, pitch, r.seq_len - begin * KEYS);
-    copy_rows<HD, KEYS>(stages + STAGE, v + begin * KEYS * pitch, pitch, r.seq_len - begin * KEYS);
-    async_commit();
+    auto stream = [&](uint32_t i) {
+        if (i < count) {
+            uint32_t to = stages + i % STAGES * STAGE, at = (begin + i) * STREAM;
+            copy_rows<HD, STREAM>(to, k + at * pitch, pitch, seq_len - at);
+            copy_rows<HD, STREAM>(to + PART, v + at * pitch, pitch, seq_len - at);
+        }
+        async_commit();
+    };
+    copy_rows<HD, OWN_ROWS>(own, q, pitch, seq_len - q0);
+#pragma unroll
+    for (int i = 0; i < STAGES - 1; i++)
+        stream(i);
 #pragma unroll
     for (int i = 0; i < 2; i++)
-        first[i] = row[i] < r.seq_len ? buffer<uint32_t>(r, KERN_DEV_FIRST)[base + row[i]] : row[i];
+        first[i] = row[i] < seq_len ? buffer<uint32_t>(r, KERN_DEV_FIRST)[base + row[i]] : row[i];
 #pragma unroll
     for (int j = 0; j < HD / 8; j++)
 #pragma unroll
         for (int e = 0; e < 4; e++)
             o[j][e] = 0;
 
-    for (uint32_t t = begin; t < end; t++) {
-        uint32_t stage = stages + (t - begin) % 2 * 2 * STAGE, k0 = t * KEYS;
-        if (t + 1 < end) {
-            uint32_t next = stages + (t + 1 - begin) % 2 * 2 * STAGE, at = k0 + KEYS;
-            copy_rows<HD, KEYS>(next, k + at * pitch, pitch, r.seq_len - at);
-            copy_rows<HD, KEYS>(next + STAGE, v + at * pitch, pitch, r.seq_len - at);
-        }
-        async_commit();
-        async_wait<1>();
+    for (uint32_t t = 0; t < count; t++) {
+        uint32_t stage = stages + t % STAGES * STAGE + half * HD * 2, k0 = (begin + t) * STREAM + half;
+        async_wait<STAGES - 2>();
         __syncthreads();
-        if (k0 <= q0 + warp * 16 + 15) { /* else all of it is in the future of this warp's rows */
-            float s[KEYS / 8][4];
-            scores<HD, KEYS>(s, own, warp * 16, stage);
+        stream(t + STAGES - 1);
+        if (k0 > q0 + m + 15)
+            continue; /* all of it is in the future of this warp's rows */
+        float s[HALF / 8][4];
+        scores<HD, HALF>(s, own, m, stage);
 #pragma unroll
-            for (int i = 0; i < 2; i++) {
-                float most = top[i], less, sum = 0;
+        for (int i = 0; i < 2; i++) {
+            float most = top[i], less, sum = 0;
 #pragma unroll
-                for (int j = 0; j < KEYS / 8; j++)
+            for (int j = 0; j < HALF / 8; j++)
 #pragma unroll
-                    for (int e = 0; e < 2; e++) {
-                        uint32_t key = k0 + j * 8 + lane % 4 * 2 + e;
-                        float &x = s[j][2 * i + e];
-                        x = key <= row[i] && key >= first[i] ? x * scale : -INFINITY;
-                        most = fmaxf(most, x);
-                    }
-                most = lanes_max<4>(most);
-                float zero = most == -INFINITY ? 0 : most; /* no key of this row yet */
-                less = power2(top[i] - zero);
-#pragma unroll
-                for (int j = 0; j < KEYS / 8; j++)
-#pragma unroll
-                    for (int e = 0; e < 2; e++) {
-                        float &x = s[j][2 * i + e];
-                        x = power2(x - zero);
-                        sum += x;
-                    }
-                total[i] = total[i] * less + lanes_sum<4>(sum);
-                top[i] = most;
-#pragma unroll
-                for (int j = 0; j < HD / 8; j++) {
-                    o[j][2 * i] *= less;
-                    o[j][2 * i + 1] *= less;
+                for (int e = 0; e < 2; e++) {
+                    uint32_t key = k0 + j * 8 + lane % 4 * 2 + e;
+                    float &x = s[j][2 * i + e];
+                    x = key <= row[i] && key >= first[i] ? x * scale : -INFINITY;
+                    most = fmaxf(most, x);
                 }
+            most = lanes_max<4>(most);
+            float zero = most == -INFINITY ? 0 : most; /* no key of this row yet */
+            less = power2(top[i] - zero);
+#pragma unroll
+            for (int j = 0; j < HALF / 8; j++)
+#pragma unroll
+                for (int e = 0; e < 2; e++) {
+                    float &x = s[j][2 * i + e];
+                    x = power2(x - zero);
+                    sum += x;
+                }
+            total[i] = total[i] * less + lanes_sum<4>(sum);
+            top[i] = most;
+#pragma unroll
+            for (int j = 0; j < HD / 8; j++) {
+                o[j][2 * i] *= less;
+                o[j][2 * i + 1] *= less;
             }
-            mix<HD, KEYS>(o, s, stage + STAGE);
         }
-        __syncthreads();
+        mix<HD, HALF>(o, s, stage + PART);
     }
     async_wait<0>();
+    __syncthreads();
+    float *meet = reinterpret_cast<float *>(b.tile) + warp % 4 * (HD / 2 + 4) * 32 + lane;
+    if (half) {
+        hand_over(meet, o);
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+            meet[(HD / 2 + i) * 32] = top[i];
+            meet[(HD / 2 + 2 + i) * 32] = total[i];
+        }
+    }
+    __syncthreads();
+    if (half)
+        return;
 #pragma unroll
     for (int i = 0; i < 2; i++) {
-        if (row[i] >= r.seq_len)
+        if (row[i] >= seq_len)
             continue;
         uint64_t n = base + row[i];
-        float inverse = 1 / total[i];
-        uint32_t *to = reinterpret_cast<uint32_t *>(buffer<bf16>(r, KERN_DEV_MIX, l) + n * r.q_width +
+        float other = meet[(HD / 2 + i) * 32], most = fmaxf(top[i], other);
+        float mine = power2(top[i] - most), theirs = power2(other - most);
+        float sum = total[i] * mine + meet[(HD / 2 + 2 + i) * 32] * theirs;
+        mine /= sum, theirs /= sum;
+        uint32_t *to = reinterpret_cast<uint32_t *>(buffer<bf16>(r, KERN_DEV_MIX, l) + n * q_width +
                                                     head * HD + lane % 4 * 2);
 #pragma unroll
         for (int j = 0; j < HD / 8; j++)
-            to[j * 4] = pack(o[j][2 * i] * inverse, o[j][2 * i + 1] * inverse);
+            to[j * 4] = pack(o[j][2 * i] * mine + meet[(j * 4 + 2 * i) * 32] * theirs,
+                             o[j][2 * i + 1] * mine + meet[(j * 4 + 2 * i + 1) * 32] * theirs);
         if (lane % 4 == 0)
-            buffer<float>(r, KERN_DEV_LSE, l)[n * r.heads + head] = (top[i] + log2f(total[i])) * LN2;
+            buffer<float>(r, KERN_DEV_LSE, l)[n * all_heads + head] = (most + log2f(sum)) * LN2;
     }
 }
 
@@ -206,31 +256,36 @@ __device__ __forceinline__ float row_dot(const float (&d)[HD / 8][4], int i, con
 }
 
 /*
- * KEYS: dk and dv of 128 keys of a key/value head; else dq of 128 queries of a head. Own rows are the
- * keys (with the values) or the queries (with the gradients of their mixes), the other pair streams.
+ * KEYS: dk and dv of 64 keys of a key/value head; else dq of 64 queries of a head. Own rows are the keys
+ * (with the values) or the queries (with the gradients of their mixes), the other pair streams.
  */
 template <int HD, bool KEYS> __device__ __noinline__ void attention_backward_tile(const block &b, uint32_t tile)
 {
-    constexpr int OTHER = HD == 64 && !KEYS ? 64 : 32; /* rows of a stage: registers bound it */
-    constexpr uint32_t OWN = 128 * HD * 2, PART = OTHER * HD * 2, STAGE = 2 * PART;
+    constexpr int STAGES = stream_stages<HD>;
+    constexpr uint32_t OWN = OWN_ROWS * HD * 2, PART = STREAM * HD * 2, STAGE = 2 * PART;
+    static_assert(2 * OWN + STAGES * STAGE <= KERN_CUDA_TILE_BYTES, "stages");
+    static_assert(3 * STAGES * STREAM <= (int)KERN_CUDA_LINES, "lines");
     const kern_cuda_run &r = b.run;
-    uint32_t l = b.phase.layer, blocks = (r.seq_len + 127) / 128, group = r.heads / r.kv_heads;
-    uint32_t count = r.rows * (KEYS ? r.kv_heads : r.heads), per = KEYS ? r.kv_heads : r.heads;
+    /* in registers, as above */
+    const uint32_t seq_len = r.seq_len, q_width = r.q_width, kv_width = r.kv_width;
+    const uint32_t all_heads = r.heads, kv_heads = r.kv_heads;
+    uint32_t l = b.phase.layer, blocks = (seq_len + OWN_ROWS - 1) / OWN_ROWS, group = all_heads / kv_heads;
+    uint32_t count = r.rows * (KEYS ? kv_heads : all_heads), per = KEYS ? kv_heads : all_heads;
     uint32_t index = tile / count, sequence = tile % count / per, own_head = tile % per;
-    uint32_t p0 = (KEYS ? index : blocks - 1 - index) * 128;
+    uint32_t p0 = (KEYS ? index : blocks - 1 - index) * OWN_ROWS;
     uint32_t head0 = KEYS ? own_head * group : own_head, kv = KEYS ? own_head : own_head / group;
-    uint64_t base = (uint64_t)sequence * r.seq_len, pitch = r.qkv_width;
+    uint64_t base = (uint64_t)sequence * seq_len, pitch = r.qkv_width;
     const bf16 *qkv = buffer<bf16>(r, KERN_DEV_QKV_OUT, l) + base * pitch;
-    const bf16 *k = qkv + r.q_width + kv * HD, *v = k + r.kv_width;
-    const bf16 *mixed = buffer<bf16>(r, KERN_DEV_DMIX) + base * r.q_width;
+    const bf16 *k = qkv + q_width + kv * HD, *v = k + kv_width;
+    const bf16 *mixed = buffer<bf16>(r, KERN_DEV_DMIX) + base * q_width;
     const uint32_t *starts = buffer<uint32_t>(r, KERN_DEV_FIRST) + base;
-    const float *lse = buffer<float>(r, KERN_DEV_LSE, l) + base * r.heads;
-    const float *delta = buffer<float>(r, KERN_DEV_DELTA) + base * r.heads;
-    uint32_t warp = threadIdx.x / 32, lane = threadIdx.x % 32, m = warp * 16;
+    const float *lse = buffer<float>(r, KERN_DEV_LSE, l) + base * all_heads;
+    const float *delta = buffer<float>(r, KERN_DEV_DELTA) + base * all_heads;
+    uint32_t warp = threadIdx.x / 32, lane = threadIdx.x % 32, m = warp % 4 * 16, half = warp / 4 * HALF;
     uint32_t own = shared_address(b.tile), stages = own + 2 * OWN;
-    /* KEYS: of the streaming queries, by stage: [2][OTHER] each */
-    float *lines_lse = b.lines, *lines_delta = b.lines + 2 * OTHER;
-    uint32_t *lines_first = reinterpret_cast<uint32_t *>(b.lines + 4 * OTHER);
+    /* KEYS: of the streaming queries, by stage */
+    float *lines_lse = b.lines, *lines_delta = b.lines + STAGES * STREAM;
+    uint32_t *lines_first = reinterpret_cast<uint32_t *>(b.lines + 2 * STAGES * STREAM);
     uint32_t begin, span; /* streamed blocks of one head */
     uint32_t row[2] = {p0 + m + lane / 4, p0 + m + lane / 4 + 8};
     float scale = rsqrtf((float)HD), grow = scale * LOG2E;
@@ -238,63 +293,68 @@ template <int HD, bool KEYS> __device__ __noinline__ void attention_backward_til
     if (KEYS) {
         /* queries from the first key on, up to the first block whose segments all begin later */
         const uint32_t *mins = buffer<uint32_t>(r, KERN_DEV_FIRST_MIN) + (uint64_t)sequence * r.first_blocks;
-        uint32_t end = (r.seq_len + OTHER - 1) / OTHER, found = end;
-        begin = p0 / OTHER;
+        uint32_t end = (seq_len + STREAM - 1) / STREAM, found = end;
+        begin = p0 / STREAM;
         for (uint32_t t = begin; t < end && found == end; t += 32) {
-            uint32_t least = 0;
+            uint32_t at = (t + lane) * (STREAM / 32), least = 0;
             if (t + lane < end) {
-                least = mins[(t + lane) * (OTHER / 32)];
-                if (OTHER == 64 && (t + lane) * 2 + 1 < r.first_blocks)
-                    least = min(least, mins[(t + lane) * 2 + 1]);
+                least = mins[at];
+                if (at + 1 < r.first_blocks)
+                    least = min(least, mins[at + 1]);
             }
-            uint32_t later = __ballot_sync(0xffffffffu, t + lane < end && least >= p0 + 128);
+            uint32_t later = __ballot_sync(0xffffffffu, t + lane < end && least >= p0 + OWN_ROWS);
             if (later)
                 found = t + __ffs((int)later) - 1;
         }
         span = found - begin;
     } else {
-        begin = first_of(r, sequence, p0, 128) / OTHER;
-        span = (min(p0 + 128, r.seq_len) + OTHER - 1) / OTHER - begin;
+        begin = first_of(r, sequence, p0, OWN_ROWS) / STREAM;
+        span = (min(p0 + OWN_ROWS, seq_len) + STREAM - 1) / STREAM - begin;
     }
     uint32_t total = span * (KEYS ? group : 1);
 
     auto stream = [&](uint32_t i) {
-        uint32_t to = stages + i % 2 * STAGE, head = head0 + (KEYS ? i / span : 0);
-        uint32_t at = (begin + (KEYS ? i % span : i)) * OTHER, limit = r.seq_len - at;
-        if (KEYS) {
-            copy_rows<HD, OTHER>(to, qkv + at * pitch + head * HD, pitch, limit);
-            copy_rows<HD, OTHER>(to + PART, mixed + (uint64_t)at * r.q_width + head * HD, r.q_width, limit);
-            if (threadIdx.x < OTHER) {
-                uint32_t line = i % 2 * OTHER + threadIdx.x, n = at + threadIdx.x;
-                bool ok = n < r.seq_len;
-                lines_lse[line] = ok ? lse[(uint64_t)n * r.heads + head] * LOG2E : 0;
-                lines_delta[line] = ok ? delta[(uint64_t)n * r.heads + head] : 0;
-                lines_first[line] = ok ? starts[n] : UINT32_MAX;
+        if (i < total) {
+            uint32_t to = stages + i % STAGES * STAGE, head = head0 + (KEYS ? i / span : 0);
+            uint32_t at = (begin + (KEYS ? i % span : i)) * STREAM, limit = seq_len - at;
+            if (KEYS) {
+                copy_rows<HD, STREAM>(to, qkv + at * pitch + head * HD, pitch, limit);
+                copy_rows<HD, STREAM>(to + PART, mixed + (uint64_t)at * q_width + head * HD, q_width,
+                                      limit);
+                if (threadIdx.x < STREAM) {
+                    uint32_t line = i % STAGES * STREAM + threadIdx.x, n = at + threadIdx.x;
+                    bool ok = n < seq_len;
+                    lines_lse[line] = ok ? lse[(uint64_t)n * all_heads + head] * LOG2E : 0;
+                    lines_delta[line] = ok ? delta[(uint64_t)n * all_heads + head] : 0;
+                    lines_first[line] = ok ? starts[n] : UINT32_MAX;
+                }
+            } else {
+                copy_rows<HD, STREAM>(to, k + at * pitch, pitch, limit);
+                copy_rows<HD, STREAM>(to + PART, v + at * pitch, pitch, limit);
             }
-        } else {
-            copy_rows<HD, OTHER>(to, k + at * pitch, pitch, limit);
-            copy_rows<HD, OTHER>(to + PART, v + at * pitch, pitch, limit);
         }
         async_commit();
     };
 
     if (KEYS) {
-        copy_rows<HD, 128>(own, k + p0 * pitch, pitch, r.seq_len - p0);
-        copy_rows<HD, 128>(own + OWN, v + p0 * pitch, pitch, r.seq_len - p0);
+        copy_rows<HD, OWN_ROWS>(own, k + p0 * pitch, pitch, seq_len - p0);
+        copy_rows<HD, OWN_ROWS>(own + OWN, v + p0 * pitch, pitch, seq_len - p0);
     } else {
-        copy_rows<HD, 128>(own, qkv + p0 * pitch + own_head * HD, pitch, r.seq_len - p0);
-        copy_rows<HD, 128>(own + OWN, mixed + (uint64_t)p0 * r.q_width + own_head * HD, r.q_width,
-                           r.seq_len - p0);
+        copy_rows<HD, OWN_ROWS>(own, qkv + p0 * pitch + own_head * HD, pitch, seq_len - p0);
+        copy_rows<HD, OWN_ROWS>(own + OWN, mixed + (uint64_t)p0 * q_width + own_head * HD, q_width,
+                                seq_len - p0);
     }
-    stream(0);
+#pragma unroll
+    for (int i = 0; i < STAGES - 1; i++)
+        stream(i);
     float own_lse[2] = {0, 0}, own_delta[2] = {0, 0};
     uint32_t own_first[2] = {0, 0};
     if (!KEYS)
 #pragma unroll
         for (int i = 0; i < 2; i++)
-            if (row[i] < r.seq_len) {
-                own_lse[i] = lse[(uint64_t)row[i] * r.heads + own_head] * LOG2E;
-                own_delta[i] = delta[(uint64_t)row[i] * r.heads + own_head];
+            if (row[i] < seq_len) {
+                own_lse[i] = lse[(uint64_t)row[i] * all_heads + own_head] * LOG2E;
+                own_delta[i] = delta[(uint64_t)row[i] * all_heads + own_head];
                 own_first[i] = starts[row[i]];
             }
     float d0[HD / 8][4], d1[KEYS ? HD / 8 : 1][4]; /* dk and dv, or dq */
@@ -308,44 +368,55 @@ template <int HD, bool KEYS> __device__ __noinline__ void attention_backward_til
         }
 
     for (uint32_t i = 0; i < total; i++) {
-        uint32_t stage = stages + i % 2 * STAGE, at = (begin + (KEYS ? i % span : i)) * OTHER;
-        if (i + 1 < total)
-            stream(i + 1);
-        else
-            async_commit();
-        async_wait<1>();
+        uint32_t stage = stages + i % STAGES * STAGE + half * HD * 2;
+        uint32_t at = (begin + (KEYS ? i % span : i)) * STREAM + half;
+        async_wait<STAGES - 2>();
         __syncthreads();
+        stream(i + STAGES - 1);
         /* nothing to see where all keys lie in the future of all queries */
-        bool sees = KEYS ? at + OTHER > p0 + m : at <= p0 + m + 15;
-        if (sees) {
-            float s[OTHER / 8][4], d[OTHER / 8][4];
-            scores<HD, OTHER>(s, own, m, stage);
-            scores<HD, OTHER>(d, own + OWN, m, stage + PART);
+        if (KEYS ? at + HALF <= p0 + m : at > p0 + m + 15)
+            continue;
+        float s[HALF / 8][4], d[HALF / 8][4];
+        scores<HD, HALF>(s, own, m, stage);
+        scores<HD, HALF>(d, own + OWN, m, stage + PART);
 #pragma unroll
-            for (int j = 0; j < OTHER / 8; j++)
+        for (int j = 0; j < HALF / 8; j++)
 #pragma unroll
-                for (int e = 0; e < 4; e++) {
-                    uint32_t column = j * 8 + lane % 4 * 2 + e % 2, other = at + column;
-                    float p;
-                    if (KEYS) {
-                        uint32_t line = i % 2 * OTHER + column;
-                        bool ok = row[e / 2] <= other && row[e / 2] >= lines_first[line];
-                        p = ok ? power2(s[j][e] * grow - lines_lse[line]) : 0;
-                        d[j][e] = p * (d[j][e] - lines_delta[line]) * scale;
-                    } else {
-                        bool ok = other <= row[e / 2] && other >= own_first[e / 2];
-                        p = ok ? power2(s[j][e] * grow - own_lse[e / 2]) : 0;
-                        d[j][e] = p * (d[j][e] - own_delta[e / 2]) * scale;
-                    }
-                    s[j][e] = p;
+            for (int e = 0; e < 4; e++) {
+                uint32_t column = j * 8 + lane % 4 * 2 + e % 2, other = at + column;
+                float p;
+                if (KEYS) {
+                    uint32_t line = i % STAGES * STREAM + half + column;
+                    bool ok = row[e / 2] <= other && row[e / 2] >= lines_first[line];
+                    p = ok ? power2(s[j][e] * grow - lines_lse[line]) : 0;
+                    d[j][e] = p * (d[j][e] - lines_delta[line]) * scale;
+                } else {
+                    bool ok = other <= row[e / 2] && other >= own_first[e / 2];
+                    p = ok ? power2(s[j][e] * grow - own_lse[e / 2]) : 0;
+                    d[j][e] = p * (d[j][e] - own_delta[e / 2]) * scale;
                 }
-            mix<HD, OTHER>(d0, d, stage);
-            if constexpr (KEYS)
-                mix<HD, OTHER>(d1, s, stage + PART);
-        }
-        __syncthreads();
+                s[j][e] = p;
+            }
+        mix<HD, HALF>(d0, d, stage);
+        if constexpr (KEYS)
+            mix<HD, HALF>(d1, s, stage + PART);
     }
     async_wait<0>();
+    __syncthreads();
+    constexpr int VALUES = (KEYS ? 2 : 1) * HD / 2;
+    static_assert(4 * VALUES * 32 * 4 <= STAGES * STAGE, "where pairs meet");
+    float *meet = reinterpret_cast<float *>(b.tile + 2 * OWN) + warp % 4 * VALUES * 32 + lane;
+    if (half) {
+        hand_over(meet, d0);
+        if constexpr (KEYS)
+            hand_over(meet + HD / 2 * 32, d1);
+    }
+    __syncthreads();
+    if (half)
+        return;
+    add_up(d0, meet);
+    if constexpr (KEYS)
+        add_up(d1, meet + HD / 2 * 32);
 
     const float *squares = buffer<float>(r, KERN_DEV_SS, l), *rope = buffer<float>(r, KERN_DEV_ROPE);
     float *dots = buffer<float>(r, KERN_DEV_QKV_C);
@@ -353,7 +424,7 @@ template <int HD, bool KEYS> __device__ __noinline__ void attention_backward_til
 #pragma unroll
     for (int i = 0; i < 2; i++) {
         uint32_t in_tile = m + lane / 4 + 8 * i;
-        bool ok = row[i] < r.seq_len;
+        bool ok = row[i] < seq_len;
         uint32_t n = (uint32_t)base + (ok ? row[i] : 0);
         float dot = row_dot<HD>(d0, i, b.tile, in_tile);
         if constexpr (KEYS)
@@ -361,17 +432,17 @@ template <int HD, bool KEYS> __device__ __noinline__ void attention_backward_til
         if (!ok)
             continue;
         if (lane % 4 == 0)
-            dots[(uint64_t)n * (r.heads + r.kv_heads) + (KEYS ? r.heads + kv : own_head)] = dot;
+            dots[(uint64_t)n * (all_heads + kv_heads) + (KEYS ? all_heads + kv : own_head)] = dot;
         float back = rms_scale(r, squares, n);
         turn_back<HD>(d0, i, rope + (uint64_t)(row[i] - starts[row[i]]) * HD);
         uint32_t *out = reinterpret_cast<uint32_t *>(to + (uint64_t)n * pitch +
-                                                     (KEYS ? r.q_width + kv * HD : own_head * HD) +
+                                                     (KEYS ? q_width + kv * HD : own_head * HD) +
                                                      lane % 4 * 2);
 #pragma unroll
         for (int j = 0; j < HD / 8; j++)
             out[j * 4] = pack(d0[j][2 * i] * back, d0[j][2 * i + 1] * back);
         if constexpr (KEYS) {
-            out += r.kv_width / 2;
+            out += kv_width / 2;
 #pragma unroll
             for (int j = 0; j < HD / 8; j++)
                 out[j * 4] = pack(d1[j][2 * i] * back, d1[j][2 * i + 1] * back);
@@ -388,13 +459,14 @@ template <class S> __device__ __noinline__ void out_backward_tile(const block &b
     const bf16 *mixes = buffer<bf16>(r, KERN_DEV_MIX, b.phase.layer);
     bf16 *to = buffer<bf16>(r, KERN_DEV_DMIX);
     float *delta = buffer<float>(r, KERN_DEV_DELTA);
+    const uint32_t q_width = r.q_width, head_dim = r.head_dim, heads = r.heads;
     sums<S> c;
 
     multiply<S, false, true>(b, p, at, c, [] {});
     float *rows = lay_out(b, c);
     uint32_t column = at.n0 + threadIdx.x % S::LANES * 8;
     each_row<S>(rows, at, [&](uint32_t row, uint32_t, float (&v)[8], bool inside) {
-        uint64_t n = at.m0 + row, i = n * r.q_width + column;
+        uint64_t n = at.m0 + row, i = n * q_width + column;
         float dot = 0;
         if (inside) {
             float o[8];
@@ -406,10 +478,10 @@ template <class S> __device__ __noinline__ void out_backward_tile(const block &b
                 dot += v[e] * o[e];
         }
         float wide = lanes_sum<8>(dot);
-        if (r.head_dim == 128)
+        if (head_dim == 128)
             wide += __shfl_xor_sync(0xffffffffu, wide, 8);
-        if (inside && column % r.head_dim == 0)
-            delta[n * r.heads + column / r.head_dim] = wide;
+        if (inside && column % head_dim == 0)
+            delta[n * heads + column / head_dim] = wide;
     });
 }
 

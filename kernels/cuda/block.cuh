@@ -10,7 +10,7 @@ struct block {
     const kern_device_phase &phase; /* shared */
     const kern_device_slot &slot;   /* shared */
     unsigned char *tile; /* [KERN_CUDA_TILE_BYTES], undefined at entry and exit */
-    float *lines;        /* [512] beside it, likewise */
+    float *lines;        /* [KERN_CUDA_LINES] beside it, likewise */
 };
 
 template <class T>

@@ -128,7 +128,7 @@ __device__ __noinline__ void fetch_tile(const block &b, uint32_t tile, uint64_t 
     }
 }
 
-/* Block 0, when everything of the slot is done and seen. */
+/* One block, when everything of the slot is done and seen. The leader may be at the next slot already. */
 __device__ __noinline__ void result_tile(const block &b, uint64_t number)
 {
     const kern_cuda_run &r = b.run;
@@ -137,7 +137,7 @@ __device__ __noinline__ void result_tile(const block &b, uint64_t number)
     bool train = b.slot.kind == KERN_TRAIN;
     double nll = 0;
 
-    for (uint32_t i = threadIdx.x; i < (r.tokens + 7) / 8; i += 256)
+    for (uint32_t i = threadIdx.x; i < (r.tokens + KERN_DEVICE_LOSS_ROWS - 1) / KERN_DEVICE_LOSS_ROWS; i += 256)
         nll += (double)slots[i];
     nll = block_sum(nll, reinterpret_cast<double *>(b.lines));
     uint64_t busy = 0, all = 0, ns = 0;
@@ -146,8 +146,9 @@ __device__ __noinline__ void result_tile(const block &b, uint64_t number)
         all += *(volatile uint64_t *)&r.clocks[i].all;
         ns += *(volatile uint64_t *)&r.clocks[i].ns;
     }
-    for (uint32_t i = threadIdx.x; i < r.phase_count; i += 256)
-        r.tickets[i] = 0; /* all other phases are done: a barrier lies between */
+    /* all phases but FETCH, which the other blocks may have begun again, lie behind a barrier */
+    for (uint32_t i = threadIdx.x + 1; i < r.phase_count; i += 256)
+        r.tickets[i] = 0;
     uint64_t *shared = reinterpret_cast<uint64_t *>(b.lines);
     busy = block_sum(busy, shared), all = block_sum(all, shared), ns = block_sum(ns, shared);
     if (threadIdx.x)
@@ -157,7 +158,8 @@ __device__ __noinline__ void result_tile(const block &b, uint64_t number)
         state->nll = b.slot.first_micro ? nll : state->nll + nll;
         nll = state->nll;
     }
-    uint64_t wait = state->began_ns - state->asked_ns, work = now - state->began_ns;
+    uint64_t began = state->began_ns[number % 2];
+    uint64_t wait = began - state->asked_ns[number % 2], work = now - began;
     if (train && !b.slot.first_micro)
         wait += state->wait_ns, work += state->work_ns;
     if (train)

@@ -13,6 +13,8 @@ template <class S> __device__ __noinline__ void logits_tile(const block &b, uint
     bf16 *to = buffer<bf16>(r, KERN_DEV_LOGITS_OUT);
     float *most = buffer<float>(r, KERN_DEV_LOGIT_MAX), *total = buffer<float>(r, KERN_DEV_LOGIT_SUM);
     float *scale = b.lines; /* [SIDE] */
+    /* in registers: a store might change what the run says */
+    const uint32_t vocab = r.vocab, pitch = r.vocab_padded, tiles = r.vocab_tiles;
     sums<S> c;
 
     multiply<S, false, false>(b, p, at, c, [&] {
@@ -30,96 +32,109 @@ template <class S> __device__ __noinline__ void logits_tile(const block &b, uint
             for (int e = 0; e < 8; e++)
                 v[e] *= scale[row];
             round8(v);
-            store8(to + n * r.vocab_padded + column, v);
+            store8(to + n * pitch + column, v);
 #pragma unroll
             for (int e = 0; e < 8; e++)
-                if (column + e < r.vocab)
+                if (column + e < vocab)
                     top = fmaxf(top, v[e]);
         }
         top = lanes_max<S::LANES>(top);
         if (inside) {
 #pragma unroll
             for (int e = 0; e < 8; e++)
-                if (column + e < r.vocab)
+                if (column + e < vocab)
                     sum += power2((v[e] - top) * LOG2E);
         }
         sum = lanes_sum<S::LANES>(sum);
         if (threadIdx.x % S::LANES == 0 && n < at.m) {
-            uint64_t i = n * r.vocab_tiles + at.n0 / S::SIDE;
+            uint64_t i = n * tiles + at.n0 / S::SIDE;
             most[i] = top, total[i] = sum;
         }
     });
 }
 
-/* A warp a row. */
+/* Four warps a row; what they add up meets in shared memory. */
 __device__ __noinline__ void loss_tile(const block &b, uint32_t tile)
 {
+    constexpr uint32_t THREADS = 256 / KERN_DEVICE_LOSS_ROWS, WARPS = THREADS / 32;
     const kern_cuda_run &r = b.run;
-    uint32_t warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-    uint32_t row = tile * 8 + warp; /* of the chunk */
-    float nll = 0;
+    uint32_t in_tile = threadIdx.x / THREADS, thread = threadIdx.x % THREADS, warp = threadIdx.x / 32;
+    uint32_t lane = threadIdx.x % 32, row = tile * KERN_DEVICE_LOSS_ROWS + in_tile; /* of the chunk */
+    bool there = row < b.phase.rows;
+    uint32_t n = b.phase.row0 + row, columns = b.phase.product.tiles_n;
+    bf16 *v = buffer<bf16>(r, KERN_DEV_LOGITS_OUT) + (uint64_t)row * r.vocab_padded;
+    float *meet = b.lines; /* [8] c of a warp, [8] nll of a row */
+    bool train = b.slot.when >= KERN_DEV_TRAINING && b.slot.kind == KERN_TRAIN, has = false;
+    const uint32_t vocab = r.vocab, padded = r.vocab_padded; /* in registers: a store might change them */
+    float lse = 0, nll = 0, c = 0;
+    uint32_t target = KERN_NO_TARGET;
 
-    if (row < b.phase.rows) {
-        uint32_t n = b.phase.row0 + row, columns = b.phase.product.tiles_n;
+    if (there) {
+        /* every warp by itself: there are few pairs */
         const float *most = buffer<float>(r, KERN_DEV_LOGIT_MAX) + (uint64_t)row * r.vocab_tiles;
         const float *total = buffer<float>(r, KERN_DEV_LOGIT_SUM) + (uint64_t)row * r.vocab_tiles;
-        bf16 *v = buffer<bf16>(r, KERN_DEV_LOGITS_OUT) + (uint64_t)row * r.vocab_padded;
-        uint32_t target = buffer<uint32_t>(r, KERN_DEV_TARGETS)[n];
-        bool has = target != KERN_NO_TARGET;
         float top = -INFINITY, sum = 0;
+        target = buffer<uint32_t>(r, KERN_DEV_TARGETS)[n];
+        has = target != KERN_NO_TARGET;
+        nll = has ? __bfloat162float(v[target]) : 0;
         for (uint32_t i = lane; i < columns; i += 32)
             top = fmaxf(top, most[i]);
         top = lanes_max<32>(top);
         for (uint32_t i = lane; i < columns; i += 32)
             sum += total[i] * power2((most[i] - top) * LOG2E);
-        sum = lanes_sum<32>(sum);
-        float lse = top + logf(sum);
-        if (has)
-            nll = lse - __bfloat162float(v[target]);
-        if (lane == 0)
-            buffer<float>(r, KERN_DEV_NLL)[n] = nll;
-        __syncwarp(); /* every lane has read the target's logit before one is overwritten */
-        if (b.slot.when >= KERN_DEV_TRAINING && b.slot.kind == KERN_TRAIN) {
-            float inverse = has ? b.slot.inverse_targets : 0, shift = lse * LOG2E, c = 0;
-            float scale = rms_scale(r, buffer<float>(r, KERN_DEV_SS, r.layers), n);
-            for (uint32_t first = lane * 8; first < r.vocab_padded; first += 4 * 256) {
-                /* four loads under way before the first store, which might alias */
-                uint4 raw[4];
+        lse = top + logf(lanes_sum<32>(sum));
+        nll = has ? lse - nll : 0;
+    }
+    __syncthreads(); /* every thread has read the target's logit before it is overwritten */
+    if (there && train) {
+        float inverse = has ? b.slot.inverse_targets : 0, shift = lse * LOG2E;
+        float scale = rms_scale(r, buffer<float>(r, KERN_DEV_SS, r.layers), n);
+        for (uint32_t first = thread * 8; first < padded; first += 4 * 8 * THREADS) {
+            /* four loads under way before the first store, which might alias */
+            uint4 raw[4];
 #pragma unroll
-                for (int i = 0; i < 4; i++)
-                    if (first + i * 256 < r.vocab_padded)
-                        raw[i] = *reinterpret_cast<const uint4 *>(v + first + i * 256);
+            for (int i = 0; i < 4; i++)
+                if (first + i * 8 * THREADS < padded)
+                    raw[i] = *reinterpret_cast<const uint4 *>(v + first + i * 8 * THREADS);
 #pragma unroll
-                for (int i = 0; i < 4; i++) {
-                    uint32_t at = first + i * 256;
-                    float d[8];
-                    if (at >= r.vocab_padded)
-                        break;
-                    unpack(d, raw[i]);
+            for (int i = 0; i < 4; i++) {
+                uint32_t at = first + i * 8 * THREADS;
+                float d[8];
+                if (at >= padded)
+                    break;
+                unpack(d, raw[i]);
 #pragma unroll
-                    for (int e = 0; e < 8; e++) {
-                        float p = power2(d[e] * LOG2E - shift);
-                        p = at + e == target ? p - 1 : p;
-                        p = has && at + e < r.vocab ? p * inverse : 0;
-                        c += p * d[e];
-                        d[e] = p * scale;
-                    }
-                    store8(v + at, d);
+                for (int e = 0; e < 8; e++) {
+                    float p = power2(d[e] * LOG2E - shift);
+                    p = at + e == target ? p - 1 : p;
+                    p = has && at + e < vocab ? p * inverse : 0;
+                    c += p * d[e];
+                    d[e] = p * scale;
                 }
+                store8(v + at, d);
             }
-            c = lanes_sum<32>(c);
-            if (lane == 0)
-                buffer<float>(r, KERN_DEV_HEAD_C)[n] = c;
         }
+        c = lanes_sum<32>(c);
     }
     if (lane == 0)
-        b.lines[warp] = nll;
+        meet[warp] = c;
+    if (thread == 0) {
+        meet[8 + in_tile] = nll;
+        if (there)
+            buffer<float>(r, KERN_DEV_NLL)[n] = nll;
+    }
     __syncthreads();
+    if (thread == 0 && there && train) {
+        float sum = 0;
+        for (uint32_t i = 0; i < WARPS; i++)
+            sum += meet[warp + i];
+        buffer<float>(r, KERN_DEV_HEAD_C)[n] = sum;
+    }
     if (threadIdx.x == 0) {
         float sum = 0;
-        for (int i = 0; i < 8; i++)
-            sum += b.lines[i];
-        buffer<float>(r, KERN_DEV_NLL_SLOT)[b.phase.row0 / 8 + tile] = sum;
+        for (uint32_t i = 0; i < KERN_DEVICE_LOSS_ROWS; i++)
+            sum += meet[8 + i];
+        buffer<float>(r, KERN_DEV_NLL_SLOT)[b.phase.row0 / KERN_DEVICE_LOSS_ROWS + tile] = sum;
     }
 }
 

@@ -15,7 +15,7 @@ template <class S> __device__ __noinline__ void gate_up_tile(const block &b, uin
     const kern_cuda_run &r = b.run;
     const kern_device_product &p = b.phase.product;
     place at = tile_place<S>(p, tile);
-    uint32_t l = b.phase.layer;
+    uint32_t l = b.phase.layer, ffn = r.ffn;
     const float *squares = buffer<float>(r, KERN_DEV_SS_MID, l);
     bf16 *to = buffer<bf16>(r, KERN_DEV_GU, l), *hidden = buffer<bf16>(r, KERN_DEV_HIDDEN, l);
     float *scale = b.lines; /* [SIDE] */
@@ -36,7 +36,7 @@ template <class S> __device__ __noinline__ void gate_up_tile(const block &b, uin
         for (int e = 0; e < 8; e++)
             v[e] *= scale[row];
         round8(v);
-        store8(to + n * 2 * r.ffn + column, v);
+        store8(to + n * 2 * ffn + column, v);
         if (column % 16 < 8) {
             float up[8];
             load8(up, rows + row * S::PITCH + in_tile + 8);
@@ -47,7 +47,7 @@ template <class S> __device__ __noinline__ void gate_up_tile(const block &b, uin
 #pragma unroll
             for (int e = 0; e < 8; e++)
                 up[e] *= v[e] * sigmoid(v[e]);
-            store8(hidden + n * r.ffn + column / 2, up);
+            store8(hidden + n * ffn + column / 2, up);
         }
     });
 }
@@ -57,7 +57,7 @@ template <class S> __device__ __noinline__ void down_backward_tile(const block &
     const kern_cuda_run &r = b.run;
     const kern_device_product &p = b.phase.product;
     place at = tile_place<S>(p, tile);
-    uint32_t l = b.phase.layer;
+    uint32_t l = b.phase.layer, ffn = r.ffn, mlp_slots = r.mlp_slots;
     const float *squares = buffer<float>(r, KERN_DEV_SS_MID, l);
     const bf16 *gu = buffer<bf16>(r, KERN_DEV_GU, l);
     bf16 *to = buffer<bf16>(r, KERN_DEV_DGU);
@@ -76,7 +76,7 @@ template <class S> __device__ __noinline__ void down_backward_tile(const block &
         float dot = 0;
         if (inside) {
             float g[8], u[8];
-            uint64_t i = (uint64_t)n * 2 * r.ffn + unit * 2;
+            uint64_t i = (uint64_t)n * 2 * ffn + unit * 2;
             load8(g, gu + i);
             load8(u, gu + i + 8);
 #pragma unroll
@@ -92,7 +92,7 @@ template <class S> __device__ __noinline__ void down_backward_tile(const block &
         }
         dot = lanes_sum<S::LANES>(dot);
         if (threadIdx.x % S::LANES == 0 && n < at.m)
-            dots[(uint64_t)n * r.mlp_slots + at.n0 / S::SIDE] = dot;
+            dots[(uint64_t)n * mlp_slots + at.n0 / S::SIDE] = dot;
     });
 }
 

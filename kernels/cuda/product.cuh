@@ -116,18 +116,20 @@ template <class S, bool A_FIRST, bool B_FIRST, class F>
 __device__ __forceinline__ void multiply(const block &b, const kern_device_product &p, const place &at,
                                          sums<S> &c, F meanwhile)
 {
+    /* in registers: past a copy the compiler would load them again */
+    const uint32_t lda = p.lda, ldb = p.ldb;
     uint32_t begin = at.split * p.k_split, end = min(begin + p.k_split, p.k);
     uint32_t steps = (end - begin + DEPTH - 1) / DEPTH;
     uint32_t a_base = shared_address(b.tile), b_base = a_base + S::STAGES * S::OPERAND;
-    operand<S::SIDE, A_FIRST> a(reinterpret_cast<const bf16 *>(b.run.arena + p.a), p.lda, at.m0, p.m);
-    operand<S::SIDE, B_FIRST> w(reinterpret_cast<const bf16 *>(b.run.arena + p.b), p.ldb, at.n0, p.n);
+    operand<S::SIDE, A_FIRST> a(reinterpret_cast<const bf16 *>(b.run.arena + p.a), lda, at.m0, p.m);
+    operand<S::SIDE, B_FIRST> w(reinterpret_cast<const bf16 *>(b.run.arena + p.b), ldb, at.n0, p.n);
     uint32_t warp = threadIdx.x / 32, wm = warp / 4 * S::WARP_M, wn = warp % 4 * S::WARP_N;
 
 #pragma unroll
     for (int i = 0; i < S::STAGES - 1; i++) {
         if (i < (int)steps) {
-            a.copy(a_base + i * S::OPERAND, p.lda, begin + i * DEPTH, end);
-            w.copy(b_base + i * S::OPERAND, p.ldb, begin + i * DEPTH, end);
+            a.copy(a_base + i * S::OPERAND, lda, begin + i * DEPTH, end);
+            w.copy(b_base + i * S::OPERAND, ldb, begin + i * DEPTH, end);
         }
         async_commit();
     }
@@ -146,8 +148,8 @@ __device__ __forceinline__ void multiply(const block &b, const kern_device_produ
         __syncthreads();
         if (step + S::STAGES - 1 < steps) {
             uint32_t k = begin + (step + S::STAGES - 1) * DEPTH;
-            a.copy(a_base + next * S::OPERAND, p.lda, k, end);
-            w.copy(b_base + next * S::OPERAND, p.ldb, k, end);
+            a.copy(a_base + next * S::OPERAND, lda, k, end);
+            w.copy(b_base + next * S::OPERAND, ldb, k, end);
         }
         async_commit();
         uint32_t as = a_base + stage * S::OPERAND, bs = b_base + stage * S::OPERAND;

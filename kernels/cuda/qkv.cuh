@@ -9,7 +9,7 @@ template <class S> __device__ __noinline__ void qkv_tile(const block &b, uint32_
     const kern_cuda_run &r = b.run;
     const kern_device_product &p = b.phase.product;
     place at = tile_place<S>(p, tile);
-    uint32_t l = b.phase.layer, half = r.head_dim / 2;
+    uint32_t l = b.phase.layer, half = r.head_dim / 2, pitch = r.qkv_width;
     const float *squares = buffer<float>(r, KERN_DEV_SS, l), *rope = buffer<float>(r, KERN_DEV_ROPE);
     const uint32_t *starts = buffer<uint32_t>(r, KERN_DEV_FIRST);
     bf16 *to = buffer<bf16>(r, KERN_DEV_QKV_OUT, l);
@@ -46,7 +46,7 @@ template <class S> __device__ __noinline__ void qkv_tile(const block &b, uint32_
 #pragma unroll
         for (int e = 0; e < 8; e++)
             v[e] *= scale[row];
-        store8(to + (uint64_t)(at.m0 + row) * r.qkv_width + column, v);
+        store8(to + (uint64_t)(at.m0 + row) * pitch + column, v);
     });
 }
 

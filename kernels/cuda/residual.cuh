@@ -10,7 +10,7 @@ template <class S> __device__ __noinline__ void residual_tile(const block &b, ui
     const kern_cuda_run &r = b.run;
     const kern_device_product &p = b.phase.product;
     place at = tile_place<S>(p, tile);
-    uint32_t l = b.phase.layer, width = r.width;
+    uint32_t l = b.phase.layer, width = r.width, norm_slots = r.norm_slots;
     bool out = b.phase.op == KERN_DEV_OUT;
     const bf16 *x = out ? buffer<bf16>(r, KERN_DEV_X, l) : buffer<bf16>(r, KERN_DEV_MID, l);
     bf16 *to = out ? buffer<bf16>(r, KERN_DEV_MID, l) : buffer<bf16>(r, KERN_DEV_X, l + 1);
@@ -47,7 +47,7 @@ template <class S> __device__ __noinline__ void residual_tile(const block &b, ui
         }
         sum = lanes_sum<S::LANES>(sum);
         if (threadIdx.x % S::LANES == 0 && n < at.m)
-            squares[(uint64_t)n * r.norm_slots + at.n0 / S::SIDE] = sum;
+            squares[(uint64_t)n * norm_slots + at.n0 / S::SIDE] = sum;
     });
 }
 

@@ -15,7 +15,7 @@
 #include "update.cuh"
 
 struct lines {
-    float lines[512];
+    float lines[KERN_CUDA_LINES];
     kern_device_phase phase;
     kern_device_slot slot;
     uint32_t go_on;
@@ -66,7 +66,7 @@ __device__ __forceinline__ void work(const block &b, uint32_t tile, uint64_t num
     case KERN_DEV_FINAL_BACKWARD:
         return final_backward_tile(b, tile);
     case KERN_DEV_ATTENTION_BACKWARD: {
-        uint32_t keys = b.run.rows * b.run.kv_heads * ((b.run.seq_len + 127) / 128);
+        uint32_t keys = b.run.rows * b.run.kv_heads * ((b.run.seq_len + KERN_DEVICE_ATTENTION_ROWS - 1) / KERN_DEVICE_ATTENTION_ROWS);
         if (tile < keys)
             return BY_HEAD((attention_backward_tile<64, true>(b, tile)),
                            (attention_backward_tile<128, true>(b, tile)));
@@ -151,13 +151,23 @@ __device__ __noinline__ uint32_t rank_of(const kern_cuda_run &r, uint32_t proces
     return rank;
 }
 
-template <class T> __device__ __forceinline__ void load_words(T *to, const T *from)
+/* A structure by the block's threads, a word each. */
+template <class T> __device__ __forceinline__ uint32_t word_of(const T *from)
 {
     static_assert(sizeof(T) % 4 == 0 && sizeof(T) / 4 <= 256, "words");
+    return threadIdx.x < sizeof(T) / 4 ? reinterpret_cast<const volatile uint32_t *>(from)[threadIdx.x] : 0;
+}
+
+template <class T> __device__ __forceinline__ void put_words(T *to, uint32_t word)
+{
     if (threadIdx.x < sizeof(T) / 4)
-        reinterpret_cast<uint32_t *>(to)[threadIdx.x] =
-            reinterpret_cast<const volatile uint32_t *>(from)[threadIdx.x];
+        reinterpret_cast<uint32_t *>(to)[threadIdx.x] = word;
     __syncthreads();
+}
+
+template <class T> __device__ __forceinline__ void load_words(T *to, const T *from)
+{
+    put_words(to, word_of(from));
 }
 
 /* The slot's header to device memory, by one warp. */
@@ -180,7 +190,8 @@ kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint
     uint64_t busy = clocks->busy, all = clocks->all, ns = clocks->ns;
     uint64_t entered = nanoseconds();
     int64_t came = clock64();
-    uint32_t turn = 0, rank = blockIdx.x;
+    uint32_t turn = 0, rank = blockIdx.x, word = 0; /* of the next phase */
+    bool fetched = false;
 
     if (resident) {
         uint32_t processor = 0, nth = 0;
@@ -199,13 +210,17 @@ kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint
     for (;; number++) {
         for (uint32_t i = first; i < last; i++) {
             __syncthreads(); /* all have seen the last of the phase before */
-            load_words(&l->phase, &run.phases[i]);
+            if (fetched)
+                put_words(&l->phase, word);
+            else
+                load_words(&l->phase, &run.phases[i]);
+            fetched = false;
             if (l->phase.op != KERN_DEV_FETCH && l->phase.when > l->slot.when)
                 continue;
             uint64_t since = leader ? nanoseconds() : 0;
             if (l->phase.op == KERN_DEV_FETCH) {
                 if (leader)
-                    run.state->asked_ns = since;
+                    run.state->asked_ns[number % 2] = since;
                 if (threadIdx.x == 0)
                     l->go_on = leader ? await_slot(run, number) : await_leader(run, number);
                 __syncthreads();
@@ -221,9 +236,11 @@ kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint
                     run.state->norm = judged.norm, run.state->updated = judged.update;
             }
             int64_t start = clock64();
-            /* Every block's first tile is given, the others are drawn, each while the one before is worked:
+            /* RESULT goes to the last block, as the leader has the next slot to ask for. Every block's first
+             * tile is given, the others are drawn, each while the one before is worked:
              * tiles differ in cost. */
-            for (uint32_t tile = rank; tile < l->phase.tiles; tile = l->next) {
+            uint32_t turned = l->phase.op == KERN_DEV_RESULT ? gridDim.x - 1 - rank : rank;
+            for (uint32_t tile = turned; tile < l->phase.tiles; tile = l->next) {
                 uint32_t drawn = threadIdx.x == 0 ? gridDim.x + atomicAdd(&run.tickets[i], 1) : 0;
                 work(b, tile, number, judged);
                 if (threadIdx.x == 0)
@@ -237,11 +254,17 @@ kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint
                 clocks->all = all + (now - came);
                 clocks->ns = ns + (nanoseconds() - entered);
             }
+            if (resident) { /* the next phase's description comes while the barrier is waited for */
+                word = word_of(&run.phases[i + 1 < last ? i + 1 : first]);
+                fetched = true;
+            }
             if (resident && l->phase.op != KERN_DEV_RESULT && !barrier(run, l, i, ++turn))
                 return;
             if (l->phase.op == KERN_DEV_FETCH) {
-                if (leader)
-                    run.state->began_ns = nanoseconds();
+                if (leader) {
+                    run.state->began_ns[number % 2] = nanoseconds();
+                    run.tickets[i] = 0;
+                }
                 if (resident)
                     load_words(&l->slot, &run.state->slot);
                 if (resident && l->slot.kind == KERN_STOP) {

@@ -25,6 +25,7 @@
 /* Dynamic shared memory of a block: what sm_86, 89 and 120 give one block. */
 #define KERN_CUDA_TILE_BYTES 98304u
 #define KERN_CUDA_SHARED_BYTES 101376u
+#define KERN_CUDA_LINES 576u /* floats beside a tile */
 
 /* Why the kernel gave up; 0 while it has not. */
 enum kern_cuda_fault {
@@ -68,7 +69,7 @@ struct kern_cuda_state {
     uint32_t updated;
     uint64_t number;             /* slots worked so far */
     uint64_t posted;             /* results so far */
-    uint64_t asked_ns, began_ns; /* of the slot at work: globaltimer */
+    uint64_t asked_ns[2], began_ns[2]; /* of a slot by its number's parity: globaltimer */
     uint64_t wait_ns, work_ns;   /* of the step so far */
 };
 

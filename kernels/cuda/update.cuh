@@ -37,14 +37,31 @@ __device__ __noinline__ void collect_tile(const block &b, uint32_t tile)
             for (uint32_t i = threadIdx.x; i < vectors; i += 256)
                 sum += square(g[i]);
     } else if (piece.source == KERN_DEV_SHARES) {
-        for (uint32_t i = threadIdx.x; i < vectors; i += 256) {
-            float4 v = add_shares(from + 16 * (uint64_t)i, piece.stride, piece.count);
-            if (!b.slot.first_micro) {
-                float4 old = g[i];
-                v.x += old.x, v.y += old.y, v.z += old.z, v.w += old.w;
-            }
-            g[i] = v;
-            sum += square(v);
+        /* four vectors at once: as many loads under way */
+        for (uint32_t first = threadIdx.x; first < vectors; first += 4 * 256) {
+            float4 v[4];
+#pragma unroll
+            for (int j = 0; j < 4; j++)
+                v[j] = make_float4(0, 0, 0, 0);
+            for (uint32_t s = 0; s < piece.count; s++)
+#pragma unroll
+                for (int j = 0; j < 4; j++)
+                    if (first + j * 256 < vectors) {
+                        float4 share = *reinterpret_cast<const float4 *>(from + s * piece.stride +
+                                                                         16 * (uint64_t)(first + j * 256));
+                        v[j].x += share.x, v[j].y += share.y, v[j].z += share.z, v[j].w += share.w;
+                    }
+#pragma unroll
+            for (int j = 0; j < 4; j++)
+                if (first + j * 256 < vectors) {
+                    uint32_t i = first + j * 256;
+                    if (!b.slot.first_micro) {
+                        float4 old = g[i];
+                        v[j].x += old.x, v[j].y += old.y, v[j].z += old.z, v[j].w += old.w;
+                    }
+                    g[i] = v[j];
+                    sum += square(v[j]);
+                }
         }
     } else {
         /* many rows, few columns: eight groups of rows for 32 vectors at a time */

@@ -77,7 +77,8 @@ struct kern_device_matrix kern_device_matrix(const struct kern_device_table *t,
     case KERN_DEV_LOGIT_SUM:
         return (struct kern_device_matrix){1, t->head_rows, t->vocab_tiles, 4};
     case KERN_DEV_NLL_SLOT:
-        return (struct kern_device_matrix){1, (n + 7) / 8, 1, 4};
+        return (struct kern_device_matrix){
+            1, (n + KERN_DEVICE_LOSS_ROWS - 1) / KERN_DEVICE_LOSS_ROWS, 1, 4};
     case KERN_DEV_HEAD_SPLIT:
         return (struct kern_device_matrix){t->head_splits, t->head_rows, w, 4};
     case KERN_DEV_DX:

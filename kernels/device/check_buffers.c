@@ -35,7 +35,7 @@ static enum kern_status check_shapes(const struct check *c)
         layout.head != t->layout.head || layout.size != t->layout.size ||
         layout.vocab_padded != t->layout.vocab_padded)
         return check_refuse(c, NULL, "the flat vector is laid out otherwise");
-    /* Sums of 8 rows (NLL_SLOT) and of 32 (FINAL_SLOT) must not cross chunks. */
+    /* Sums of rows of a tile of LOSS (NLL_SLOT) and of 32 (FINAL_SLOT) must not cross chunks. */
     if (t->head_parts > 1 && t->head_rows % 32)
         return check_refuse(c, NULL, "head_rows is %u, not a multiple of 32", t->head_rows);
     return KERN_OK;

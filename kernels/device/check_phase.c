@@ -292,7 +292,7 @@ static uint32_t when_of(uint32_t op)
 static uint64_t tiles_of(const struct kern_device_table *t, const struct kern_device_phase *p)
 {
     const struct kern_model *m = &t->model;
-    uint64_t blocks = divide_up(t->seq_len, 128) * t->rows;
+    uint64_t blocks = divide_up(t->seq_len, KERN_DEVICE_ATTENTION_ROWS) * t->rows;
 
     switch (p->op) {
     case KERN_DEV_FETCH:
@@ -302,7 +302,7 @@ static uint64_t tiles_of(const struct kern_device_table *t, const struct kern_de
     case KERN_DEV_ATTENTION:
         return blocks * m->heads;
     case KERN_DEV_LOSS:
-        return divide_up(p->rows, 8);
+        return divide_up(p->rows, KERN_DEVICE_LOSS_ROWS);
     case KERN_DEV_FINAL_BACKWARD:
         return divide_up(p->rows, 32);
     case KERN_DEV_ATTENTION_BACKWARD:

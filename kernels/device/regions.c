@@ -256,7 +256,7 @@ static struct cut columns(const struct list *l, uint64_t row0, uint64_t row1, ui
     return (struct cut){row0, row1, col0, col0 + heads * l->table->model.head_dim};
 }
 
-/* A tile of 128 queries: of attention, and of its backward pass. */
+/* A tile's queries: of attention, and of its backward pass. */
 struct queries {
     uint64_t base, row0, row1; /* first token of the sequence; tokens of the tile */
     uint64_t head, kv;
@@ -265,11 +265,13 @@ struct queries {
 static struct queries queries_of(const struct kern_device_table *t, uint32_t tile)
 {
     const struct kern_model *m = &t->model;
-    uint64_t pairs = (uint64_t)t->rows * m->heads, blocks = (t->seq_len + 127) / 128;
+    uint64_t pairs = (uint64_t)t->rows * m->heads,
+             blocks = (t->seq_len + KERN_DEVICE_ATTENTION_ROWS - 1) / KERN_DEVICE_ATTENTION_ROWS;
     uint64_t block = blocks - 1 - tile / pairs, base = tile % pairs / m->heads * t->seq_len;
     uint64_t head = tile % m->heads;
 
-    return (struct queries){base, base + block * 128, base + least(block * 128 + 128, t->seq_len),
+    return (struct queries){base, base + block * KERN_DEVICE_ATTENTION_ROWS,
+                            base + least((block + 1) * KERN_DEVICE_ATTENTION_ROWS, t->seq_len),
                             head, head / (m->heads / m->kv_heads)};
 }
 
@@ -326,7 +328,8 @@ static void logits(struct list *l, uint32_t tile)
 
 static void loss(struct list *l, uint32_t tile)
 {
-    uint64_t begin = tile * UINT64_C(8), end = least(begin + 8, l->p->rows), row0 = l->p->row0;
+    uint64_t begin = (uint64_t)tile * KERN_DEVICE_LOSS_ROWS,
+             end = least(begin + KERN_DEVICE_LOSS_ROWS, l->p->rows), row0 = l->p->row0;
     bool training = l->t->slot.kind == KERN_TRAIN;
     struct cut pairs = {begin, end, 0, l->p->product.tiles_n};
 
@@ -335,7 +338,8 @@ static void loss(struct list *l, uint32_t tile)
     rows(l, training ? KERN_DEV_CHANGES : KERN_DEV_READS, KERN_DEV_LOGITS_OUT, 0, begin, end);
     rows(l, KERN_DEV_READS, KERN_DEV_TARGETS, 0, row0 + begin, row0 + end);
     rows(l, KERN_DEV_WRITES, KERN_DEV_NLL, 0, row0 + begin, row0 + end);
-    rows(l, KERN_DEV_WRITES, KERN_DEV_NLL_SLOT, 0, (row0 + begin) / 8, (row0 + begin) / 8 + 1);
+    rows(l, KERN_DEV_WRITES, KERN_DEV_NLL_SLOT, 0, (row0 + begin) / KERN_DEVICE_LOSS_ROWS,
+         (row0 + begin) / KERN_DEVICE_LOSS_ROWS + 1);
     if (!training)
         return;
     reads_scale(l, KERN_DEV_SS, KERN_DEV_X, l->table->model.layers, row0 + begin, row0 + end);
@@ -404,15 +408,17 @@ static void out_backward(struct list *l, uint32_t tile)
     part(l, KERN_DEV_WRITES, KERN_DEV_DELTA, 0, (struct cut){b.m0, b.m1, b.n0 / hd, b.n1 / hd});
 }
 
-/* dk and dv of 128 keys. The twin takes delta from all keys that a query sees. */
+/* dk and dv of a block of keys. The twin takes delta from all keys that a query sees. */
 static void key_gradients(struct list *l, uint32_t tile)
 {
     const struct kern_device_table *t = l->table;
     const struct kern_model *m = &t->model;
     uint64_t pairs = (uint64_t)t->rows * m->kv_heads, group = m->heads / m->kv_heads;
     uint64_t base = tile % pairs / m->kv_heads * t->seq_len, kv = tile % m->kv_heads;
-    uint64_t row0 = base + tile / pairs * 128, end = base + t->seq_len, hd = m->head_dim;
-    uint64_t row1 = least(row0 + 128, end), key = t->q_width + kv * hd, query = kv * group * hd;
+    uint64_t row0 = base + tile / pairs * KERN_DEVICE_ATTENTION_ROWS, end = base + t->seq_len,
+             hd = m->head_dim;
+    uint64_t row1 = least(row0 + KERN_DEVICE_ATTENTION_ROWS, end), key = t->q_width + kv * hd,
+             query = kv * group * hd;
     struct cut heads = {row0, end, kv * group, (kv + 1) * group};
 
     part(l, KERN_DEV_READS, KERN_DEV_QKV_OUT, l->p->layer, columns(l, row0, end, query, group));
@@ -435,7 +441,8 @@ static void key_gradients(struct list *l, uint32_t tile)
 static void attention_backward(struct list *l, uint32_t tile)
 {
     const struct kern_device_table *t = l->table;
-    uint32_t keys = t->rows * t->model.kv_heads * ((t->seq_len + 127) / 128);
+    uint32_t keys = t->rows * t->model.kv_heads *
+                    ((t->seq_len + KERN_DEVICE_ATTENTION_ROWS - 1) / KERN_DEVICE_ATTENTION_ROWS);
 
     if (tile < keys) {
         key_gradients(l, tile);

@@ -15,7 +15,7 @@
 /* A weight's gradient that can be cut into so many large tiles, shares counted, is. */
 #define ENOUGH_SHARES 48u
 /* Shortest reduction that is worth a share of its own, in stages of the pipeline. */
-#define SHARE_STAGES 4u
+#define SHARE_STAGES 8u
 /* Time of a stage of a large tile in tenths of a small one's: four times the products, twice the bytes
  * from L2, which bound small ones. */
 #define LARGE_COST 25u
@@ -187,7 +187,7 @@ static void place_buffers(struct builder *b)
     put(b, KERN_DEV_LOGIT_MAX, 1, t->head_rows, t->vocab_tiles, 4);
     put(b, KERN_DEV_LOGIT_SUM, 1, t->head_rows, t->vocab_tiles, 4);
     put(b, KERN_DEV_NLL, 1, n, 1, 4);
-    put(b, KERN_DEV_NLL_SLOT, 1, divide_up(n, 8), 1, 4);
+    put(b, KERN_DEV_NLL_SLOT, 1, divide_up(n, KERN_DEVICE_LOSS_ROWS), 1, 4);
     if (!train)
         return;
     put(b, KERN_DEV_HEAD_C, 1, n, 1, 4);
@@ -288,7 +288,8 @@ static void add_forward(struct builder *b)
         add(b, (struct kern_device_phase){
                    .op = KERN_DEV_ATTENTION,
                    .layer = l,
-                   .tiles = (uint32_t)(t->rows * m->heads * divide_up(t->seq_len, 128))});
+                   .tiles = (uint32_t)(t->rows * m->heads *
+                                       divide_up(t->seq_len, KERN_DEVICE_ATTENTION_ROWS))});
         add(b, (struct kern_device_phase){.op = KERN_DEV_OUT,
                                           .layer = l,
                                           .product =
@@ -326,7 +327,7 @@ static void add_head(struct builder *b)
         p.product = forward(xg, head, rows, t->vocab_padded, m->width);
         add(b, p);
         p.product = (struct kern_device_product){.tiles_n = p.product.tiles_n};
-        p.op = KERN_DEV_LOSS, p.tiles = (uint32_t)divide_up(rows, 8);
+        p.op = KERN_DEV_LOSS, p.tiles = (uint32_t)divide_up(rows, KERN_DEVICE_LOSS_ROWS);
         add(b, p);
         if (t->forward_only)
             continue;
@@ -394,11 +395,12 @@ static void add_backward(struct builder *b)
         p.weight = weight_gradient(dx, at(t, KERN_DEV_MIX, l), n, m->width, t->q_width, &p.product);
         aim(b, &p, w);
 
-        add(b, (struct kern_device_phase){.op = KERN_DEV_ATTENTION_BACKWARD,
-                                          .when = KERN_DEV_TRAINING,
-                                          .layer = l,
-                                          .tiles = (uint32_t)(t->rows * (m->heads + m->kv_heads) *
-                                                              divide_up(t->seq_len, 128))});
+        add(b, (struct kern_device_phase){
+                   .op = KERN_DEV_ATTENTION_BACKWARD,
+                   .when = KERN_DEV_TRAINING,
+                   .layer = l,
+                   .tiles = (uint32_t)(t->rows * (m->heads + m->kv_heads) *
+                                       divide_up(t->seq_len, KERN_DEVICE_ATTENTION_ROWS))});
 
         w = layer_at(t, l, t->layout.qkv);
         p.op = KERN_DEV_QKV_BACKWARD;

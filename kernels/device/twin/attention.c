@@ -50,8 +50,9 @@ struct span {
 
 static struct span block_of(const struct kern_device_table *table, uint32_t block)
 {
-    uint32_t begin = block * 128, left = table->seq_len - begin;
-    return (struct span){begin, begin + (left < 128 ? left : 128)};
+    uint32_t begin = block * KERN_DEVICE_ATTENTION_ROWS, left = table->seq_len - begin;
+    return (struct span){
+        begin, begin + (left < KERN_DEVICE_ATTENTION_ROWS ? left : KERN_DEVICE_ATTENTION_ROWS)};
 }
 
 /* ATTENTION's numbering of tiles, the longest first. */
@@ -59,7 +60,8 @@ static struct span query_tile(const struct kern_device_table *table, uint32_t ti
                               uint32_t *ret_sequence, uint32_t *ret_head)
 {
     uint32_t heads = table->model.heads, pairs = table->rows * heads;
-    uint32_t blocks = (table->seq_len + 127) / 128;
+    uint32_t blocks =
+        (table->seq_len + KERN_DEVICE_ATTENTION_ROWS - 1) / KERN_DEVICE_ATTENTION_ROWS;
 
     *ret_sequence = tile % pairs / heads;
     *ret_head = tile % heads;
@@ -143,7 +145,7 @@ static float *share_of_c(const struct kern_device_twin *t, uint64_t n, uint32_t 
     return f32_at(t, KERN_DEV_QKV_C, 0) + n * (m->heads + m->kv_heads) + head;
 }
 
-/* dq of 128 queries. */
+/* dq of a block of queries. */
 static void query_backward(const struct kern_device_twin *t, uint32_t layer, uint32_t tile)
 {
     const struct kern_device_table *table = t->table;
@@ -171,7 +173,7 @@ static void query_backward(const struct kern_device_twin *t, uint32_t layer, uin
     free(dq);
 }
 
-/* dk and dv of 128 keys over the query heads of their kv head. */
+/* dk and dv of a block of keys over the query heads of their kv head. */
 static void key_backward(const struct kern_device_twin *t, uint32_t layer, uint32_t tile)
 {
     const struct kern_device_table *table = t->table;
@@ -222,7 +224,9 @@ void twin_attention_backward(struct kern_device_twin *t, const struct kern_devic
                              uint32_t tile)
 {
     const struct kern_device_table *table = t->table;
-    uint32_t keys = table->rows * table->model.kv_heads * ((table->seq_len + 127) / 128);
+    uint32_t keys =
+        table->rows * table->model.kv_heads *
+        ((table->seq_len + KERN_DEVICE_ATTENTION_ROWS - 1) / KERN_DEVICE_ATTENTION_ROWS);
 
     if (tile < keys)
         key_backward(t, p->layer, tile);

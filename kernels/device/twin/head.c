@@ -49,7 +49,9 @@ void twin_loss(struct kern_device_twin *t, const struct kern_device_phase *p, ui
     const struct kern_device_table *table = t->table;
     const uint32_t *targets = u32_at(t, KERN_DEV_TARGETS, 0);
     uint32_t vocab = table->model.vocab;
-    uint64_t begin = tile * UINT64_C(8), end = begin + 8 < p->rows ? begin + 8 : p->rows;
+    uint64_t begin = (uint64_t)tile * KERN_DEVICE_LOSS_ROWS;
+    uint64_t end =
+        begin + KERN_DEVICE_LOSS_ROWS < p->rows ? begin + KERN_DEVICE_LOSS_ROWS : p->rows;
     double total = 0;
 
     for (uint64_t c = begin; c < end; c++) {
@@ -75,7 +77,7 @@ void twin_loss(struct kern_device_twin *t, const struct kern_device_phase *p, ui
         }
         f32_at(t, KERN_DEV_HEAD_C, 0)[n] = (float)head_c;
     }
-    f32_at(t, KERN_DEV_NLL_SLOT, 0)[(p->row0 + begin) / 8] = (float)total;
+    f32_at(t, KERN_DEV_NLL_SLOT, 0)[(p->row0 + begin) / KERN_DEVICE_LOSS_ROWS] = (float)total;
 }
 
 void twin_head_backward(struct kern_device_twin *t, const struct kern_device_phase *p,

@@ -28,6 +28,10 @@ extern "C" {
 #define KERN_DEVICE_NOMINAL 132u
 /* Threads of a block, all phases. */
 #define KERN_DEVICE_THREADS 256u
+/* Queries, or keys, that an attention tile owns. */
+#define KERN_DEVICE_ATTENTION_ROWS 64u
+/* Rows of a LOSS tile. */
+#define KERN_DEVICE_LOSS_ROWS 2u
 
 /* In the order of a step. Contracts: device/ops.h. */
 enum kern_device_op {
@@ -92,7 +96,7 @@ enum kern_device_buffer {
     KERN_DEV_LOGIT_MAX,  /* f32 [R, vocab_tiles] */
     KERN_DEV_LOGIT_SUM,  /* f32 [R, vocab_tiles] sum of exp(logit - max) */
     KERN_DEV_NLL,        /* f32 [N] */
-    KERN_DEV_NLL_SLOT,   /* f32 [ceil(N / 8)] sums of eight rows */
+    KERN_DEV_NLL_SLOT,   /* f32 [ceil(N / 2)] sums of KERN_DEVICE_LOSS_ROWS rows */
     /* gradients of activations */
     KERN_DEV_HEAD_C,     /* f32 [N] c of the final norm */
     KERN_DEV_HEAD_SPLIT, /* f32 [head_splits][R, W] shares of (r dlogits) * head */

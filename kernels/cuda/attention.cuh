@@ -465,12 +465,15 @@ template <class S> __device__ __noinline__ void out_backward_tile(const block &b
     multiply<S, false, true>(b, p, at, c, [] {});
     float *rows = lay_out(b, c);
     uint32_t column = at.n0 + threadIdx.x % S::LANES * 8;
-    each_row<S>(rows, at, [&](uint32_t row, uint32_t, float (&v)[8], bool inside) {
+    auto load = [&](uint32_t row, uint4 *in) {
+        in[0] = fetch8(mixes + (uint64_t)(at.m0 + row) * q_width + column);
+    };
+    each_row<S, 1>(rows, at, load, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {
         uint64_t n = at.m0 + row, i = n * q_width + column;
         float dot = 0;
         if (inside) {
             float o[8];
-            load8(o, mixes + i);
+            unpack(o, in[0]);
             round8(v);
             store8(to + i, v);
 #pragma unroll

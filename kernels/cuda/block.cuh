@@ -29,13 +29,27 @@ __device__ __forceinline__ uint64_t layer_at(const kern_cuda_run &r, uint32_t la
     return r.layout.layer + layer * r.layout.stride + within;
 }
 
-/* 1 / rms of row n from its slots; the order of the sum is the slots'. */
-__device__ __forceinline__ float rms_scale(const kern_cuda_run &r, const float *slots, uint32_t n)
+/* The sum of a row of slots in order; up to eight loads under way at once. */
+__device__ __forceinline__ float sum_slots(const float *slots, uint32_t count)
 {
     float sum = 0;
-    for (uint32_t i = 0; i < r.norm_slots; i++)
-        sum += slots[(uint64_t)n * r.norm_slots + i];
-    return rsqrtf(sum / r.width + r.constants.rms_eps);
+    for (uint32_t first = 0; first < count; first += 8) {
+        float v[8];
+#pragma unroll
+        for (int j = 0; j < 8; j++)
+            v[j] = first + j < count ? slots[first + j] : 0;
+#pragma unroll
+        for (int j = 0; j < 8; j++)
+            sum += v[j];
+    }
+    return sum;
+}
+
+/* 1 / rms of row n. */
+__device__ __forceinline__ float rms_scale(const kern_cuda_run &r, const float *slots, uint32_t n)
+{
+    return rsqrtf(sum_slots(slots + (uint64_t)n * r.norm_slots, r.norm_slots) / r.width +
+                  r.constants.rms_eps);
 }
 
 #endif

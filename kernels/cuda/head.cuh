@@ -33,17 +33,21 @@ template <class S> __device__ __noinline__ void logits_tile(const block &b, uint
                 v[e] *= scale[row];
             round8(v);
             store8(to + n * pitch + column, v);
+            if (column + 8 > vocab) { /* padding ids count for nothing */
+#pragma unroll
+                for (int e = 0; e < 8; e++)
+                    v[e] = column + e < vocab ? v[e] : -INFINITY;
+            }
 #pragma unroll
             for (int e = 0; e < 8; e++)
-                if (column + e < vocab)
-                    top = fmaxf(top, v[e]);
+                top = fmaxf(top, v[e]);
         }
         top = lanes_max<S::LANES>(top);
         if (inside) {
+            float shift = top == -INFINITY ? 0 : top * LOG2E;
 #pragma unroll
             for (int e = 0; e < 8; e++)
-                if (column + e < vocab)
-                    sum += power2((v[e] - top) * LOG2E);
+                sum += power2(fmaf(v[e], LOG2E, -shift));
         }
         sum = lanes_sum<S::LANES>(sum);
         if (threadIdx.x % S::LANES == 0 && n < at.m) {
@@ -88,7 +92,7 @@ __device__ __noinline__ void loss_tile(const block &b, uint32_t tile)
     __syncthreads(); /* every thread has read the target's logit before it is overwritten */
     if (there && train) {
         float inverse = has ? b.slot.inverse_targets : 0, shift = lse * LOG2E;
-        float scale = rms_scale(r, buffer<float>(r, KERN_DEV_SS, r.layers), n);
+        float scale = inverse * rms_scale(r, buffer<float>(r, KERN_DEV_SS, r.layers), n);
         for (uint32_t first = thread * 8; first < padded; first += 4 * 8 * THREADS) {
             /* four loads under way before the first store, which might alias */
             uint4 raw[4];
@@ -103,18 +107,25 @@ __device__ __noinline__ void loss_tile(const block &b, uint32_t tile)
                 if (at >= padded)
                     break;
                 unpack(d, raw[i]);
+                bool special = at / 8 == target / 8 || at + 8 > vocab;
 #pragma unroll
                 for (int e = 0; e < 8; e++) {
-                    float p = power2(d[e] * LOG2E - shift);
-                    p = at + e == target ? p - 1 : p;
-                    p = has && at + e < vocab ? p * inverse : 0;
-                    c += p * d[e];
+                    float p = power2(fmaf(d[e], LOG2E, -shift));
+                    if (special) {
+                        p = at + e == target ? p - 1 : p;
+                        p = at + e < vocab ? p : 0;
+                    }
+                    c = fmaf(p, d[e], c);
                     d[e] = p * scale;
                 }
+                if (!has) /* selected, not multiplied */
+#pragma unroll
+                    for (int e = 0; e < 8; e++)
+                        d[e] = 0;
                 store8(v + at, d);
             }
         }
-        c = lanes_sum<32>(c);
+        c = has ? lanes_sum<32>(c) * inverse : 0;
     }
     if (lane == 0)
         meet[warp] = c;

@@ -71,14 +71,18 @@ template <class S> __device__ __noinline__ void down_backward_tile(const block &
     });
     float *rows = lay_out(b, c);
     uint32_t unit = at.n0 + threadIdx.x % S::LANES * 8;
-    each_row<S>(rows, at, [&](uint32_t row, uint32_t, float (&v)[8], bool inside) {
+    auto load = [&](uint32_t row, uint4 *in) {
+        uint64_t i = (uint64_t)(at.m0 + row) * 2 * ffn + unit * 2;
+        in[0] = fetch8(gu + i), in[1] = fetch8(gu + i + 8);
+    };
+    each_row<S, 2>(rows, at, load, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {
         uint32_t n = at.m0 + row;
         float dot = 0;
         if (inside) {
             float g[8], u[8];
             uint64_t i = (uint64_t)n * 2 * ffn + unit * 2;
-            load8(g, gu + i);
-            load8(u, gu + i + 8);
+            unpack(g, in[0]);
+            unpack(u, in[1]);
 #pragma unroll
             for (int e = 0; e < 8; e++) {
                 float s = sigmoid(g[e]), dh = v[e];

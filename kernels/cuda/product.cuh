@@ -216,21 +216,45 @@ __device__ __forceinline__ void round8(float (&v)[8])
 }
 
 /*
- * Calls f(row, column, v) for every row of the tile and this thread's eight columns; the LANES threads of
- * a row are neighbouring lanes, and all lanes of a warp make the call (also for rows and columns beyond
- * C: f checks `inside`).
+ * Calls f(row, column, v, in, inside) for every row of the tile and this thread's eight columns; the LANES
+ * threads of a row are neighbouring lanes, and all lanes of a warp make the call (also for rows and columns
+ * beyond C: f checks `inside`). in [N]: what load(row, in) fetched, for four rows at a time before the
+ * first of them is worked, as a store in f might alias the next load.
  */
+template <class S, int N, class L, class F>
+__device__ __forceinline__ void each_row(const float *rows, const place &at, L load, F f)
+{
+    constexpr int BATCH = S::SIDE / S::ROWS < 4 ? S::SIDE / S::ROWS : 4;
+    uint32_t column = threadIdx.x % S::LANES * 8, first = threadIdx.x / S::LANES;
+    bool fits = at.n0 + column < at.n;
+    for (uint32_t row0 = first; row0 < S::SIDE; row0 += BATCH * S::ROWS) {
+        uint4 in[BATCH][N ? N : 1];
+#pragma unroll
+        for (int i = 0; i < BATCH; i++)
+            if (fits && at.m0 + row0 + i * S::ROWS < at.m)
+                load(row0 + i * S::ROWS, in[i]);
+#pragma unroll
+        for (int i = 0; i < BATCH; i++) {
+            uint32_t row = row0 + i * S::ROWS;
+            float v[8];
+            load8(v, rows + row * S::PITCH + column);
+            f(row, column, v, in[i], fits && at.m0 + row < at.m);
+        }
+    }
+}
+
+/* The same where nothing is to be fetched. */
 template <class S, class F>
 __device__ __forceinline__ void each_row(const float *rows, const place &at, F f)
 {
-    uint32_t column = threadIdx.x % S::LANES * 8, first = threadIdx.x / S::LANES;
-    bool fits = at.n0 + column < at.n;
-#pragma unroll 2
-    for (uint32_t row = first; row < S::SIDE; row += S::ROWS) {
-        float v[8];
-        load8(v, rows + row * S::PITCH + column);
-        f(row, column, v, fits && at.m0 + row < at.m);
-    }
+    each_row<S, 0>(
+        rows, at, [](uint32_t, uint4 *) {},
+        [&](uint32_t row, uint32_t column, float (&v)[8], uint4 *, bool inside) { f(row, column, v, inside); });
+}
+
+__device__ __forceinline__ uint4 fetch8(const bf16 *from)
+{
+    return *reinterpret_cast<const uint4 *>(from);
 }
 
 /* f32 sums straight to row-major memory [m, n], overwriting or adding. */

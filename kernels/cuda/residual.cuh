@@ -26,13 +26,14 @@ template <class S> __device__ __noinline__ void residual_tile(const block &b, ui
     uint32_t column = at.n0 + threadIdx.x % S::LANES * 8;
     if (column < at.n)
         load8(g, gain + column);
-    each_row<S>(rows, at, [&](uint32_t row, uint32_t, float (&v)[8], bool inside) {
+    auto load = [&](uint32_t row, uint4 *in) { in[0] = fetch8(x + (uint64_t)(at.m0 + row) * width + column); };
+    each_row<S, 1>(rows, at, load, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {
         uint32_t n = at.m0 + row;
         float sum = 0;
         if (inside) {
             float old[8], scaled[8];
             uint64_t i = (uint64_t)n * width + column;
-            load8(old, x + i);
+            unpack(old, in[0]);
 #pragma unroll
             for (int e = 0; e < 8; e++)
                 v[e] += old[e];
@@ -76,9 +77,7 @@ template <class S> __device__ __noinline__ void norm_backward_tile(const block &
     multiply<S, false, true>(b, p, at, c, [&] {
         uint32_t n = at.m0 + threadIdx.x;
         if (threadIdx.x < S::SIDE && n < at.m) {
-            float dot = 0, scale = rms_scale(r, squares, n);
-            for (uint32_t i = 0; i < dots_count; i++)
-                dot += dots[(uint64_t)n * dots_count + i];
+            float dot = sum_slots(dots + (uint64_t)n * dots_count, dots_count), scale = rms_scale(r, squares, n);
             factor[threadIdx.x] = scale * scale * dot / width;
         }
     });
@@ -86,17 +85,21 @@ template <class S> __device__ __noinline__ void norm_backward_tile(const block &
     uint32_t column = at.n0 + threadIdx.x % S::LANES * 8;
     if (column < at.n)
         load8(g, gain + column);
-    each_row<S>(rows, at, [&](uint32_t row, uint32_t, float (&v)[8], bool inside) {
+    auto load = [&](uint32_t row, uint4 *in) {
+        uint64_t i = (uint64_t)(at.m0 + row) * width + column;
+        in[0] = fetch8(dx + i), in[1] = fetch8(x + i);
+    };
+    each_row<S, 2>(rows, at, load, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {
         if (!inside)
             return;
-        float old[8], in[8];
+        float old[8], xs[8];
         uint64_t i = (uint64_t)(at.m0 + row) * width + column;
-        load8(old, dx + i);
-        load8(in, x + i);
+        unpack(old, in[0]);
+        unpack(xs, in[1]);
 #pragma unroll
         for (int e = 0; e < 8; e++) {
-            share[e] += v[e] * in[e];
-            old[e] += g[e] * v[e] - in[e] * factor[row];
+            share[e] += v[e] * xs[e];
+            old[e] += g[e] * v[e] - xs[e] * factor[row];
         }
         store8(dx + i, old);
     });

@@ -120,7 +120,7 @@ template <int HD> __device__ __noinline__ void attention_tile(const block &b, ui
     const bf16 *qkv = buffer<bf16>(r, KERN_DEV_QKV_OUT, l) + base * pitch;
     const bf16 *q = qkv + q0 * pitch + head * HD, *k = qkv + q_width + kv * HD, *v = k + kv_width;
     uint32_t warp = threadIdx.x / 32, lane = threadIdx.x % 32, m = warp % 4 * 16, half = warp / 4 * HALF;
-    uint32_t own = shared_address(b.tile), stages = own + OWN;
+    uint32_t own = shared_address(tile_of(b)), stages = own + OWN;
     uint32_t begin = first_of(r, sequence, q0, OWN_ROWS) / STREAM;
     uint32_t count = (min(q0 + OWN_ROWS, seq_len) + STREAM - 1) / STREAM - begin;
     /* this thread's two rows */
@@ -193,7 +193,7 @@ template <int HD> __device__ __noinline__ void attention_tile(const block &b, ui
     }
     async_wait<0>();
     __syncthreads();
-    float *meet = reinterpret_cast<float *>(b.tile) + warp % 4 * (HD / 2 + 4) * 32 + lane;
+    float *meet = reinterpret_cast<float *>(tile_of(b)) + warp % 4 * (HD / 2 + 4) * 32 + lane;
     if (half) {
         hand_over(meet, o);
 #pragma unroll
@@ -282,10 +282,10 @@ template <int HD, bool KEYS> __device__ __noinline__ void attention_backward_til
     const float *lse = buffer<float>(r, KERN_DEV_LSE, l) + base * all_heads;
     const float *delta = buffer<float>(r, KERN_DEV_DELTA) + base * all_heads;
     uint32_t warp = threadIdx.x / 32, lane = threadIdx.x % 32, m = warp % 4 * 16, half = warp / 4 * HALF;
-    uint32_t own = shared_address(b.tile), stages = own + 2 * OWN;
+    uint32_t own = shared_address(tile_of(b)), stages = own + 2 * OWN;
     /* KEYS: of the streaming queries, by stage */
-    float *lines_lse = b.lines, *lines_delta = b.lines + STAGES * STREAM;
-    uint32_t *lines_first = reinterpret_cast<uint32_t *>(b.lines + 2 * STAGES * STREAM);
+    float *lines_lse = lines_of(b), *lines_delta = lines_of(b) + STAGES * STREAM;
+    uint32_t *lines_first = reinterpret_cast<uint32_t *>(lines_of(b) + 2 * STAGES * STREAM);
     uint32_t begin, span; /* streamed blocks of one head */
     uint32_t row[2] = {p0 + m + lane / 4, p0 + m + lane / 4 + 8};
     float scale = rsqrtf((float)HD), grow = scale * LOG2E;
@@ -405,7 +405,7 @@ template <int HD, bool KEYS> __device__ __noinline__ void attention_backward_til
     __syncthreads();
     constexpr int VALUES = (KEYS ? 2 : 1) * HD / 2;
     static_assert(4 * VALUES * 32 * 4 <= STAGES * STAGE, "where pairs meet");
-    float *meet = reinterpret_cast<float *>(b.tile + 2 * OWN) + warp % 4 * VALUES * 32 + lane;
+    float *meet = reinterpret_cast<float *>(tile_of(b) + 2 * OWN) + warp % 4 * VALUES * 32 + lane;
     if (half) {
         hand_over(meet, d0);
         if constexpr (KEYS)
@@ -426,9 +426,9 @@ template <int HD, bool KEYS> __device__ __noinline__ void attention_backward_til
         uint32_t in_tile = m + lane / 4 + 8 * i;
         bool ok = row[i] < seq_len;
         uint32_t n = (uint32_t)base + (ok ? row[i] : 0);
-        float dot = row_dot<HD>(d0, i, b.tile, in_tile);
+        float dot = row_dot<HD>(d0, i, tile_of(b), in_tile);
         if constexpr (KEYS)
-            dot += row_dot<HD>(d1, i, b.tile + OWN, in_tile);
+            dot += row_dot<HD>(d1, i, tile_of(b) + OWN, in_tile);
         if (!ok)
             continue;
         if (lane % 4 == 0)

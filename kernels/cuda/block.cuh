@@ -13,10 +13,33 @@ struct block {
     float *lines;        /* [KERN_CUDA_LINES] beside it, likewise */
 };
 
+__device__ __forceinline__ unsigned char *tile_of(const block &b)
+{
+    unsigned char *p = b.tile;
+    __builtin_assume(__isShared(p));
+    return p;
+}
+
+__device__ __forceinline__ float *lines_of(const block &b)
+{
+    float *p = b.lines;
+    __builtin_assume(__isShared(p));
+    return p;
+}
+
 template <class T>
 __device__ __forceinline__ T *buffer(const kern_cuda_run &r, int id, uint32_t copy = 0)
 {
-    return reinterpret_cast<T *>(r.arena + r.at[id] + copy * r.stride[id]);
+    T *p = reinterpret_cast<T *>(r.arena + r.at[id] + copy * r.stride[id]);
+    __builtin_assume(__isGlobal(p)); /* else every access would ask which memory it is */
+    return p;
+}
+
+template <class T> __device__ __forceinline__ T *in_arena(const kern_cuda_run &r, uint64_t offset)
+{
+    T *p = reinterpret_cast<T *>(r.arena + offset);
+    __builtin_assume(__isGlobal(p));
+    return p;
 }
 
 __device__ __forceinline__ const float *master(const kern_cuda_run &r, uint64_t element)

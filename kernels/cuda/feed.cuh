@@ -85,7 +85,7 @@ __device__ __noinline__ void fetch_tile(const block &b, uint32_t tile, uint64_t 
     const kern_cuda_run &r = b.run;
     const unsigned char *from = slot_at(r, number) + KERN_CUDA_SLOT_HEADER;
     uint64_t array = kern_cuda_slot_array(r.tokens);
-    uint32_t T = r.seq_len, *firsts = reinterpret_cast<uint32_t *>(b.lines); /* [256] */
+    uint32_t T = r.seq_len, *firsts = reinterpret_cast<uint32_t *>(lines_of(b)); /* [256] */
     /* RUNS has one number more, for which the last tile has room or reads it apart */
     uint32_t n = tile * 256 + threadIdx.x % 64 * 4;
 
@@ -139,7 +139,7 @@ __device__ __noinline__ void result_tile(const block &b, uint64_t number)
 
     for (uint32_t i = threadIdx.x; i < (r.tokens + KERN_DEVICE_LOSS_ROWS - 1) / KERN_DEVICE_LOSS_ROWS; i += 256)
         nll += (double)slots[i];
-    nll = block_sum(nll, reinterpret_cast<double *>(b.lines));
+    nll = block_sum(nll, reinterpret_cast<double *>(lines_of(b)));
     uint64_t busy = 0, all = 0, ns = 0;
     for (uint32_t i = threadIdx.x; i < gridDim.x; i += 256) {
         busy += *(volatile uint64_t *)&r.clocks[i].busy;
@@ -149,7 +149,7 @@ __device__ __noinline__ void result_tile(const block &b, uint64_t number)
     /* all phases but FETCH, which the other blocks may have begun again, lie behind a barrier */
     for (uint32_t i = threadIdx.x + 1; i < r.phase_count; i += 256)
         r.tickets[i] = 0;
-    uint64_t *shared = reinterpret_cast<uint64_t *>(b.lines);
+    uint64_t *shared = reinterpret_cast<uint64_t *>(lines_of(b));
     busy = block_sum(busy, shared), all = block_sum(all, shared), ns = block_sum(ns, shared);
     if (threadIdx.x)
         return;

@@ -12,7 +12,7 @@ template <class S> __device__ __noinline__ void logits_tile(const block &b, uint
     const float *squares = buffer<float>(r, KERN_DEV_SS, r.layers);
     bf16 *to = buffer<bf16>(r, KERN_DEV_LOGITS_OUT);
     float *most = buffer<float>(r, KERN_DEV_LOGIT_MAX), *total = buffer<float>(r, KERN_DEV_LOGIT_SUM);
-    float *scale = b.lines; /* [SIDE] */
+    float *scale = lines_of(b); /* [SIDE] */
     /* in registers: a store might change what the run says */
     const uint32_t vocab = r.vocab, pitch = r.vocab_padded, tiles = r.vocab_tiles;
     sums<S> c;
@@ -67,7 +67,7 @@ __device__ __noinline__ void loss_tile(const block &b, uint32_t tile)
     bool there = row < b.phase.rows;
     uint32_t n = b.phase.row0 + row, columns = b.phase.product.tiles_n;
     bf16 *v = buffer<bf16>(r, KERN_DEV_LOGITS_OUT) + (uint64_t)row * r.vocab_padded;
-    float *meet = b.lines; /* [8] c of a warp, [8] nll of a row */
+    float *meet = lines_of(b); /* [8] c of a warp, [8] nll of a row */
     bool train = b.slot.when >= KERN_DEV_TRAINING && b.slot.kind == KERN_TRAIN, has = false;
     const uint32_t vocab = r.vocab, padded = r.vocab_padded; /* in registers: a store might change them */
     float lse = 0, nll = 0, c = 0;
@@ -169,13 +169,13 @@ __device__ __noinline__ void final_backward_tile(const block &b, uint32_t tile)
     const bf16 *x = buffer<bf16>(r, KERN_DEV_X, r.layers);
     const float *gain = master(r, r.layout.norm);
     bf16 *dx = buffer<bf16>(r, KERN_DEV_DX);
-    float *factor = b.lines; /* [32] */
+    float *factor = lines_of(b); /* [32] */
     /* row groups: as many as the columns leave threads for */
     uint32_t vectors = (width + 7) / 8, groups = 1;
     while (groups < 32 && groups * 2 * vectors <= 256)
         groups *= 2;
     uint32_t group = threadIdx.x / (256 / groups), lane = threadIdx.x % (256 / groups);
-    float *partial = reinterpret_cast<float *>(b.tile); /* [groups][width] */
+    float *partial = reinterpret_cast<float *>(tile_of(b)); /* [groups][width] */
 
     if (threadIdx.x < last) {
         uint32_t n = b.phase.row0 + tile * 32 + threadIdx.x;

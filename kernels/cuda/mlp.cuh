@@ -18,7 +18,7 @@ template <class S> __device__ __noinline__ void gate_up_tile(const block &b, uin
     uint32_t l = b.phase.layer, ffn = r.ffn;
     const float *squares = buffer<float>(r, KERN_DEV_SS_MID, l);
     bf16 *to = buffer<bf16>(r, KERN_DEV_GU, l), *hidden = buffer<bf16>(r, KERN_DEV_HIDDEN, l);
-    float *scale = b.lines; /* [SIDE] */
+    float *scale = lines_of(b); /* [SIDE] */
     sums<S> c;
 
     multiply<S, false, false>(b, p, at, c, [&] {
@@ -61,7 +61,7 @@ template <class S> __device__ __noinline__ void down_backward_tile(const block &
     const float *squares = buffer<float>(r, KERN_DEV_SS_MID, l);
     const bf16 *gu = buffer<bf16>(r, KERN_DEV_GU, l);
     bf16 *to = buffer<bf16>(r, KERN_DEV_DGU);
-    float *dots = buffer<float>(r, KERN_DEV_MLP_C), *scale = b.lines; /* [SIDE] */
+    float *dots = buffer<float>(r, KERN_DEV_MLP_C), *scale = lines_of(b); /* [SIDE] */
     sums<S> c;
 
     multiply<S, false, true>(b, p, at, c, [&] {

@@ -120,9 +120,9 @@ __device__ __forceinline__ void multiply(const block &b, const kern_device_produ
     const uint32_t lda = p.lda, ldb = p.ldb;
     uint32_t begin = at.split * p.k_split, end = min(begin + p.k_split, p.k);
     uint32_t steps = (end - begin + DEPTH - 1) / DEPTH;
-    uint32_t a_base = shared_address(b.tile), b_base = a_base + S::STAGES * S::OPERAND;
-    operand<S::SIDE, A_FIRST> a(reinterpret_cast<const bf16 *>(b.run.arena + p.a), lda, at.m0, p.m);
-    operand<S::SIDE, B_FIRST> w(reinterpret_cast<const bf16 *>(b.run.arena + p.b), ldb, at.n0, p.n);
+    uint32_t a_base = shared_address(tile_of(b)), b_base = a_base + S::STAGES * S::OPERAND;
+    operand<S::SIDE, A_FIRST> a(in_arena<const bf16>(b.run, p.a), lda, at.m0, p.m);
+    operand<S::SIDE, B_FIRST> w(in_arena<const bf16>(b.run, p.b), ldb, at.n0, p.n);
     uint32_t warp = threadIdx.x / 32, wm = warp / 4 * S::WARP_M, wn = warp % 4 * S::WARP_N;
 
 #pragma unroll
@@ -178,7 +178,7 @@ __device__ __forceinline__ void multiply(const block &b, const kern_device_produ
 /* Sums to shared memory, row by row; synchronises after. */
 template <class S> __device__ __forceinline__ float *lay_out(const block &b, const sums<S> &c)
 {
-    float *rows = reinterpret_cast<float *>(b.tile);
+    float *rows = reinterpret_cast<float *>(tile_of(b));
     uint32_t warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     float *at = rows + (warp / 4 * S::WARP_M + lane / 4) * S::PITCH + warp % 4 * S::WARP_N + lane % 4 * 2;
 #pragma unroll
@@ -292,7 +292,7 @@ template <class S> __device__ __noinline__ void weight_tile(const block &b, uint
                 (b.phase.weight_adds == KERN_DEV_ADDS_LATER && !b.slot.first_micro);
 
     multiply<S, true, true>(b, p, at, c, [] {});
-    store_sums(c, at, reinterpret_cast<float *>(b.run.arena + b.phase.weight_out) +
+    store_sums(c, at, in_arena<float>(b.run, b.phase.weight_out) +
                           (uint64_t)at.split * p.m * p.n, adds);
 }
 

@@ -13,8 +13,8 @@ template <class S> __device__ __noinline__ void qkv_tile(const block &b, uint32_
     const float *squares = buffer<float>(r, KERN_DEV_SS, l), *rope = buffer<float>(r, KERN_DEV_ROPE);
     const uint32_t *starts = buffer<uint32_t>(r, KERN_DEV_FIRST);
     bf16 *to = buffer<bf16>(r, KERN_DEV_QKV_OUT, l);
-    float *scale = b.lines;                                         /* [SIDE] */
-    uint32_t *position = reinterpret_cast<uint32_t *>(b.lines + 128); /* [SIDE] in the segment */
+    float *scale = lines_of(b);                                         /* [SIDE] */
+    uint32_t *position = reinterpret_cast<uint32_t *>(lines_of(b) + 128); /* [SIDE] in the segment */
     sums<S> c;
 
     multiply<S, false, false>(b, p, at, c, [&] {

@@ -71,7 +71,7 @@ template <class S> __device__ __noinline__ void norm_backward_tile(const block &
     float *shares = buffer<float>(r, KERN_DEV_GAIN_SLOT, 2 * l + (mlp ? 1 : 0)) +
                     (uint64_t)(at.m0 / S::SIDE) * width;
     bf16 *dx = buffer<bf16>(r, KERN_DEV_DX);
-    float *factor = b.lines; /* [SIDE] r^2 c / W */
+    float *factor = lines_of(b); /* [SIDE] r^2 c / W */
     sums<S> c;
 
     multiply<S, false, true>(b, p, at, c, [&] {
@@ -105,7 +105,7 @@ template <class S> __device__ __noinline__ void norm_backward_tile(const block &
     });
     /* columns: row groups in order */
     __syncthreads();
-    float *groups = reinterpret_cast<float *>(b.tile) + threadIdx.x / S::LANES * S::PITCH +
+    float *groups = reinterpret_cast<float *>(tile_of(b)) + threadIdx.x / S::LANES * S::PITCH +
                     threadIdx.x % S::LANES * 8;
 #pragma unroll
     for (int e = 0; e < 8; e++)
@@ -114,7 +114,7 @@ template <class S> __device__ __noinline__ void norm_backward_tile(const block &
     if (threadIdx.x < S::SIDE && at.n0 + threadIdx.x < at.n) {
         float sum = 0;
         for (int i = 0; i < S::ROWS; i++)
-            sum += reinterpret_cast<float *>(b.tile)[i * S::PITCH + threadIdx.x];
+            sum += reinterpret_cast<float *>(tile_of(b))[i * S::PITCH + threadIdx.x];
         shares[at.n0 + threadIdx.x] = sum;
     }
 }

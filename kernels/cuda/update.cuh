@@ -26,7 +26,7 @@ __device__ __noinline__ void collect_tile(const block &b, uint32_t tile)
     const kern_cuda_run &r = b.run;
     const kern_device_piece piece = r.pieces[tile];
     float4 *g = reinterpret_cast<float4 *>(buffer<float>(r, KERN_DEV_GRADIENTS) + piece.begin);
-    const unsigned char *from = r.arena + piece.from;
+    const unsigned char *from = in_arena<const unsigned char>(r, piece.from);
     uint32_t vectors = piece.length / 4;
     bool last = b.slot.when == KERN_DEV_LAST;
     float sum = 0;
@@ -65,7 +65,7 @@ __device__ __noinline__ void collect_tile(const block &b, uint32_t tile)
         }
     } else {
         /* many rows, few columns: eight groups of rows for 32 vectors at a time */
-        float4 *groups = reinterpret_cast<float4 *>(b.tile); /* [8][32] */
+        float4 *groups = reinterpret_cast<float4 *>(tile_of(b)); /* [8][32] */
         uint32_t group = threadIdx.x / 32, lane = threadIdx.x % 32, span = (piece.count + 7) / 8;
         uint32_t first = min(group * span, piece.count), rows = min(span, piece.count - first);
         for (uint32_t i0 = 0; i0 < vectors; i0 += 32) {
@@ -87,7 +87,7 @@ __device__ __noinline__ void collect_tile(const block &b, uint32_t tile)
         }
     }
     if (last) {
-        sum = block_sum(sum, b.lines);
+        sum = block_sum(sum, lines_of(b));
         if (threadIdx.x == 0)
             buffer<float>(r, KERN_DEV_SQUARES)[tile] = sum;
     }
@@ -106,7 +106,7 @@ __device__ __forceinline__ verdict judge(const block &b)
     double sum = 0;
     for (uint32_t i = threadIdx.x; i < r.piece_count; i += 256)
         sum += (double)squares[i];
-    sum = block_sum(sum, reinterpret_cast<double *>(b.lines));
+    sum = block_sum(sum, reinterpret_cast<double *>(lines_of(b)));
     verdict v;
     v.norm = (float)sqrt(sum);
     v.update = b.slot.step_targets > 0 && isfinite(v.norm);

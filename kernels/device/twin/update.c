@@ -63,7 +63,7 @@ void twin_adamw(struct kern_device_twin *t, const struct kern_device_phase *p, u
 
 void twin_result(struct kern_device_twin *t, const struct kern_device_phase *p, uint32_t tile)
 {
-    uint32_t slots = (t->table->tokens + 7) / 8;
+    uint32_t slots = (t->table->tokens + KERN_DEVICE_LOSS_ROWS - 1) / KERN_DEVICE_LOSS_ROWS;
 
     (void)p, (void)tile;
     t->nll = 0;

@@ -9,22 +9,21 @@ struct block {
     const kern_cuda_run &run;
     const kern_device_phase &phase; /* shared */
     const kern_device_slot &slot;   /* shared */
-    unsigned char *tile; /* [KERN_CUDA_TILE_BYTES], undefined at entry and exit */
-    float *lines;        /* [KERN_CUDA_LINES] beside it, likewise */
 };
 
-__device__ __forceinline__ unsigned char *tile_of(const block &b)
+/* By the array's own name, which tells the compiler that they are in shared memory. */
+extern __shared__ uint4 block_memory[];
+
+/* [KERN_CUDA_TILE_BYTES], undefined at a tile's beginning and end. */
+__device__ __forceinline__ unsigned char *tile_of(const block &)
 {
-    unsigned char *p = b.tile;
-    __builtin_assume(__isShared(p));
-    return p;
+    return reinterpret_cast<unsigned char *>(block_memory);
 }
 
-__device__ __forceinline__ float *lines_of(const block &b)
+/* [KERN_CUDA_LINES] beside it, likewise. */
+__device__ __forceinline__ float *lines_of(const block &)
 {
-    float *p = b.lines;
-    __builtin_assume(__isShared(p));
-    return p;
+    return reinterpret_cast<float *>(reinterpret_cast<unsigned char *>(block_memory) + KERN_CUDA_TILE_BYTES);
 }
 
 template <class T>

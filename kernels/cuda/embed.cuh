@@ -60,8 +60,8 @@ __device__ __noinline__ void embed_backward_tile(const block &b, uint32_t tile)
         uint4 part[8];
 #pragma unroll
         for (int j = 0; j < 8; j++)
-            if (i + j < last)
-                part[j] = *reinterpret_cast<const uint4 *>(dx + (uint64_t)order[i + j] * width);
+            part[j] = i + j < last ? *reinterpret_cast<const uint4 *>(dx + (uint64_t)order[i + j] * width)
+                                   : make_uint4(0, 0, 0, 0);
 #pragma unroll
         for (int j = 0; j < 8; j++)
             if (i + j < last) {

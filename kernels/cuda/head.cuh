@@ -60,7 +60,7 @@ template <class S> __device__ __noinline__ void logits_tile(const block &b, uint
 /* Four warps a row; what they add up meets in shared memory. */
 __device__ __noinline__ void loss_tile(const block &b, uint32_t tile)
 {
-    constexpr uint32_t THREADS = 256 / KERN_DEVICE_LOSS_ROWS, WARPS = THREADS / 32;
+    constexpr uint32_t THREADS = 256 / KERN_DEVICE_LOSS_ROWS, WARPS = THREADS / 32, FLIGHT = 8;
     const kern_cuda_run &r = b.run;
     uint32_t in_tile = threadIdx.x / THREADS, thread = threadIdx.x % THREADS, warp = threadIdx.x / 32;
     uint32_t lane = threadIdx.x % 32, row = tile * KERN_DEVICE_LOSS_ROWS + in_tile; /* of the chunk */
@@ -93,15 +93,16 @@ __device__ __noinline__ void loss_tile(const block &b, uint32_t tile)
     if (there && train) {
         float inverse = has ? b.slot.inverse_targets : 0, shift = lse * LOG2E;
         float scale = inverse * rms_scale(r, buffer<float>(r, KERN_DEV_SS, r.layers), n);
-        for (uint32_t first = thread * 8; first < padded; first += 4 * 8 * THREADS) {
-            /* four loads under way before the first store, which might alias */
-            uint4 raw[4];
+        for (uint32_t first = thread * 8; first < padded; first += FLIGHT * 8 * THREADS) {
+            /* several loads under way before the first store, which might alias */
+            uint4 raw[FLIGHT];
 #pragma unroll
-            for (int i = 0; i < 4; i++)
-                if (first + i * 8 * THREADS < padded)
-                    raw[i] = *reinterpret_cast<const uint4 *>(v + first + i * 8 * THREADS);
+            for (int i = 0; i < FLIGHT; i++)
+                raw[i] = first + i * 8 * THREADS < padded
+                             ? *reinterpret_cast<const uint4 *>(v + first + i * 8 * THREADS)
+                             : make_uint4(0, 0, 0, 0);
 #pragma unroll
-            for (int i = 0; i < 4; i++) {
+            for (int i = 0; i < FLIGHT; i++) {
                 uint32_t at = first + i * 8 * THREADS;
                 float d[8];
                 if (at >= padded)

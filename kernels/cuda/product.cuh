@@ -230,9 +230,13 @@ __device__ __forceinline__ void each_row(const float *rows, const place &at, L l
     for (uint32_t row0 = first; row0 < S::SIDE; row0 += BATCH * S::ROWS) {
         uint4 in[BATCH][N ? N : 1];
 #pragma unroll
-        for (int i = 0; i < BATCH; i++)
+        for (int i = 0; i < BATCH; i++) {
+#pragma unroll
+            for (int j = 0; j < N; j++)
+                in[i][j] = make_uint4(0, 0, 0, 0); /* unset elements would live in memory */
             if (fits && at.m0 + row0 + i * S::ROWS < at.m)
                 load(row0 + i * S::ROWS, in[i]);
+        }
 #pragma unroll
         for (int i = 0; i < BATCH; i++) {
             uint32_t row = row0 + i * S::ROWS;

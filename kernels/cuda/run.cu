@@ -181,10 +181,8 @@ __device__ __forceinline__ void take_header(const kern_cuda_run &r, uint64_t num
 extern "C" __global__ void __launch_bounds__(KERN_DEVICE_THREADS, 2)
 kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint32_t last, uint32_t resident)
 {
-    extern __shared__ uint4 dynamic[];
-    unsigned char *tile_memory = reinterpret_cast<unsigned char *>(dynamic);
-    lines *l = reinterpret_cast<lines *>(tile_memory + KERN_CUDA_TILE_BYTES);
-    block b = {run, l->phase, l->slot, tile_memory, l->lines};
+    lines *l = reinterpret_cast<lines *>(reinterpret_cast<unsigned char *>(block_memory) + KERN_CUDA_TILE_BYTES);
+    block b = {run, l->phase, l->slot};
     kern_cuda_clocks *clocks = &run.clocks[blockIdx.x];
     uint64_t number = *(volatile uint64_t *)&run.state->number;
     uint64_t busy = clocks->busy, all = clocks->all, ns = clocks->ns;

@@ -10,6 +10,7 @@
 
 #include <cuda_runtime_api.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -18,6 +19,7 @@
 #include "cuda/device.h"
 #include "cuda/run.h"
 #include "kern/device/sort.h"
+#include "kern/device/validate.h"
 
 #define DEADLINE_SECONDS 60.0
 #define GRAPHS 3u /* by enum kern_device_when */
@@ -43,7 +45,14 @@ struct cuda {
     uint16_t *rounded;             /* [layout.size] */
     float *canonical;              /* [parameters] what weights() lends */
     bool canonical_valid;
-    uint64_t busy_before, clocks_before;
+    uint64_t busy_before;
+
+    /* the snapshot: on the device where there is room, else in host memory */
+    float *kept;        /* device [3][layout.size], or NULL */
+    float *kept_host;   /* [3][layout.size], made with the first one where kept is NULL */
+    float *drained;     /* [layout.size] */
+    cudaStream_t drain; /* of whoever reads it */
+    bool taken;
 
     struct kern_result *results; /* queue [capacity] of results nobody has collected */
     uint64_t head, count, capacity;
@@ -132,9 +141,9 @@ static enum kern_status alive(struct cuda *c, struct kern_error *reterr)
 static enum kern_status push_result(struct cuda *c, const struct kern_cuda_result *r,
                                     struct kern_error *reterr)
 {
-    uint64_t all = r->clocks - c->clocks_before, busy = r->busy_clocks - c->busy_before;
+    uint64_t busy = r->busy_clocks - c->busy_before;
     double rate = r->clocks_ns ? (double)r->clocks / (double)r->clocks_ns : 1; /* clocks a ns */
-    double wall = (double)(r->wait_ns + r->work_ns) * c->ctas * rate;
+    double wall = (double)r->work_ns * c->ctas * rate;
 
     if (c->count == c->capacity) { /* only when nobody collects */
         uint64_t wider = 2 * c->capacity;
@@ -147,8 +156,7 @@ static enum kern_status push_result(struct cuda *c, const struct kern_cuda_resul
         free(c->results);
         c->results = to, c->capacity = wider, c->head = 0;
     }
-    (void)all;
-    c->busy_before = r->busy_clocks, c->clocks_before = r->clocks;
+    c->busy_before = r->busy_clocks;
     c->results[(c->head + c->count++) % c->capacity] = (struct kern_result){
         .kind = r->kind,
         .step = r->step,
@@ -494,6 +502,87 @@ static enum kern_status cuda_state_set(struct kern_backend *b, enum kern_state w
                 t->layout.size * sizeof *c->rounded, cudaMemcpyHostToDevice, reterr);
 }
 
+/* ---- the snapshot ---- */
+
+static enum kern_status cuda_snapshot_take(struct kern_backend *b, struct kern_error *reterr)
+{
+    struct cuda *c = (struct cuda *)b;
+    const struct kern_device_table *t = c->table;
+    uint64_t bytes = t->layout.size * sizeof(float);
+    enum kern_status status = check_state(c, KERN_MOMENT1, reterr);
+
+    if (status == KERN_OK)
+        status = settle(c, reterr);
+    if (status != KERN_OK)
+        return status;
+    if (!c->kept && !c->kept_host)
+        c->kept_host = malloc(3 * bytes);
+    if (!c->kept && !c->kept_host)
+        return kern_fail(reterr, KERN_E_NOMEM, "no memory for %.2f GB of a checkpoint",
+                         3 * (double)bytes / 1e9);
+    for (int which = KERN_WEIGHTS; which <= KERN_MOMENT2 && status == KERN_OK; which++) {
+        const unsigned char *from = c->run.arena + t->at[buffer_of((enum kern_state)which)].offset;
+        uint64_t at = (uint64_t)which * t->layout.size;
+        status = c->kept ? copy(c, c->kept + at, from, bytes, cudaMemcpyDeviceToDevice, reterr)
+                         : copy(c, c->kept_host + at, from, bytes, cudaMemcpyDeviceToHost, reterr);
+    }
+    c->taken = status == KERN_OK;
+    return status;
+}
+
+static enum kern_status cuda_snapshot_get(struct kern_backend *b, enum kern_state which,
+                                          float *ret_values, struct kern_error *reterr)
+{
+    struct cuda *c = (struct cuda *)b;
+    const struct kern_device_table *t = c->table;
+    uint64_t at = (uint64_t)which * t->layout.size, bytes = t->layout.size * sizeof(float);
+    const float *from = c->kept_host + at;
+    enum kern_status status = KERN_OK;
+
+    if (!c->taken || which > KERN_MOMENT2)
+        return kern_fail(reterr, KERN_E_SHAPE, "no snapshot was taken of this");
+    if (c->kept) {
+        TRY(cudaMemcpyAsync(c->drained, c->kept + at, bytes, cudaMemcpyDeviceToHost, c->drain),
+            "copying a checkpoint");
+        TRY(cudaStreamSynchronize(c->drain), "copying a checkpoint");
+        from = c->drained;
+    }
+    kern_device_layout_from(&t->model, &t->layout, from, ret_values);
+out:
+    return status;
+}
+
+/*
+ * Dense bf16 products with f32 sums, FLOP a clock and multiprocessor, by compute capability (NVIDIA's
+ * architecture papers: A100 312 TFLOP/s, H100 989, consumer Ampere and Ada at half of that a unit).
+ */
+static double flop_per_clock(int major, int minor)
+{
+    if (major == 8 && minor == 0)
+        return 2048;
+    if (major == 8)
+        return 512;
+    if (major == 9)
+        return 4096;
+    return 0;
+}
+
+static void cuda_describe(const struct kern_backend *b, struct kern_device_name *ret_name)
+{
+    const struct cuda *c = (const struct cuda *)b;
+    struct cudaDeviceProp p;
+    int khz = 0;
+
+    if (cudaGetDeviceProperties(&p, 0) != cudaSuccess)
+        return;
+    snprintf(ret_name->name, sizeof ret_name->name, "%.80s, %u blocks, %s", p.name, c->ctas,
+             c->config.launch == KERN_PERSISTENT ? "one resident kernel"
+             : c->config.launch == KERN_GRAPH    ? "a graph a step"
+                                                 : "a launch a phase");
+    if (cudaDeviceGetAttribute(&khz, cudaDevAttrClockRate, 0) == cudaSuccess)
+        ret_name->peak_flops = flop_per_clock(p.major, p.minor) * p.multiProcessorCount * 1e3 * khz;
+}
+
 static const float *cuda_weights(struct kern_backend *b)
 {
     struct cuda *c = (struct cuda *)b;
@@ -524,8 +613,13 @@ static void cuda_free(struct kern_backend *b)
     cudaFree(c->run.clocks);
     cudaFree(c->run.tickets);
     cudaFree(c->run.phase_ns);
+    cudaFree(c->kept);
+    free(c->kept_host);
+    free(c->drained);
     cudaFreeHost(c->control);
     cudaFreeHost(c->slots);
+    if (c->drain)
+        cudaStreamDestroy(c->drain);
     if (c->copies)
         cudaStreamDestroy(c->copies);
     if (c->stream)
@@ -651,6 +745,12 @@ static enum kern_status device_memory(struct cuda *c, struct kern_error *reterr)
     TRY(cudaMemset(r->clocks, 0, c->ctas * sizeof *r->clocks), "clearing the run's state");
     TRY(cudaMemset(r->phase_ns, 0, t->phase_count * sizeof *r->phase_ns),
         "clearing the run's state");
+    /* what does not fit costs a pause at each checkpoint, no more */
+    if (!t->forward_only &&
+        cudaMalloc((void **)&c->kept, 3 * t->layout.size * sizeof(float)) != cudaSuccess) {
+        (void)cudaGetLastError();
+        c->kept = NULL;
+    }
     rope = malloc(t->at[KERN_DEV_ROPE].size);
     if (!rope)
         return kern_fail(reterr, KERN_E_NOMEM, "no memory for RoPE's angles");
@@ -682,9 +782,10 @@ static enum kern_status host_memory(struct cuda *c, struct kern_error *reterr)
     c->results = calloc(c->capacity, sizeof *c->results);
     c->scratch = calloc(t->tokens, sizeof *c->scratch);
     c->staging = calloc(t->layout.size, sizeof *c->staging);
+    c->drained = calloc(t->layout.size, sizeof *c->drained);
     c->rounded = calloc(t->layout.size, sizeof *c->rounded);
     c->canonical = calloc(kern_parameter_count(&t->model), sizeof *c->canonical);
-    if (!c->results || !c->scratch || !c->staging || !c->rounded || !c->canonical)
+    if (!c->results || !c->scratch || !c->staging || !c->rounded || !c->canonical || !c->drained)
         return kern_fail(reterr, KERN_E_NOMEM, "no memory for a copy of the model in host memory");
 out:
     return status;
@@ -696,6 +797,9 @@ static const struct kern_backend_ops cuda_ops = {
     .collect = cuda_collect,
     .state_get = cuda_state_get,
     .state_set = cuda_state_set,
+    .snapshot_take = cuda_snapshot_take,
+    .snapshot_get = cuda_snapshot_get,
+    .describe = cuda_describe,
     .weights = cuda_weights,
 };
 
@@ -715,6 +819,8 @@ enum kern_status kern_cuda_new(const struct kern_config *config, struct kern_bac
     status = find_device(c, reterr);
     if (status == KERN_OK)
         status = kern_device_table_new(config, &c->table, reterr);
+    if (status == KERN_OK)
+        status = kern_device_validate(c->table, reterr);
     if (status != KERN_OK)
         goto out;
     c->last = c->table->phase_count;
@@ -726,6 +832,7 @@ enum kern_status kern_cuda_new(const struct kern_config *config, struct kern_bac
         goto out;
     TRY(cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking), "making a stream");
     TRY(cudaStreamCreateWithFlags(&c->copies, cudaStreamNonBlocking), "making a stream");
+    TRY(cudaStreamCreateWithFlags(&c->drain, cudaStreamNonBlocking), "making a stream");
     TRY(cudaDeviceSynchronize(), "setting up");
     *ret_backend = &c->base;
     return KERN_OK;

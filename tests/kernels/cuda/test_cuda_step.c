@@ -6,8 +6,8 @@
  */
 #include <math.h>
 
-#include "../crew.h"
-#include "../lab.h"
+#include "crew.h"
+#include "lab.h"
 #include "cuda/device.h"
 #include "t.h"
 

@@ -81,6 +81,9 @@ enum kern_status kern_cuda_collect(struct kern_backend *b, bool wait, bool *ret_
 /* Waits until every slot submitted has been worked; a resident kernel then waits for the next. */
 enum kern_status kern_cuda_settle(struct kern_cuda *c, struct kern_error *reterr);
 
+/* Has a resident kernel copy the state to c->kept, and waits. */
+enum kern_status kern_cuda_snapshot(struct kern_cuda *c, struct kern_error *reterr);
+
 /* state.c */
 /* Copies and waits. */
 enum kern_status kern_cuda_copy(struct kern_cuda *c, void *to, const void *from, uint64_t bytes,

@@ -135,6 +135,7 @@ static enum kern_status device_memory(struct kern_cuda *c, struct kern_error *re
         (void)cudaGetLastError();
         c->kept = NULL;
     }
+    r->kept = c->kept;
     rope = malloc(t->at[KERN_DEV_ROPE].size);
     if (!rope)
         return kern_fail(reterr, KERN_E_NOMEM, "no memory for RoPE's angles");

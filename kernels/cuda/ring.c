@@ -225,3 +225,17 @@ enum kern_status kern_cuda_settle(struct kern_cuda *c, struct kern_error *reterr
         return KERN_OK;
     return await(c, &c->control->consumed, c->submitted - 1, reterr);
 }
+
+enum kern_status kern_cuda_snapshot(struct kern_cuda *c, struct kern_error *reterr)
+{
+    enum kern_status status = kern_cuda_settle(c, reterr);
+
+    if (status != KERN_OK)
+        return status;
+    unsigned char *at = c->slots + c->submitted % KERN_CUDA_SLOTS * c->run.slot_bytes;
+    memcpy(at, &(struct kern_device_slot){.number = c->submitted, .kind = KERN_CUDA_SNAPSHOT},
+           sizeof(struct kern_device_slot));
+    __atomic_store_n(&c->control->ready, c->submitted + 1, __ATOMIC_RELEASE);
+    c->submitted++;
+    return kern_cuda_settle(c, reterr);
+}

@@ -109,6 +109,11 @@ enum kern_status kern_cuda_snapshot_take(struct kern_backend *b, struct kern_err
     if (!c->kept && !c->kept_host)
         return kern_fail(reterr, KERN_E_NOMEM, "no memory for %.2f GB of a checkpoint",
                          3 * (double)bytes / 1e9);
+    if (c->resident && c->kept) {
+        status = kern_cuda_snapshot(c, reterr);
+        c->taken = status == KERN_OK;
+        return status;
+    }
     for (int which = KERN_WEIGHTS; which <= KERN_MOMENT2 && status == KERN_OK; which++) {
         const unsigned char *from = c->run.arena + t->at[buffer_of((enum kern_state)which)].offset;
         uint64_t at = (uint64_t)which * t->layout.size;

@@ -7,8 +7,8 @@
 #include <math.h>
 
 #include "crew.h"
-#include "lab.h"
 #include "cuda/device.h"
+#include "lab.h"
 #include "t.h"
 
 /* bf16 has 8 bits: 2^-9 a rounding, and a gradient sees a few dozen in a row. */
@@ -257,6 +257,27 @@ struct trail {
     float *weights, *moment;
 };
 
+/* The snapshot is the state as it was, whatever slots follow. */
+static void check_snapshot(struct kern_backend *b, const struct kern_config *c,
+                           const float *weights)
+{
+    uint64_t n = kern_parameter_count(&c->model);
+    struct kern_error error = {0};
+    float *kept = calloc(n, sizeof *kept), *moment = state_of(b, &c->model, KERN_MOMENT1);
+
+    if (!kept || kern_snapshot_take(b, &error) != KERN_OK) {
+        T_FAIL("snapshot: %s", error.message);
+        exit(1);
+    }
+    (void)step(b, c, true, 1, 77);
+    T_TRUE(kern_snapshot_get(b, KERN_WEIGHTS, kept, &error) == KERN_OK &&
+           memcmp(kept, weights, n * sizeof *kept) == 0);
+    T_TRUE(kern_snapshot_get(b, KERN_MOMENT1, kept, &error) == KERN_OK &&
+           memcmp(kept, moment, n * sizeof *kept) == 0);
+    free(kept);
+    free(moment);
+}
+
 static struct trail walk(struct kern_config c, uint64_t delay_key, const float *weights)
 {
     struct kern_backend *b = open_cuda(&c, weights);
@@ -278,6 +299,7 @@ static struct trail walk(struct kern_config c, uint64_t delay_key, const float *
         }
     }
     t.weights = state_of(b, &c.model, KERN_WEIGHTS);
+    check_snapshot(b, &c, t.weights);
     t.moment = state_of(b, &c.model, KERN_MOMENT2);
     submit(b, &(struct kern_slot){.kind = KERN_STOP});
     kern_backend_free(&b);

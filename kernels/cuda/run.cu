@@ -89,13 +89,13 @@ __device__ __forceinline__ void work(const block &b, uint32_t tile, uint64_t num
     }
 }
 
-/* Tests: some blocks come late, by a hash of (key, block, phase). */
-__device__ __noinline__ void dawdle(uint64_t key, uint32_t phase)
+/* Tests: some blocks are late by up to `most` ns, by a hash of (key, block, phase). */
+__device__ __noinline__ void dawdle(uint64_t key, uint32_t phase, uint32_t most)
 {
     uint64_t h = (key + blockIdx.x * 0x9e3779b97f4a7c15ull) ^ (phase * 0xbf58476d1ce4e5b9ull);
     h ^= h >> 31, h *= 0x94d049bb133111ebull, h ^= h >> 29;
     if (h % 3 == 0)
-        __nanosleep((uint32_t)(h >> 32) % 20000);
+        __nanosleep((uint32_t)(h >> 32) % most);
 }
 
 /*
@@ -110,7 +110,7 @@ __device__ __forceinline__ bool barrier(const kern_cuda_run &r, lines *l, uint32
         uint32_t target = turn * gridDim.x, seen = 0;
         bool ok = true;
         if (r.delay_key)
-            dawdle(r.delay_key, phase);
+            dawdle(r.delay_key, phase, 20000);
         add_release(&r.state->arrived, 1);
         uint64_t since = 0;
         for (uint32_t round = 0; r.skip_barrier != phase; round++) {
@@ -131,6 +131,8 @@ __device__ __forceinline__ bool barrier(const kern_cuda_run &r, lines *l, uint32
                 break;
             }
         }
+        if (r.delay_key) /* late with the next phase: who does not wait for it gets ahead */
+            dawdle(~r.delay_key, phase, 100000);
         l->go_on = ok;
     }
     __syncthreads();

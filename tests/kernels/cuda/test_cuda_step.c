@@ -5,11 +5,10 @@
  * three modes. Skipped where there is no GPU.
  */
 #include <math.h>
+#include <time.h>
 
 #include "crew.h"
-#include "cuda/device.h"
-#include "lab.h"
-#include "t.h"
+#include "cuda_lab.h"
 
 /* bf16 has 8 bits: 2^-9 a rounding, and a gradient sees a few dozen in a row. */
 #define GRADIENT_TOLERANCE 3e-2
@@ -19,165 +18,6 @@ struct shape {
     struct kern_config config;
     bool segments;
 };
-
-static struct kern_config shape(uint32_t layers, uint32_t width, uint32_t heads, uint32_t kv_heads,
-                                uint32_t head_dim, uint32_t ffn, uint32_t vocab, bool untied,
-                                uint32_t rows, uint32_t seq_len)
-{
-    struct kern_config c =
-        lab_config(layers, width, heads, kv_heads, head_dim, ffn, vocab, untied, rows, seq_len);
-    c.deadline = 5;
-    return c;
-}
-
-static bool cuda_here(void)
-{
-    struct kern_config c = shape(1, 64, 1, 1, 64, 64, 64, false, 1, 64);
-    struct kern_backend *b = NULL;
-    struct kern_error error = {0};
-
-    if (kern_cuda_new(&c, &b, &error) != KERN_OK) {
-        fprintf(stderr, "no GPU: %s\n", error.message);
-        return false;
-    }
-    kern_backend_free(&b);
-    return true;
-}
-
-/* Weights as a trained model has them: rounded to bf16, so that both backends multiply by the same. */
-static float *make_weights(const struct kern_model *m, uint64_t seed)
-{
-    float *w = calloc(kern_parameter_count(m), sizeof *w);
-
-    if (!w)
-        abort();
-    for (uint32_t i = 0; i < kern_tensor_count(m); i++) {
-        struct kern_tensor t;
-        kern_tensor_at(m, i, &t);
-        for (uint64_t j = 0; j < (uint64_t)t.rows * t.cols; j++) {
-            double u = lab_uniform(&seed);
-            float value = (float)(t.decay ? u * 1.5 / sqrt(t.cols) : 1 + 0.3 * u);
-            uint32_t bits;
-            memcpy(&bits, &value, 4);
-            bits = t.decay ? (bits + 0x8000u) & 0xffff0000u : bits;
-            memcpy(&value, &bits, 4);
-            w[t.offset + j] = value;
-        }
-    }
-    return w;
-}
-
-struct batch {
-    uint32_t *tokens, *targets, *first;
-    uint64_t count;
-};
-
-static struct batch make_batch(const struct kern_config *c, bool segments, uint64_t seed)
-{
-    uint64_t n = (uint64_t)c->rows * c->seq_len;
-    struct batch b = {calloc(n, 4), calloc(n, 4), calloc(n, 4), 0};
-
-    if (!b.tokens || !b.targets || !b.first)
-        abort();
-    lab_rows(b.tokens, b.targets, b.first, c->rows, c->seq_len, c->model.vocab, segments, seed);
-    for (uint64_t i = 0; i < n; i++)
-        b.count += b.targets[i] != KERN_NO_TARGET;
-    return b;
-}
-
-static void free_batch(struct batch *b)
-{
-    free(b->tokens);
-    free(b->targets);
-    free(b->first);
-}
-
-static void submit(struct kern_backend *b, const struct kern_slot *s)
-{
-    struct kern_error error = {0};
-    if (kern_submit(b, s, &error) != KERN_OK) {
-        T_FAIL("submit: %s", error.message);
-        exit(1);
-    }
-}
-
-static struct kern_result collect(struct kern_backend *b)
-{
-    struct kern_result r = {0};
-    struct kern_error error = {0};
-    bool have = false;
-
-    if (kern_collect(b, true, &have, &r, &error) != KERN_OK || !have) {
-        T_FAIL("collect: %s", error.message);
-        exit(1);
-    }
-    return r;
-}
-
-/* A step of `micros` micro-batches, unequal in targets. */
-static struct kern_result step(struct kern_backend *b, const struct kern_config *c, bool segments,
-                               unsigned micros, uint64_t number)
-{
-    struct batch batch[4];
-    uint64_t targets = 0;
-
-    for (unsigned m = 0; m < micros; m++) {
-        batch[m] = make_batch(c, segments, 1000 * number + m);
-        targets += batch[m].count;
-    }
-    for (unsigned m = 0; m < micros; m++)
-        submit(b, &(struct kern_slot){.kind = KERN_TRAIN,
-                                      .step = number,
-                                      .rows = c->rows,
-                                      .tokens = batch[m].tokens,
-                                      .targets = batch[m].targets,
-                                      .first = batch[m].first,
-                                      .first_micro = m == 0,
-                                      .last_micro = m + 1 == micros,
-                                      .step_targets = targets,
-                                      .lr = 1e-3,
-                                      .bias1 = 0.1,
-                                      .bias2 = 0.05});
-    struct kern_result r = collect(b);
-    for (unsigned m = 0; m < micros; m++)
-        free_batch(&batch[m]);
-    return r;
-}
-
-static double difference(const float *a, const float *b, uint64_t n)
-{
-    double error = 0, norm = 0;
-    for (uint64_t i = 0; i < n; i++) {
-        double d = (double)a[i] - (double)b[i];
-        error += d * d, norm += (double)b[i] * (double)b[i];
-    }
-    return norm > 0 ? sqrt(error / norm) : sqrt(error);
-}
-
-static float *state_of(struct kern_backend *b, const struct kern_model *m, enum kern_state which)
-{
-    struct kern_error error = {0};
-    float *v = calloc(kern_parameter_count(m), sizeof *v);
-    if (!v)
-        abort();
-    if (kern_state_get(b, which, v, &error) != KERN_OK) {
-        T_FAIL("state: %s", error.message);
-        exit(1);
-    }
-    return v;
-}
-
-static struct kern_backend *open_cuda(const struct kern_config *c, const float *weights)
-{
-    struct kern_backend *b = NULL;
-    struct kern_error error = {0};
-    if (kern_cuda_new(c, &b, &error) != KERN_OK ||
-        kern_state_set(b, KERN_WEIGHTS, weights, &error) != KERN_OK) {
-        T_FAIL("cuda: %s", error.message);
-        exit(1);
-    }
-    return b;
-}
 
 static void compare(const struct shape *s, unsigned micros)
 {
@@ -251,78 +91,14 @@ T_CASE(steps_agree_with_the_cpu)
     }
 }
 
-/* Three steps and a validation between them; everything that comes out of it, as bytes. */
-struct trail {
-    double nll[4], norm[3];
-    float *weights, *moment;
-};
-
-/* The snapshot is the state as it was, whatever slots follow. */
-static void check_snapshot(struct kern_backend *b, const struct kern_config *c,
-                           const float *weights)
-{
-    uint64_t n = kern_parameter_count(&c->model);
-    struct kern_error error = {0};
-    float *kept = calloc(n, sizeof *kept), *moment = state_of(b, &c->model, KERN_MOMENT1);
-
-    if (!kept || kern_snapshot_take(b, &error) != KERN_OK) {
-        T_FAIL("snapshot: %s", error.message);
-        exit(1);
-    }
-    (void)step(b, c, true, 1, 77);
-    T_TRUE(kern_snapshot_get(b, KERN_WEIGHTS, kept, &error) == KERN_OK &&
-           memcmp(kept, weights, n * sizeof *kept) == 0);
-    T_TRUE(kern_snapshot_get(b, KERN_MOMENT1, kept, &error) == KERN_OK &&
-           memcmp(kept, moment, n * sizeof *kept) == 0);
-    free(kept);
-    free(moment);
-}
-
-static struct trail walk(struct kern_config c, uint64_t delay_key, const float *weights)
-{
-    struct kern_backend *b = open_cuda(&c, weights);
-    struct trail t = {0};
-
-    kern_cuda_disturb(b, delay_key, UINT32_MAX);
-    for (unsigned i = 0; i < 3; i++) {
-        struct kern_result r = step(b, &c, true, 2, i + 1);
-        t.nll[i] = r.nll, t.norm[i] = r.grad_norm;
-        if (i == 1) {
-            struct batch batch = make_batch(&c, true, 99);
-            submit(b, &(struct kern_slot){.kind = KERN_VALIDATE,
-                                          .rows = c.rows - 1,
-                                          .tokens = batch.tokens,
-                                          .targets = batch.targets,
-                                          .first = batch.first});
-            t.nll[3] = collect(b).nll;
-            free_batch(&batch);
-        }
-    }
-    t.weights = state_of(b, &c.model, KERN_WEIGHTS);
-    check_snapshot(b, &c, t.weights);
-    t.moment = state_of(b, &c.model, KERN_MOMENT2);
-    submit(b, &(struct kern_slot){.kind = KERN_STOP});
-    kern_backend_free(&b);
-    return t;
-}
-
 static void same(const char *what, const struct trail *a, const struct trail *b, uint64_t n)
 {
-    bool equal = memcmp(a->nll, b->nll, sizeof a->nll) == 0 &&
-                 memcmp(a->norm, b->norm, sizeof a->norm) == 0 &&
-                 memcmp(a->weights, b->weights, n * 4) == 0 &&
-                 memcmp(a->moment, b->moment, n * 4) == 0;
+    bool equal = same_bits(a, b, n);
     printf("%-28s %s\n", what, equal ? "same bits" : "DIFFERS");
     fflush(stdout);
     if (!equal)
         T_FAIL("%s: nll %.17g %.17g, weights off by %.3g", what, a->nll[2], b->nll[2],
                difference(a->weights, b->weights, n));
-}
-
-static void done(struct trail *t)
-{
-    free(t->weights);
-    free(t->moment);
 }
 
 T_CASE(bits_do_not_depend_on_blocks_or_launches)
@@ -334,11 +110,11 @@ T_CASE(bits_do_not_depend_on_blocks_or_launches)
     struct kern_config c = shape(3, 128, 2, 2, 64, 384, 3000, false, 4, 256);
     uint64_t n = kern_parameter_count(&c.model);
     float *weights = make_weights(&c.model, 5);
-    struct trail all = walk(c, 0, weights);
+    struct trail all = walk(c, 0, UINT32_MAX, weights);
 
     for (unsigned i = 0; i < 3; i++) {
         char what[64];
-        struct trail t = walk(c, 0x1234567 + i, weights);
+        struct trail t = walk(c, 0x1234567 + i, UINT32_MAX, weights);
         snprintf(what, sizeof what, "dawdling blocks, key %u", i);
         same(what, &all, &t, n);
         done(&t);
@@ -348,7 +124,7 @@ T_CASE(bits_do_not_depend_on_blocks_or_launches)
         struct kern_config some = c;
         char what[64];
         some.ctas = ctas[i];
-        struct trail t = walk(some, i == 2 ? 99 : 0, weights);
+        struct trail t = walk(some, i == 2 ? 99 : 0, UINT32_MAX, weights);
         snprintf(what, sizeof what, "%u blocks", ctas[i]);
         same(what, &all, &t, n);
         done(&t);
@@ -357,11 +133,99 @@ T_CASE(bits_do_not_depend_on_blocks_or_launches)
     for (unsigned i = 0; i < 2; i++) {
         struct kern_config other = c;
         other.launch = modes[i];
-        struct trail t = walk(other, 0, weights);
+        struct trail t = walk(other, 0, UINT32_MAX, weights);
         same(i ? "stepwise" : "graph", &all, &t, n);
         done(&t);
     }
     done(&all);
+    free(weights);
+}
+
+/* The snapshot is the state as it was, whatever slots follow; in every launch mode. */
+T_CASE(snapshots_stay)
+{
+    if (!cuda_here()) {
+        t_skipped++;
+        return;
+    }
+    const enum kern_launch modes[] = {KERN_PERSISTENT, KERN_GRAPH, KERN_STEPWISE};
+    for (unsigned i = 0; i < 3; i++) {
+        struct kern_config c = shape(2, 128, 2, 2, 64, 384, 300, false, 2, 64);
+        uint64_t n = kern_parameter_count(&c.model);
+        float *weights = make_weights(&c.model, 5), *kept = calloc(n, sizeof *kept);
+        struct kern_error error = {0};
+
+        c.launch = modes[i];
+        struct kern_backend *b = open_cuda(&c, weights);
+        (void)step(b, &c, true, 1, 1);
+        float *before = state_of(b, &c.model, KERN_WEIGHTS);
+        float *moment = state_of(b, &c.model, KERN_MOMENT1);
+        if (!kept || kern_snapshot_take(b, &error) != KERN_OK) {
+            T_FAIL("snapshot: %s", error.message);
+            exit(1);
+        }
+        (void)step(b, &c, true, 1, 2);
+        T_TRUE(kern_snapshot_get(b, KERN_WEIGHTS, kept, &error) == KERN_OK &&
+               memcmp(kept, before, n * sizeof *kept) == 0);
+        T_TRUE(kern_snapshot_get(b, KERN_MOMENT1, kept, &error) == KERN_OK &&
+               memcmp(kept, moment, n * sizeof *kept) == 0);
+        kern_backend_free(&b);
+        free(before), free(moment), free(kept), free(weights);
+    }
+}
+
+static void doze(double seconds)
+{
+    nanosleep(&(struct timespec){(time_t)seconds, (long)(1e9 * (seconds - floor(seconds)))}, NULL);
+}
+
+/* A feed that is late by more than the deadline ends the kernel, and the host says who waited for what. */
+T_CASE(late_feed_ends_with_a_message)
+{
+    if (!cuda_here()) {
+        t_skipped++;
+        return;
+    }
+    struct kern_config c = shape(1, 64, 1, 1, 64, 64, 64, false, 1, 64);
+    c.deadline = 0.4;
+    float *weights = make_weights(&c.model, 5);
+    struct kern_backend *b = open_cuda(&c, weights);
+    struct batch batch = make_batch(&c, false, 1);
+    struct kern_slot slot = {.kind = KERN_VALIDATE,
+                             .rows = 1,
+                             .tokens = batch.tokens,
+                             .targets = batch.targets,
+                             .first = batch.first};
+    struct kern_error error = {0};
+
+    submit(b, &slot);
+    (void)collect(b);
+    doze(1.5);
+    T_TRUE(kern_submit(b, &slot, &error) == KERN_E_DEVICE);
+    T_TRUE(strstr(error.message, "waited 0.4 s for slot 1") != NULL);
+    printf("late feed: %s\n", error.message);
+    kern_backend_free(&b);
+    free_batch(&batch);
+    free(weights);
+}
+
+/* Nobody says stop: the backend still comes to its end, at once. */
+T_CASE(freed_while_resident)
+{
+    if (!cuda_here()) {
+        t_skipped++;
+        return;
+    }
+    struct kern_config c = shape(1, 64, 1, 1, 64, 64, 64, false, 1, 64);
+    float *weights = make_weights(&c.model, 5);
+    struct kern_backend *b = open_cuda(&c, weights);
+    struct timespec begin, end;
+
+    (void)step(b, &c, false, 1, 1);
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    kern_backend_free(&b);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    T_TRUE(end.tv_sec - begin.tv_sec < 3); /* the deadline is 5 s */
     free(weights);
 }
 

@@ -58,3 +58,22 @@ enum kern_status kern_state_set(struct kern_backend *b, enum kern_state which, c
     clear(reterr);
     return b->ops->state_set(b, which, values, reterr);
 }
+
+enum kern_status kern_snapshot_take(struct kern_backend *b, struct kern_error *reterr)
+{
+    clear(reterr);
+    return b->ops->snapshot_take(b, reterr);
+}
+
+enum kern_status kern_snapshot_get(struct kern_backend *b, enum kern_state which, float *ret_values,
+                                   struct kern_error *reterr)
+{
+    clear(reterr);
+    return b->ops->snapshot_get(b, which, ret_values, reterr);
+}
+
+void kern_describe(const struct kern_backend *b, struct kern_device_name *ret_name)
+{
+    *ret_name = (struct kern_device_name){.peak_flops = 0};
+    b->ops->describe(b, ret_name);
+}

@@ -14,6 +14,10 @@ struct kern_backend_ops {
                                   struct kern_error *reterr);
     enum kern_status (*state_set)(struct kern_backend *b, enum kern_state which,
                                   const float *values, struct kern_error *reterr);
+    enum kern_status (*snapshot_take)(struct kern_backend *b, struct kern_error *reterr);
+    enum kern_status (*snapshot_get)(struct kern_backend *b, enum kern_state which,
+                                     float *ret_values, struct kern_error *reterr);
+    void (*describe)(const struct kern_backend *b, struct kern_device_name *ret_name);
     /* Weights in canonical order, in host memory, as they stand between two slots. */
     const float *(*weights)(struct kern_backend *b);
 };

@@ -15,6 +15,7 @@
 #include "kern/qkv.h"
 #include "kern/table.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -49,6 +50,8 @@ struct cpu {
 
     struct tally step; /* of the training step under way; a validation between may not touch it */
     double idle_since; /* when the last slot ended; 0 before the first */
+
+    float *snapshot; /* [3][parameters], made with the first one */
 
     struct kern_result *results; /* ring [capacity] of results nobody has collected */
     uint64_t head, count, capacity;
@@ -95,6 +98,7 @@ static void cpu_free(struct kern_backend *b)
     free(c->tickets);
     free(c->lanes);
     free(c->results);
+    free(c->snapshot);
     free(c);
 }
 
@@ -319,6 +323,43 @@ static enum kern_status cpu_state_set(struct kern_backend *b, enum kern_state wh
     return KERN_OK;
 }
 
+static enum kern_status cpu_snapshot_take(struct kern_backend *b, struct kern_error *reterr)
+{
+    struct cpu *c = (struct cpu *)b;
+    uint64_t count = c->table->parameters;
+
+    if (!c->snapshot)
+        c->snapshot = allocate(3 * count * sizeof *c->snapshot);
+    if (!c->snapshot)
+        return kern_fail(reterr, KERN_E_NOMEM, "no memory for %.2f GB of a checkpoint",
+                         3 * (double)count * sizeof *c->snapshot / 1e9);
+    for (int which = KERN_WEIGHTS; which <= KERN_MOMENT2; which++) {
+        const float *from = state_at(c, (enum kern_state)which, reterr);
+        if (!from)
+            return KERN_E_SHAPE;
+        memcpy(c->snapshot + (uint64_t)which * count, from, count * sizeof *from);
+    }
+    return KERN_OK;
+}
+
+static enum kern_status cpu_snapshot_get(struct kern_backend *b, enum kern_state which,
+                                         float *ret_values, struct kern_error *reterr)
+{
+    const struct cpu *c = (const struct cpu *)b;
+    uint64_t count = c->table->parameters;
+
+    if (!c->snapshot || which > KERN_MOMENT2)
+        return kern_fail(reterr, KERN_E_SHAPE, "no snapshot was taken of this");
+    memcpy(ret_values, c->snapshot + (uint64_t)which * count, count * sizeof *ret_values);
+    return KERN_OK;
+}
+
+static void cpu_describe(const struct kern_backend *b, struct kern_device_name *ret_name)
+{
+    const struct cpu *c = (const struct cpu *)b;
+    snprintf(ret_name->name, sizeof ret_name->name, "CPU, %u threads", c->workers.count);
+}
+
 static const float *cpu_weights(struct kern_backend *b)
 {
     struct cpu *c = (struct cpu *)b;
@@ -331,6 +372,9 @@ static const struct kern_backend_ops cpu_ops = {
     .collect = cpu_collect,
     .state_get = cpu_state_get,
     .state_set = cpu_state_set,
+    .snapshot_take = cpu_snapshot_take,
+    .snapshot_get = cpu_snapshot_get,
+    .describe = cpu_describe,
     .weights = cpu_weights,
 };
 

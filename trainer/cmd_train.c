@@ -19,6 +19,7 @@
 #include "trainer/device.h"
 #include "trainer/drive.h"
 #include "trainer/feed.h"
+#include "trainer/keeper.h"
 #include "trainer/metrics.h"
 #include "trainer/report.h"
 #include "trainer/rundir.h"
@@ -48,9 +49,11 @@ struct run {
     struct ngt_pool *pool;
     struct kern_backend *backend;
     enum trainer_device device;
+    struct kern_device_name name;
     struct trainer_metrics *metrics;
     struct trainer_ring *ring;
     struct trainer_feed *feed;
+    struct trainer_keeper *keeper;
     int lock;
     uint64_t first_step, end_step;
     bool validate_first;
@@ -490,40 +493,28 @@ static enum ngt_status validated(void *context, uint64_t step, double nll, uint6
     return trainer_metrics_validation(r->metrics, &line, reterr);
 }
 
-static enum ngt_status state(void *context, enum kern_state which, uint64_t count, float *values,
-                             bool *ret_have, struct ngt_error *reterr)
+static void tell_kept(struct run *r)
 {
-    struct run *r = context;
-    struct kern_error error = {0};
+    struct trainer_kept kept;
 
-    (void)count;
-    if (kern_state_get(r->backend, which, values, &error) != KERN_OK)
-        return trainer_kern_fail(reterr, &error, "reading the weights");
-    *ret_have = true;
-    return NGT_OK;
+    if (trainer_keeper_told(r->keeper, &kept))
+        cli_detail(r->console, "step %llu: checkpoint on disk after %.2f s",
+                   (unsigned long long)kept.step, kept.seconds);
 }
 
 static enum ngt_status checkpoint(void *context, uint64_t step, struct ngt_error *reterr)
 {
     struct run *r = context;
-    char *path = trainer_checkpoint_path(r->options->out, step);
     double begin = wall();
-    enum ngt_status status = NGT_OK;
-
-    if (!path)
-        return no_memory(reterr);
-    r->about.step = step;
     /* the metrics of a checkpoint's steps are on disk before it is: a resumed run misses none */
-    status = trainer_metrics_sync(r->metrics, reterr);
+    enum ngt_status status = trainer_metrics_sync(r->metrics, reterr);
+
+    r->about.step = step;
     if (status == NGT_OK)
-        status = trainer_checkpoint_write(path, &r->about, state, r, reterr);
-    if (status == NGT_OK)
-        status = trainer_checkpoint_prune(r->options->out, KEPT_CHECKPOINTS, reterr);
-    if (status == NGT_OK)
-        cli_detail(r->console, "%s: kept in %.2f s", path, wall() - begin);
+        status = trainer_keeper_begin(r->keeper, &r->about, reterr);
+    tell_kept(r);
     r->report.checkpoint_seconds += wall() - begin;
     rest(r);
-    free(path);
     return status;
 }
 
@@ -542,7 +533,7 @@ static void announce(struct run *r)
             (unsigned long long)ngt_sequences_count(r->sequences),
             (unsigned long long)r->config.seq_len, tokens, (unsigned long long)r->first_step + 1,
             (unsigned long long)r->end_step, (unsigned long long)r->config.schedule.steps,
-            (unsigned long long)r->config.batch, r->device == TRAINER_CUDA ? "CUDA" : "CPU");
+            (unsigned long long)r->config.batch, r->name.name);
 }
 
 static uint64_t ring_steps(const struct trainer_config *c)
@@ -587,9 +578,17 @@ static enum ngt_status train(struct run *r, bool *ret_stopped, struct ngt_error 
         return status;
     double begin = wall(), cpu_begin = cpu();
     rest(r);
-    status = trainer_drive(&drive, r->first_step, &done, ret_stopped, reterr);
+    status = trainer_keeper_new(r->options->out, r->backend, KEPT_CHECKPOINTS, &r->keeper, reterr);
+    if (status == NGT_OK)
+        status = trainer_drive(&drive, r->first_step, &done, ret_stopped, reterr);
+    if (status == NGT_OK) {
+        double last = wall();
+        status = trainer_keeper_finish(r->keeper, reterr);
+        r->report.checkpoint_seconds += wall() - last;
+    }
     if (status != NGT_OK)
         return status;
+    tell_kept(r);
     struct trainer_report *p = &r->report;
     p->wall_seconds = wall() - begin;
     p->cpu_share =
@@ -601,6 +600,7 @@ static enum ngt_status train(struct run *r, bool *ret_stopped, struct ngt_error 
     p->flop =
         (double)p->tokens * kern_flop_per_token(&r->config.model, (uint32_t)r->config.seq_len);
     p->device = r->device == TRAINER_CUDA ? "cuda" : "cpu";
+    p->peak_flops = r->name.peak_flops;
     p->threads = ngt_pool_workers(r->pool);
     return NGT_OK;
 }
@@ -662,6 +662,7 @@ int trainer_cmd_train(const struct trainer_options *options, const struct cli_li
         status = restore(&r, !old_text, &error);
     if (status != NGT_OK)
         goto out;
+    kern_describe(r.backend, &r.name);
     if (r.first_step < r.end_step)
         announce(&r);
     if (r.first_step == r.end_step && !r.validate_first) {
@@ -679,6 +680,7 @@ out:
         cli_error(console, &error);
     trainer_feed_stop(&r.feed);
     trainer_ring_free(&r.ring);
+    trainer_keeper_free(&r.keeper);
     trainer_metrics_close(&r.metrics);
     kern_backend_free(&r.backend);
     ngt_pool_free(&r.pool);

@@ -40,8 +40,12 @@ void trainer_report_print(const struct trainer_report *r, FILE *out)
         fprintf(out, ", validation loss %.4f", r->val_loss);
     if (r->skipped)
         fprintf(out, ", %" PRIu64 " without an update", r->skipped);
-    fprintf(out, "\n%s tokens, %s tokens/s, %.3g TFLOP/s, host CPU %.0f%%\n", tokens, speed,
-            r->step_seconds > 0 ? r->flop / r->step_seconds * 1e-12 : 0, 100 * r->cpu_share);
+    double flops = r->step_seconds > 0 ? r->flop / r->step_seconds : 0;
+    fprintf(out, "\n%s tokens, %s tokens/s, %.3g TFLOP/s", tokens, speed, flops * 1e-12);
+    if (r->peak_flops > 0)
+        fprintf(out, " (%.1f%% of the device's %.0f)", 100 * flops / r->peak_flops,
+                r->peak_flops * 1e-12);
+    fprintf(out, ", host CPU %.0f%%\n", 100 * r->cpu_share);
     row(out, "compute", b.compute, r->wall_seconds);
     row(out, "waiting for data", b.waiting, r->wall_seconds);
     row(out, "synchronisation", b.synchronisation, r->wall_seconds);
@@ -70,6 +74,8 @@ static void to_json(const struct trainer_report *r, struct ngt_json_out *j)
                            r->step_seconds > 0 ? (double)r->tokens / r->step_seconds : 0);
     ngt_json_member_double(j, "flop_per_second",
                            r->step_seconds > 0 ? r->flop / r->step_seconds : 0);
+    if (r->peak_flops > 0 && r->step_seconds > 0)
+        ngt_json_member_double(j, "mfu", r->flop / r->step_seconds / r->peak_flops);
     ngt_json_member_double(j, "wall_seconds", r->wall_seconds);
     ngt_json_member_double(j, "compute_seconds", b.compute);
     ngt_json_member_double(j, "waiting_seconds", b.waiting);

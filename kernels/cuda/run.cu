@@ -180,6 +180,28 @@ __device__ __forceinline__ void take_header(const kern_cuda_run &r, uint64_t num
         reinterpret_cast<uint32_t *>(&r.state->slot)[threadIdx.x] = host_word(from, threadIdx.x);
 }
 
+/* The whole grid copies weights and moments. */
+__device__ __noinline__ void take_snapshot(const kern_cuda_run &r, uint32_t rank)
+{
+    const int ids[3] = {KERN_DEV_MASTER, KERN_DEV_MOMENT1, KERN_DEV_MOMENT2};
+    uint64_t vectors = r.layout.size / 4;
+    for (int i = 0; i < 3; i++) {
+        const float4 *from = buffer<const float4>(r, ids[i]);
+        float4 *to = reinterpret_cast<float4 *>(r.kept + i * r.layout.size);
+#pragma unroll 4
+        for (uint64_t j = rank * 256 + threadIdx.x; j < vectors; j += gridDim.x * 256)
+            to[j] = from[j];
+    }
+}
+
+/* Slots that end without a result: the host may go on. */
+__device__ __forceinline__ void let_go(const kern_cuda_run &r, uint64_t number)
+{
+    r.state->number = number + 1;
+    __threadfence_system();
+    *(volatile uint64_t *)&r.control->consumed = number + 1;
+}
+
 extern "C" __global__ void __launch_bounds__(KERN_DEVICE_THREADS, 2)
 kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint32_t last, uint32_t resident)
 {
@@ -268,11 +290,18 @@ kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint
                 if (resident)
                     load_words(&l->slot, &run.state->slot);
                 if (resident && l->slot.kind == KERN_STOP) {
-                    if (leader) {
-                        run.state->number = number + 1;
-                        store_release_system(&run.control->consumed, number + 1);
-                    }
+                    if (leader)
+                        let_go(run, number);
                     return;
+                }
+                if (resident && l->slot.kind == KERN_CUDA_SNAPSHOT) {
+                    take_snapshot(run, rank);
+                    if (!barrier(run, l, i, ++turn))
+                        return;
+                    if (leader)
+                        let_go(run, number);
+                    fetched = false;
+                    break;
                 }
             }
             if (leader)

@@ -19,6 +19,9 @@
 #include "kern/device/table.h"
 
 #define KERN_CUDA_SLOTS 4u
+/* A slot of the backend's own beside enum kern_slot_kind: weights and moments are copied to `kept`. While a
+ * kernel is resident the driver cannot do that, as its copies inside the device are kernels too. */
+#define KERN_CUDA_SNAPSHOT 100u
 #define KERN_CUDA_RESULTS 64u
 /* Multiprocessor numbers that ranks are kept for. */
 #define KERN_CUDA_PROCESSORS 1024u
@@ -67,10 +70,10 @@ struct kern_cuda_state {
     _Alignas(128) struct kern_device_slot slot;      /* the slot at work */
     double nll, norm;
     uint32_t updated;
-    uint64_t number;             /* slots worked so far */
-    uint64_t posted;             /* results so far */
+    uint64_t number;                   /* slots worked so far */
+    uint64_t posted;                   /* results so far */
     uint64_t asked_ns[2], began_ns[2]; /* of a slot by its number's parity: globaltimer */
-    uint64_t wait_ns, work_ns;   /* of the step so far */
+    uint64_t wait_ns, work_ns;         /* of the step so far */
 };
 
 /* A block's clocks since the start. */
@@ -87,6 +90,7 @@ struct kern_cuda_run {
     struct kern_cuda_clocks *clocks;   /* [blocks] */
     uint32_t *tickets;                 /* [phase_count] tiles drawn beyond every block's first */
     uint64_t *phase_ns;                /* [phase_count] summed by block 0 */
+    float *kept;                       /* [3][layout.size] where a snapshot goes */
     struct kern_cuda_control *control; /* pinned */
     unsigned char *slots;              /* pinned [KERN_CUDA_SLOTS][slot_bytes] */
     uint64_t slot_bytes;

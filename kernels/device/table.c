@@ -15,7 +15,7 @@
 /* A weight's gradient that can be cut into so many large tiles, shares counted, is. */
 #define ENOUGH_SHARES 48u
 /* Shortest reduction that is worth a share of its own, in stages of the pipeline. */
-#define SHARE_STAGES 8u
+#define SHARE_STAGES 4u
 /* Time of a stage of a large tile in tenths of a small one's: four times the products, twice the bytes
  * from L2, which bound small ones. */
 #define LARGE_COST 25u

@@ -150,6 +150,23 @@ KERN_NODISCARD enum kern_status kern_state_get(struct kern_backend *b, enum kern
 KERN_NODISCARD enum kern_status kern_state_set(struct kern_backend *b, enum kern_state which,
                                                const float *values, struct kern_error *reterr);
 
+/*
+ * A copy of weights and moments as they stand between two slots, kept while later slots change the
+ * originals: what a checkpoint is written from while training goes on. Take with no result outstanding; a
+ * later one replaces it. Get may be called from another thread than the one that submits.
+ */
+KERN_NODISCARD enum kern_status kern_snapshot_take(struct kern_backend *b,
+                                                   struct kern_error *reterr);
+KERN_NODISCARD enum kern_status kern_snapshot_get(struct kern_backend *b, enum kern_state which,
+                                                  float *ret_values, struct kern_error *reterr);
+
+/* What the work is done by. */
+struct kern_device_name {
+    char name[128];    /* "NVIDIA H100 80GB HBM3, 264 blocks", "8 threads" */
+    double peak_flops; /* bf16 products a second by the chip's tables; 0: not known */
+};
+void kern_describe(const struct kern_backend *b, struct kern_device_name *ret_name);
+
 /* ---- generation: one sequence, keys and values kept, token by token ---- */
 struct kern_decoder;
 /* limit: most tokens of the sequence; weights are those of b, which must outlive the decoder. */

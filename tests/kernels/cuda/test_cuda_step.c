@@ -5,6 +5,7 @@
  * three modes. Skipped where there is no GPU.
  */
 #include <math.h>
+#include <time.h>
 
 #include "crew.h"
 #include "cuda_lab.h"
@@ -137,6 +138,94 @@ T_CASE(bits_do_not_depend_on_blocks_or_launches)
         done(&t);
     }
     done(&all);
+    free(weights);
+}
+
+/* The snapshot is the state as it was, whatever slots follow; in every launch mode. */
+T_CASE(snapshots_stay)
+{
+    if (!cuda_here()) {
+        t_skipped++;
+        return;
+    }
+    const enum kern_launch modes[] = {KERN_PERSISTENT, KERN_GRAPH, KERN_STEPWISE};
+    for (unsigned i = 0; i < 3; i++) {
+        struct kern_config c = shape(2, 128, 2, 2, 64, 384, 300, false, 2, 64);
+        uint64_t n = kern_parameter_count(&c.model);
+        float *weights = make_weights(&c.model, 5), *kept = calloc(n, sizeof *kept);
+        struct kern_error error = {0};
+
+        c.launch = modes[i];
+        struct kern_backend *b = open_cuda(&c, weights);
+        (void)step(b, &c, true, 1, 1);
+        float *before = state_of(b, &c.model, KERN_WEIGHTS);
+        float *moment = state_of(b, &c.model, KERN_MOMENT1);
+        if (!kept || kern_snapshot_take(b, &error) != KERN_OK) {
+            T_FAIL("snapshot: %s", error.message);
+            exit(1);
+        }
+        (void)step(b, &c, true, 1, 2);
+        T_TRUE(kern_snapshot_get(b, KERN_WEIGHTS, kept, &error) == KERN_OK &&
+               memcmp(kept, before, n * sizeof *kept) == 0);
+        T_TRUE(kern_snapshot_get(b, KERN_MOMENT1, kept, &error) == KERN_OK &&
+               memcmp(kept, moment, n * sizeof *kept) == 0);
+        kern_backend_free(&b);
+        free(before), free(moment), free(kept), free(weights);
+    }
+}
+
+static void doze(double seconds)
+{
+    nanosleep(&(struct timespec){(time_t)seconds, (long)(1e9 * (seconds - floor(seconds)))}, NULL);
+}
+
+/* A feed that is late by more than the deadline ends the kernel, and the host says who waited for what. */
+T_CASE(late_feed_ends_with_a_message)
+{
+    if (!cuda_here()) {
+        t_skipped++;
+        return;
+    }
+    struct kern_config c = shape(1, 64, 1, 1, 64, 64, 64, false, 1, 64);
+    c.deadline = 0.4;
+    float *weights = make_weights(&c.model, 5);
+    struct kern_backend *b = open_cuda(&c, weights);
+    struct batch batch = make_batch(&c, false, 1);
+    struct kern_slot slot = {.kind = KERN_VALIDATE,
+                             .rows = 1,
+                             .tokens = batch.tokens,
+                             .targets = batch.targets,
+                             .first = batch.first};
+    struct kern_error error = {0};
+
+    submit(b, &slot);
+    (void)collect(b);
+    doze(1.5);
+    T_TRUE(kern_submit(b, &slot, &error) == KERN_E_DEVICE);
+    T_TRUE(strstr(error.message, "waited 0.4 s for slot 1") != NULL);
+    printf("late feed: %s\n", error.message);
+    kern_backend_free(&b);
+    free_batch(&batch);
+    free(weights);
+}
+
+/* Nobody says stop: the backend still comes to its end, at once. */
+T_CASE(freed_while_resident)
+{
+    if (!cuda_here()) {
+        t_skipped++;
+        return;
+    }
+    struct kern_config c = shape(1, 64, 1, 1, 64, 64, 64, false, 1, 64);
+    float *weights = make_weights(&c.model, 5);
+    struct kern_backend *b = open_cuda(&c, weights);
+    struct timespec begin, end;
+
+    (void)step(b, &c, false, 1, 1);
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    kern_backend_free(&b);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    T_TRUE(end.tv_sec - begin.tv_sec < 3); /* the deadline is 5 s */
     free(weights);
 }
 

@@ -455,19 +455,19 @@ static void check_step(const char *name, struct kern_config config, unsigned wan
 
 T_CASE(head_64)
 {
-    check_step("head 64", lab_config(2, 64, 1, 1, 64, 72, 77, false, 2, 264), SMALL | SPLITS, true,
+    check_step("head 64", lab_config(2, 64, 1, 1, 64, 72, 77, false, 3, 264), SMALL | SPLITS, true,
                1);
 }
 
 T_CASE(grouped_64_untied)
 {
-    check_step("grouped 64, untied", lab_config(2, 136, 4, 2, 64, 120, 1001, true, 2, 264),
+    check_step("grouped 64, untied", lab_config(2, 136, 4, 2, 64, 120, 1001, true, 3, 264),
                SMALL | SPLITS | SHARES, true, 1);
 }
 
 T_CASE(grouped_128)
 {
-    check_step("grouped 128", lab_config(1, 72, 3, 1, 128, 200, 77, false, 3, 175),
+    check_step("grouped 128", lab_config(1, 72, 3, 1, 128, 200, 77, false, 5, 175),
                SMALL | LARGE | SPLITS, true, 1);
 }
 
@@ -493,9 +493,9 @@ T_CASE(head_chunks)
 
 T_CASE(accumulation)
 {
-    check_step("accumulation", lab_config(1, 72, 2, 1, 64, 40, 101, false, 2, 264), SPLITS, true,
+    check_step("accumulation", lab_config(1, 72, 2, 1, 64, 40, 101, false, 3, 264), SPLITS, true,
                2);
-    check_step("accumulation, untied", lab_config(1, 72, 2, 1, 64, 40, 101, true, 2, 264), SPLITS,
+    check_step("accumulation, untied", lab_config(1, 72, 2, 1, 64, 40, 101, true, 3, 264), SPLITS,
                true, 3);
 }
 

@@ -19,6 +19,7 @@ struct trainer_report {
     double checkpoint_seconds, validation_seconds;
     double cpu_share, flop;
     const char *device;
+    double peak_flops; /* of the device, for bf16 products; 0: not known */
     unsigned threads;
 };
 

@@ -12,9 +12,7 @@ import subprocess
 import sys
 import time
 
-PRESETS = {"1m": (5, 128, 2, 2, 64, 384), "10m": (12, 256, 4, 4, 64, 768), "42m": (8, 512, 8, 8, 64, 1408),
-           "124m": (12, 768, 12, 12, 64, 2560)}
-VOCAB = 32000
+from presets import PRESETS, VOCAB
 
 
 def serve(preset, rows, seq_len, threads):

@@ -1,4 +1,4 @@
-"""The same model in PyTorch, fp32: the peer that gradients and speed are compared with.
+"""The same model in PyTorch: the peer that gradients and speed are compared with, in fp32 or with bf16 parameters.
 
 Pre-norm RMSNorm, RoPE with pairs half a head apart, causal grouped-query attention, SwiGLU, no biases; q, k, v
 and gate, up as one matrix each, as a fast PyTorch program has them.
@@ -35,8 +35,9 @@ class Block(nn.Module):
 
 
 def rope(x, cos, sin):
+    """In fp32, as cos and sin are; the result in x's own type."""
     a, b = x.chunk(2, -1)
-    return torch.cat((a * cos - b * sin, b * cos + a * sin), -1)
+    return torch.cat((a * cos - b * sin, b * cos + a * sin), -1).type_as(x)
 
 
 class Model(nn.Module):
@@ -68,6 +69,7 @@ class Model(nn.Module):
             x = block(x, cos, sin, mask)
         head = self.embed.weight if self.head is None else self.head.weight
         logits = F.linear(F.rms_norm(x, x.shape[-1:], self.norm, EPS), head)
+        logits = logits.float() if logits.dtype == torch.bfloat16 else logits
         return F.cross_entropy(logits.view(-1, logits.shape[-1]), targets.reshape(-1))
 
     def optimizer(self, lr, eps=1e-8):

@@ -217,6 +217,63 @@ T_CASE(tied_all_splits)
     random_vocabularies(TIED, true);
 }
 
+/* Runs of a, some with a b behind, all splits. In the middle of a long run nothing longer than half of
+ * the longest fits, and that is found out late; near its end other things do. */
+static void long_runs(uint64_t seed)
+{
+    struct vocabulary *v = calloc(1, sizeof *v);
+    uint64_t state = seed;
+
+    v->letters = v->count = 2;
+    v->all_splits = true;
+    strcpy(v->names[0], "a");
+    strcpy(v->names[1], "b");
+    for (uint32_t size = 2; size <= MAX_SPELLING; size++) {
+        for (unsigned b = 0; b < 2; b++) {
+            if (next(&state) % 4 < (b ? 2 : 1))
+                continue;
+            memset(v->names[v->count], 'a', size);
+            v->names[v->count++][size - 1] = b ? 'b' : 'a';
+        }
+    }
+    for (uint32_t s = 2; s < v->count; s++) {
+        size_t n = strlen(v->names[s]);
+        uint32_t rank = seed % 2 ? s : (uint32_t)(next(&state) % 1000);
+        for (size_t cut = 1; cut < n; cut++) {
+            uint32_t l = find(v, v->names[s], cut), r = find(v, v->names[s] + cut, n - cut);
+            if (l != UINT32_MAX && r != UINT32_MAX)
+                v->rules[v->rule_count++] = (struct tok_bpe_rule){l, r, s, rank};
+        }
+    }
+    v->ids = v->count;
+    struct tok_bpe *b = build(v, false);
+    struct tok_bpe_scratch *s = NULL;
+    struct ngt_error error;
+    if (!b || tok_bpe_scratch_new(b, &s, &error) != NGT_OK)
+        return;
+    for (unsigned round = 0; round < 50; round++) {
+        uint8_t text[1024];
+        uint32_t got[1032], want[1032];
+        uint64_t n = 200 + next(&state) % 800, got_n = 0, want_n = 0;
+        memset(text, 'a', n);
+        for (uint64_t bs = next(&state) % 16; bs > 0; bs--)
+            text[next(&state) % n] = 'b';
+        T_EQ_INT(tok_bpe_encode(b, s, text, n, got, &got_n, &error), NGT_OK);
+        T_EQ_INT(tok_bpe_encode_plain(b, s, text, n, want, &want_n, &error), NGT_OK);
+        if (got_n != want_n || memcmp(got, want, want_n * sizeof *want) != 0)
+            T_FAIL("seed %" PRIu64 ": %.*s", seed, (int)n, text);
+    }
+    tok_bpe_scratch_free(&s);
+    tok_bpe_free(&b);
+    free(v);
+}
+
+T_CASE(long_runs)
+{
+    for (uint64_t seed = 1; seed <= 60 && t_failures <= 5; seed++)
+        long_runs(seed);
+}
+
 /* "ab" is an id, but a rule takes b away first; as a whole word it counts all the same. */
 T_CASE(whole_word)
 {

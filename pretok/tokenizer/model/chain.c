@@ -131,14 +131,16 @@ static inline struct tok_chain_end *end_slot(const struct tok_chain *c, uint32_t
     return &c->dead_ends[symbol * 0x9E3779B1u >> (32 - ENDS_BITS)];
 }
 
-/* Whether `symbol`, up to `end`, is known to lead nowhere because of the text behind it. */
-__attribute__((noinline)) static bool leads_nowhere(const struct tok_chain *c, uint32_t symbol, const uint8_t *text,
-                                 uint64_t n, uint64_t end)
+/* The bytes of text behind `symbol`, which goes up to `end`, that are known to make it lead nowhere;
+ * 0: not known. */
+static uint64_t leads_nowhere(const struct tok_chain *c, uint32_t symbol, const uint8_t *text,
+                              uint64_t n, uint64_t end)
 {
     const struct tok_chain_end *e = end_slot(c, symbol);
+    bool known = e->size && e->symbol == symbol && e->size <= n - end &&
+                 memcmp(text + end, text + e->at, e->size) == 0;
 
-    return e->size && e->symbol == symbol && e->size <= n - end &&
-           memcmp(text + end, text + e->at, e->size) == 0;
+    return known ? e->size : 0;
 }
 
 static bool prepare(struct tok_chain *c, uint64_t n)
@@ -158,7 +160,7 @@ static bool prepare(struct tok_chain *c, uint64_t n)
 }
 
 /* Remembers that `symbol`, up to `end`, leads nowhere because of the text up to `seen`. */
-__attribute__((noinline)) static bool remember_end(struct tok_chain *c, uint32_t symbol, uint64_t end, uint64_t seen,
+static bool remember_end(struct tok_chain *c, uint32_t symbol, uint64_t end, uint64_t seen,
                          bool remembers)
 {
     if (!remembers) /* what was remembered of another text */
@@ -188,8 +190,11 @@ enum ngt_status tok_chain_run(struct tok_chain *c, const struct tok_bpe *b, cons
             if (fits && before != TOK_NO_SYMBOL &&
                 !compatible(c, b, before, candidate, &fits, reterr))
                 return NGT_E_NOMEM;
-            if (fits && !(remembers && leads_nowhere(c, candidate, text, n, end)))
+            uint64_t looked = fits && remembers ? leads_nowhere(c, candidate, text, n, end) : 0;
+            if (fits && !looked)
                 break;
+            if (looked && end + looked > farthest)
+                farthest = end + looked;
             candidate = b->items[candidate].shorter;
             while (candidate == TOK_NO_SYMBOL) {
                 /* Nothing fits here. An encoding exists, so this is not the first position. */

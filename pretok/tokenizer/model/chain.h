@@ -41,10 +41,10 @@ struct tok_chain_end {
 
 /* One thread's memory; zero before use. */
 struct tok_chain {
-    struct tok_merge *merge; /* borrowed; for vocabularies that are not regular */
-    uint64_t *dead;          /* a bit a position */
-    uint64_t dead_room;      /* in words */
-    uint64_t *known;         /* answers of late: left, right, answer, 1; 0: free */
+    struct tok_merge *merge;         /* borrowed; for vocabularies that are not regular */
+    uint64_t *dead;                  /* a bit a position */
+    uint64_t dead_room;              /* in words */
+    uint64_t *known;                 /* answers of late: left, right, answer, 1; 0: free */
     struct tok_chain_end *dead_ends; /* by symbol */
 };
 void tok_chain_done(struct tok_chain *c);

@@ -266,6 +266,7 @@ enum ngt_status tok_bpe_new(const struct tok_bpe_config *c, const char *path,
     b->characters = c->characters;
     b->marker = c->marker;
     b->whole_word = c->whole_word;
+    b->ends = c->ends;
     b->unknown = c->unknown;
     b->unknown_id = c->unknown_id;
     b->has_hidden = c->symbols > c->ids;

@@ -180,6 +180,12 @@ enum ngt_status tok_chain_run(struct tok_chain *c, const struct tok_bpe *b, cons
     if (n / 64 + 1 > c->dead_room && !prepare(c, n))
         return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
                         "out of memory for a word of %llu bytes", (unsigned long long)n);
+    if (b->ends && text[n - 1] == TOK_BPE_END) {
+        /* what ends before it would leave it alone, and it is part of a character */
+        memset(c->dead, 0, (n / 64 + 1) * sizeof *c->dead);
+        stepped_back = true;
+        c->dead[(n - 1) / 64] |= 1ull << (n - 1) % 64;
+    }
     while (at < n) {
         candidate = longest(b, text, n, at, &end, &seen);
         farthest = seen > farthest ? seen : farthest;

@@ -5,6 +5,8 @@
  * written here.
  */
 #include "model/bpe.h"
+
+#include "model/bpe_form.h"
 #include "t.h"
 
 #define MAX_SYMBOLS 64
@@ -272,6 +274,75 @@ T_CASE(long_runs)
 {
     for (uint64_t seed = 1; seed <= 60 && t_failures <= 5; seed++)
         long_runs(seed);
+}
+
+/* Ranks are the symbols' order, in which parts mostly come first; in every other vocabulary some are
+ * moved, so that symbols are made of later ones. The way without the table of rules must come to
+ * the same symbols as merging all, or say that it cannot. */
+T_CASE(splits_without_rules)
+{
+    unsigned decided = 0;
+
+    for (uint64_t seed = 1; seed <= 400 && t_failures <= 5; seed++) {
+        struct vocabulary *v = calloc(1, sizeof *v);
+        struct tok_bpe *b[2] = {NULL};
+        struct tok_bpe_scratch *s[2] = {NULL};
+        uint64_t state = seed, starts[MAX_SYMBOLS + 1] = {0};
+        uint8_t bytes[MAX_SYMBOLS * MAX_SPELLING];
+        bool initial[MAX_SYMBOLS] = {0};
+        uint32_t ranks[MAX_SYMBOLS];
+        struct ngt_error error;
+        v->all_splits = true;
+        make(v, &state);
+        for (uint64_t swaps = seed % 2 ? 0 : 1 + next(&state) % 20; swaps > 0; swaps--) {
+            char name[MAX_SPELLING + 1];
+            uint64_t i = next(&state) % v->count, k = next(&state) % v->count;
+            memcpy(name, v->names[i], sizeof name);
+            memcpy(v->names[i], v->names[k], sizeof name);
+            memcpy(v->names[k], name, sizeof name);
+        }
+        for (uint32_t i = 0; i < v->count; i++) {
+            memcpy(bytes + starts[i], v->names[i], strlen(v->names[i]));
+            starts[i + 1] = starts[i] + strlen(v->names[i]);
+            initial[i] = strlen(v->names[i]) == 1;
+            ranks[i] = i;
+        }
+        for (int k = 0; k < 2; k++) {
+            struct tok_bpe_config c = {.ids = v->count,
+                                       .symbols = v->count,
+                                       .starts = starts,
+                                       .bytes = bytes,
+                                       .initial = initial,
+                                       .split_ranks = ranks,
+                                       .no_plain = k == 1};
+            T_REQUIRE(tok_bpe_new(&c, "test", &b[k], &error) == NGT_OK);
+            T_REQUIRE(tok_bpe_scratch_new(b[k], &s[k], &error) == NGT_OK);
+        }
+        decided += b[1]->rules.entries == NULL;
+        for (uint32_t i = 0; i < v->count; i++) {
+            const struct tok_bpe_symbol *x = &b[0]->items[i], *y = &b[1]->items[i];
+            if (b[0]->flags[i] != b[1]->flags[i] || x->left != y->left || x->right != y->right ||
+                x->born != y->born)
+                T_FAIL("seed %" PRIu64 ": symbol %u, %s", seed, i, v->names[i]);
+        }
+        for (unsigned round = 0; round < 30; round++) {
+            uint8_t text[100];
+            uint32_t ids[2][108];
+            uint64_t n = next(&state) % 100, count[2] = {0};
+            for (uint64_t i = 0; i < n; i++)
+                text[i] = (uint8_t)('a' + next(&state) % v->letters);
+            for (int k = 0; k < 2; k++)
+                T_EQ_INT(tok_bpe_encode(b[k], s[k], text, n, ids[k], &count[k], &error), NGT_OK);
+            if (count[0] != count[1] || memcmp(ids[0], ids[1], count[0] * sizeof **ids) != 0)
+                T_FAIL("seed %" PRIu64 ": %.*s", seed, (int)n, text);
+        }
+        for (int k = 0; k < 2; k++) {
+            tok_bpe_scratch_free(&s[k]);
+            tok_bpe_free(&b[k]);
+        }
+        free(v);
+    }
+    T_TRUE(decided >= 100 && decided < 300);
 }
 
 /* "ab" is an id, but a rule takes b away first; as a whole word it counts all the same. */

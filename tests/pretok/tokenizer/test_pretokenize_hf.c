@@ -174,8 +174,7 @@ T_CASE(twins)
     uint64_t seed = 5;
 
     for (unsigned round = 0; round < 2000 && t_failures < 5; round++) {
-        char json[4096] = "{\"type\":\"Sequence\",\"pretokenizers\":[",
-             text[700] = "";
+        char json[4096] = "{\"type\":\"Sequence\",\"pretokenizers\":[", text[700] = "";
         struct tok_hf_pretokenizers p = {0};
         struct tok_hf_pretokenize_scratch s;
         struct pieces got[2] = {0};

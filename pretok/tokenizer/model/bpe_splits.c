@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LONGEST 256 /* bytes of a symbol that is merged to see */
+#define LONGEST 512 /* bytes of a symbol; with longer ones, all are merged */
 
 /* The last rules of the valid symbols found so far. Most questions are about pairs that have none,
  * which a filter answers. */
@@ -112,12 +112,16 @@ static bool find_split(const struct tok_bpe *b, const struct proper *p, uint32_t
 {
     const uint8_t *text = b->bytes + b->starts[s];
     uint64_t size = tok_bpe_size(b, s);
-    uint32_t base = b->trie.root;
+    uint32_t base = b->trie.root, lefts[LONGEST];
 
     for (uint64_t cut = 1; cut < size; cut++) {
         tok_trie_unit u = b->trie.units[base ^ text[cut - 1]];
-        uint32_t left = tok_trie_value(u), right;
+        lefts[cut] = tok_trie_value(u);
         base = tok_trie_base(u);
+    }
+    /* from the end: short rights are near the root of the trie, and mostly are symbols */
+    for (uint64_t cut = size; cut-- > 1;) {
+        uint32_t left = lefts[cut], right;
         if (!valid(b, left) || (right = spelt(b, text + cut, size - cut), !valid(b, right)))
             continue;
         if (later ? left > s || right > s : meet(b, p, left, right)) {
@@ -165,7 +169,7 @@ enum ngt_status tok_bpe_find_by_splits(struct tok_bpe *b, bool *ret_decided,
     struct proper p = {0};
     uint32_t left, right;
     enum ngt_status status = proper_init(&p, b->symbols, reterr);
-    bool decided = status == NGT_OK;
+    bool decided = status == NGT_OK && b->trie.max_bytes <= LONGEST;
 
     for (uint32_t s = 0; s < b->symbols && decided; s++) { /* bytes have any rank */
         if (b->flags[s] & TOK_SYMBOL_INITIAL)
@@ -182,7 +186,7 @@ enum ngt_status tok_bpe_find_by_splits(struct tok_bpe *b, bool *ret_decided,
     }
     for (uint32_t s = 0; s < b->symbols && decided; s++)
         if (!(b->flags[s] & TOK_SYMBOL_VALID) && find_split(b, &p, s, true, &left, &right))
-            decided = tok_bpe_size(b, s) <= LONGEST && !merges_back(b, s);
+            decided = !merges_back(b, s);
     for (uint32_t s = 0; s < b->symbols && !decided; s++) {
         b->flags[s] &= (uint8_t)~TOK_SYMBOL_VALID;
         b->items[s] = (struct tok_bpe_symbol){TOK_NO_SYMBOL, TOK_NO_SYMBOL, 0, TOK_NO_SYMBOL};

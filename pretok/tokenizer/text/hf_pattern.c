@@ -13,6 +13,26 @@ void tok_hf_pattern_done(struct tok_hf_pattern *p)
     *p = (struct tok_hf_pattern){0};
 }
 
+/* Two spaces or more. */
+static bool find_spaces(const uint8_t *text, uint64_t n, uint64_t from, uint64_t *ret_start,
+                        uint64_t *ret_end)
+{
+    while (n - from >= 2) {
+        const uint8_t *space = memchr(text + from, ' ', n - from - 1);
+        if (!space)
+            return false;
+        from = (uint64_t)(space - text) + 1;
+        if (text[from] != ' ')
+            continue;
+        *ret_start = from - 1;
+        while (from < n && text[from] == ' ')
+            from++;
+        *ret_end = from;
+        return true;
+    }
+    return false;
+}
+
 static const uint8_t *find_literal(const struct tok_hf_pattern *p, const uint8_t *at, uint64_t n)
 {
     const uint8_t *end = at + n;
@@ -32,7 +52,9 @@ enum ngt_status tok_hf_next_match(struct tok_hf_matches *m, bool *ret_found, uin
                                   uint64_t *ret_end, struct ngt_error *reterr)
 {
     while (m->from <= m->n) {
-        if (m->pattern->regex) {
+        if (m->pattern->spaces) {
+            *ret_found = find_spaces(m->text, m->n, m->from, ret_start, ret_end);
+        } else if (m->pattern->regex) {
             enum ngt_status status = tok_split_find(m->pattern->regex, m->scratch, m->text, m->n,
                                                     m->from, ret_found, ret_start, ret_end, reterr);
             if (status != NGT_OK)

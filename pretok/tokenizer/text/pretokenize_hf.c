@@ -215,6 +215,65 @@ static enum ngt_status metaspace(const struct run *r, uint64_t level, struct tok
     return status;
 }
 
+/*
+ * WhitespaceSplit and then Metaspace in front of each word, as T5, ALBERT and XLNet have them, in one
+ * pass: words between white space, each behind a marker; a marker of the text's own begins one too.
+ */
+static bool is_spaced(const struct tok_hf_pretokenizers *p, uint64_t level)
+{
+    const struct tok_hf_pretokenizer *space = &p->steps[level], *meta = space + 1;
+
+    return level + 2 == p->count && space->cut == TOK_HF_CUT_CLASS &&
+           space->class == TOK_HF_RUST_SPACE && space->behavior == TOK_HF_REMOVED &&
+           !space->invert && meta->cut == TOK_HF_CUT_METASPACE && meta->character == 0x2581 &&
+           !meta->marker && meta->prepend == TOK_HF_ALWAYS && meta->split;
+}
+
+static enum ngt_status spaced(const struct run *r, uint64_t level, struct tok_hf_text t)
+{
+    static const uint8_t mark[3] = {0xE2, 0x96, 0x81};
+    const uint8_t *ascii = &tok_hf_class_blocks[tok_hf_class_index[0] * 128u];
+    struct tok_buffer *out = &r->scratch->buffers[level];
+    uint64_t at = 0, end, start;
+    unsigned size;
+    enum ngt_status status = NGT_OK;
+
+    while (at < t.n && status == NGT_OK) {
+        for (end = at; end < t.n; end += size) {
+            uint8_t byte = t.at[end];
+            size = 1;
+            if (byte < 0x80) {
+                if (ascii[byte] & TOK_HF_RUST_SPACE)
+                    break;
+                continue;
+            }
+            size = tok_utf8_lead_size(byte);
+            /* white space is U+0085, U+00A0 and some behind E1, E2 and E3 */
+            if (byte != 0xC2 && (byte < 0xE1 || byte > 0xE3))
+                continue;
+            uint32_t c = tok_utf8_get(t.at + end, &size);
+            if (tok_hf_class(c) & TOK_HF_RUST_SPACE || (c == 0x2581 && end > at))
+                break;
+        }
+        if (end > at) {
+            bool own = t.at[at] == mark[0] && end - at >= 3 && memcmp(t.at + at, mark, 3) == 0;
+            out->size = 0;
+            status = tok_buffer_reserve(out, end - at + 3, r->reterr);
+            if (status != NGT_OK)
+                return status;
+            start = 0;
+            if (!own)
+                memcpy(out->at, mark, start = 3);
+            memcpy(out->at + start, t.at + at, end - at);
+            status = r->piece(r->context, out->at, start + end - at, r->reterr);
+        }
+        at = end;
+        if (at < t.n && (t.at[at] != mark[0] || tok_utf8_get(t.at + at, &size) != 0x2581))
+            at += tok_utf8_lead_size(t.at[at]);
+    }
+    return status;
+}
+
 static enum ngt_status prefix(const struct run *r, uint64_t level, struct tok_hf_text t)
 {
     struct tok_buffer *out = &r->scratch->buffers[level];
@@ -271,6 +330,8 @@ enum ngt_status tok_hf_pretokenize(const struct tok_hf_pretokenizers *p,
 {
     const struct run r = {p, s, piece, context, reterr};
 
+    if (text.n && p->count == 2 && is_spaced(p, 0))
+        return spaced(&r, 0, text);
     return text.n ? one_level(&r, 0, text) : NGT_OK;
 }
 

@@ -59,20 +59,14 @@ static inline const uint32_t *find_short(const struct tok_word_tables *t, const 
     return way < 2 ? t->shorts[slot].ids[way] : NULL;
 }
 
-static inline bool is_at(const struct tok_long_entry *e, const struct tok_probe *p)
-{
-    return ((e->key[0] ^ p->key[0]) | (e->key[1] ^ p->key[1]) | (e->key[2] ^ p->key[2]) |
-            (e->key[3] ^ p->key[3])) == 0;
-}
-
 static inline const uint32_t *find_long(const struct tok_word_tables *t, const struct tok_probe *p)
 {
     uint64_t slot = tok_word_slot(p->hash, TOK_LONG_BITS);
 
-    if (is_at(&t->longs[slot], p))
+    if (tok_long_is_at(&t->longs[slot], p))
         return t->longs[slot].ids;
     slot = tok_word_second(p->hash, slot, TOK_LONG_BITS);
-    return is_at(&t->longs[slot], p) ? t->longs[slot].ids : NULL;
+    return tok_long_is_at(&t->longs[slot], p) ? t->longs[slot].ids : NULL;
 }
 
 /* A short word's probe of the second table. */
@@ -181,7 +175,7 @@ static void keep_long(struct tok_word_tables *t, const struct tok_probe *p, cons
     uint64_t slot = tok_word_slot(p->hash, TOK_LONG_BITS);
     struct tok_long_entry *e = &t->longs[slot];
 
-    if (e->key[3] != 0 && !is_at(e, p)) { /* as above: the first to come stays longer */
+    if (e->key[3] != 0 && !tok_long_is_at(e, p)) { /* as above: the first to come stays longer */
         e = &t->longs[tok_word_second(p->hash, slot, TOK_LONG_BITS)];
         if (e->key[3] != 0 && ++t->turn % 8 == 0)
             e = &t->longs[slot];

@@ -118,6 +118,13 @@ static inline uint64_t tok_word_second(uint64_t hash, uint64_t slot, unsigned bi
     return (slot ^ (hash | 1)) & ((1u << bits) - 1);
 }
 
+/* Is the word this entry? */
+static inline bool tok_long_is_at(const struct tok_long_entry *e, const struct tok_probe *p)
+{
+    return ((e->key[0] ^ p->key[0]) | (e->key[1] ^ p->key[1]) | (e->key[2] ^ p->key[2]) |
+            (e->key[3] ^ p->key[3])) == 0;
+}
+
 /* Both read whole integers: 16 and 32 bytes. */
 static inline void tok_probe_short(struct tok_probe *p, const uint8_t *at, uint64_t size)
 {

@@ -131,6 +131,17 @@ enum ngt_status tok_words_encode(struct tok_words *w, const uint8_t *text, uint6
                     continue;
                 }
             }
+            if (p->size > TOK_SHORT_BYTES && p->size <= TOK_LONG_BYTES) {
+                const struct tok_long_entry *e =
+                    &w->tables.longs[tok_word_slot(p->hash, TOK_LONG_BITS)];
+                uint32_t head = e->ids[0];
+                if (tok_long_is_at(e, p) && head >> 24 != TOK_ELSEWHERE) {
+                    memcpy(out, e->ids, sizeof e->ids);
+                    out[0] = head & TOK_ID_MASK;
+                    out += head >> 24;
+                    continue;
+                }
+            }
             enum ngt_status status = other(w, p, out, &more, reterr);
             if (status != NGT_OK)
                 return status;

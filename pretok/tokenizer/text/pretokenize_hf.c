@@ -98,6 +98,59 @@ static enum ngt_status by_pattern(const struct run *r, uint64_t level, struct to
     return status == NGT_OK ? fold_end(&f) : status;
 }
 
+static inline enum ngt_status give_on(const struct run *r, uint64_t level, struct tok_hf_text t,
+                                      uint64_t start, uint64_t end)
+{
+    if (level == r->steps->count)
+        return r->piece(r->context, t.at + start, end - start, r->reterr);
+    return one_level(r, level, tok_hf_part(t, start, end));
+}
+
+/* What most files do with a class: its characters go, or are pieces. No piece is held back. */
+static enum ngt_status by_class(const struct run *r, uint64_t level, struct tok_hf_text t)
+{
+    const struct tok_hf_pretokenizer *p = &r->steps->steps[level];
+    const uint8_t *ascii = &tok_hf_class_blocks[tok_hf_class_index[0] * 128u];
+    bool isolated = p->behavior == TOK_HF_ISOLATED;
+    uint8_t class = p->class;
+    uint64_t done = 0, at = 0;
+    unsigned size = 1;
+    enum ngt_status status = NGT_OK;
+
+    for (; at < t.n && status == NGT_OK; at += size) {
+        if (t.at[at] < 0x80) {
+            size = 1;
+            if (!(ascii[t.at[at]] & class))
+                continue;
+        } else if (!(tok_hf_class(tok_utf8_get(t.at + at, &size)) & class)) {
+            continue;
+        }
+        if (done != at)
+            status = give_on(r, level + 1, t, done, at);
+        if (isolated && status == NGT_OK)
+            status = give_on(r, level + 1, t, at, at + size);
+        done = at + size;
+    }
+    return status == NGT_OK && done != t.n ? give_on(r, level + 1, t, done, t.n) : status;
+}
+
+/* A pattern that leaves no gap, isolated: many ends at a time. */
+static enum ngt_status by_ends(const struct run *r, uint64_t level, struct tok_hf_text t)
+{
+    const struct tok_hf_pretokenizer *p = &r->steps->steps[level];
+    uint32_t ends[64];
+    uint64_t count = 0;
+    enum ngt_status status = NGT_OK;
+
+    for (uint64_t at = 0; at < t.n && status == NGT_OK;) {
+        status = tok_split_ends(p->pattern.regex, r->scratch->regexes[level], t.at, t.n, at, ends,
+                                64, &count, r->reterr);
+        for (uint64_t i = 0; i < count && status == NGT_OK; at = ends[i++])
+            status = give_on(r, level + 1, t, at, ends[i]);
+    }
+    return status;
+}
+
 /* Every character of a class, or one character, is a match. */
 static enum ngt_status by_character(const struct run *r, uint64_t level, struct tok_hf_text t)
 {
@@ -306,8 +359,15 @@ static enum ngt_status one_level(const struct run *r, uint64_t level, struct tok
         return r->piece(r->context, t.at, t.n, r->reterr);
     switch (r->steps->steps[level].cut) {
     case TOK_HF_CUT_PATTERN:
+        if (r->steps->steps[level].behavior == TOK_HF_ISOLATED && !r->steps->steps[level].invert &&
+            r->steps->steps[level].pattern.regex && t.n < UINT32_MAX &&
+            tok_split_covers(r->steps->steps[level].pattern.regex))
+            return by_ends(r, level, t);
         return by_pattern(r, level, t);
     case TOK_HF_CUT_CLASS:
+        if (r->steps->steps[level].behavior <= TOK_HF_ISOLATED)
+            return by_class(r, level, t);
+        return by_character(r, level, t);
     case TOK_HF_CUT_CHARACTER:
         return by_character(r, level, t);
     case TOK_HF_CUT_WORDS:

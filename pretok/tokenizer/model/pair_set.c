@@ -9,7 +9,7 @@ enum ngt_status tok_pair_set_init(struct tok_pair_set *s, uint64_t count, struct
 {
     unsigned slot_bits = LEAST_SLOT_BITS, filter_bits = 1;
 
-    while (slot_bits < 31 && (1ull << slot_bits) < 2 * count)
+    while (slot_bits < 31 && 3 * (1ull << slot_bits) < 4 * count)
         slot_bits++;
     while (filter_bits < 31 && (64ull << filter_bits) < 8 * count)
         filter_bits++;

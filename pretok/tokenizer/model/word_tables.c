@@ -69,14 +69,15 @@ static inline const uint32_t *find_long(const struct tok_word_tables *t, const s
     return tok_long_is_at(&t->longs[slot], p) ? t->longs[slot].ids : NULL;
 }
 
-/* A short word's probe of the second table. */
-static struct tok_probe as_long(const struct tok_probe *p)
+/* A short word's probe of the second table: the same bytes, their number at the end. */
+static inline struct tok_probe as_long(const struct tok_probe *p)
 {
     struct tok_probe as = *p;
-    uint8_t copy[32] = {0};
 
-    memcpy(copy, p->word, p->size);
-    tok_probe_long(&as, copy, p->size);
+    as.key[1] = p->key[1] & tok_word_masks[7];
+    as.key[2] = 0;
+    as.key[3] = (uint64_t)p->size << 56;
+    as.hash = tok_long_hash(&as);
     return as;
 }
 

@@ -20,7 +20,7 @@
 
 #include "model/pages.h"
 
-#define TOK_SHORT_BITS 17
+#define TOK_SHORT_BITS 18
 #define TOK_LONG_BITS 16
 #define TOK_STORE_BITS 16
 #define TOK_SHORT_BYTES 15
@@ -135,6 +135,12 @@ static inline void tok_probe_short(struct tok_probe *p, const uint8_t *at, uint6
     p->hash = tok_word_hash2(p->key[0], p->key[1]);
 }
 
+static inline uint64_t tok_long_hash(const struct tok_probe *p)
+{
+    return tok_word_hash2(tok_word_hash2(p->key[0], p->key[1]),
+                          tok_word_hash2(p->key[2], p->key[3]));
+}
+
 static inline void tok_probe_long(struct tok_probe *p, const uint8_t *at, uint64_t size)
 {
     for (unsigned i = 0; i < 4; i++) {
@@ -142,8 +148,7 @@ static inline void tok_probe_long(struct tok_probe *p, const uint8_t *at, uint64
         p->key[i] = tok_word_load64(at + 8 * i) & tok_word_masks[left < 8 ? left : 8];
     }
     p->key[3] |= size << 56;
-    p->hash =
-        tok_word_hash2(tok_word_hash2(p->key[0], p->key[1]), tok_word_hash2(p->key[2], p->key[3]));
+    p->hash = tok_long_hash(p);
 }
 
 /* The probe of a word, size <= left bytes of text, and its first line asked for. Words near the end

@@ -152,6 +152,8 @@ static inline uint32_t longest(const struct tok_chain *c, const struct tok_bpe *
                 __builtin_prefetch(tok_pair_filter(&b->proper, tok_pair_hash(before, symbol)));
             }
         }
+        if (at < n && !tok_trie_may_step(u, text[at]))
+            break;
     }
     return best;
 }

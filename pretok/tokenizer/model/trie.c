@@ -105,7 +105,7 @@ static bool add_block(struct builder *b)
         struct block_map *blocks = realloc(b->blocks, room * sizeof *blocks);
         if (blocks)
             b->blocks = blocks;
-        if (!units || !blocks || room * 256 > UINT32_MAX)
+        if (!units || !blocks || room * 256 > TOK_TRIE_UNITS)
             return false;
         b->block_room = room;
     }
@@ -200,6 +200,15 @@ static bool push(struct builder *b, struct open_node node)
     return true;
 }
 
+static tok_trie_unit may_follow(const uint8_t *labels, unsigned count)
+{
+    tok_trie_unit bits = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        bits |= UINT64_C(1) << (56 + (labels[i] & 7));
+    return bits;
+}
+
 /* Places the children of one node and puts those that have children of their own on the stack. */
 static bool expand(struct builder *b, struct open_node node)
 {
@@ -216,14 +225,14 @@ static bool expand(struct builder *b, struct open_node node)
         }
     }
     starts[count] = node.last;
-    bool beside = count == 1 && node.unit != UINT64_MAX &&
-                  place_beside(b, node.unit, labels[0], &base);
+    bool beside =
+        count == 1 && node.unit != UINT64_MAX && place_beside(b, node.unit, labels[0], &base);
     if (!beside && !place(b, labels, count, &base))
         return false;
     if (node.unit == UINT64_MAX)
         b->t->root = base;
     else
-        b->t->units[node.unit] |= (uint64_t)base << 32;
+        b->t->units[node.unit] |= (uint64_t)base << 32 | may_follow(labels, count);
     for (unsigned i = count; i-- > 0;) {
         const struct tok_trie_key *k = &b->keys[starts[i]];
         bool ends = k->size == node.depth + 1;

@@ -354,6 +354,12 @@ static bool isolates(const struct tok_hf_pretokenizer *p)
            !p->invert;
 }
 
+static bool isolates_digits(const struct tok_hf_pretokenizer *p)
+{
+    return p->cut == TOK_HF_CUT_CLASS && p->class == TOK_HF_NUMERIC &&
+           p->behavior == TOK_HF_ISOLATED && !p->invert;
+}
+
 /* Several splits that one program does. */
 static enum ngt_status join_splits(struct hf_engine *e, const char *path, struct ngt_error *reterr)
 {
@@ -370,6 +376,8 @@ static enum ngt_status join_splits(struct hf_engine *e, const char *path, struct
         if (!patterns[count] || strlen(patterns[count]) != p->steps[count].pattern.size)
             break;
     }
+    if (count + 1 == p->count && isolates_digits(&p->steps[count]))
+        patterns[count++] = TOK_SPLIT_DIGITS;
     if (count == p->count && count > 1)
         status = tok_split_new_sequence(patterns, count, path, &e->joined, reterr);
     free(patterns);

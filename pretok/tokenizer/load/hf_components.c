@@ -122,6 +122,8 @@ static enum ngt_status get_pattern(const struct part *p, struct tok_hf_pattern *
     enum ngt_status status = copy_bytes(p, value->string, value->length, &ret->literal);
     if (status != NGT_OK || !regex)
         return status;
+    ret->spaces = value->length == 5 && memcmp(value->string, " {2,}", 5) == 0;
+    ret->white_space = value->length == 3 && memcmp(value->string, "\\s+", 3) == 0;
     return tok_split_new_oniguruma(value->string, value->length, p->path, &ret->regex, p->reterr);
 }
 

@@ -178,13 +178,18 @@ static void keep_valid(struct tok_bpe *b)
 
 static enum ngt_status relate(struct tok_bpe *b, struct ngt_error *reterr)
 {
-    uint64_t merged = 0;
+    uint64_t merged = 0, largest = 0;
     enum ngt_status status;
 
-    for (uint32_t s = 0; s < b->symbols; s++)
-        merged += (b->flags[s] & TOK_SYMBOL_VALID) && b->items[s].born;
+    for (uint32_t s = 0; s < b->symbols; s++) {
+        if (!(b->flags[s] & TOK_SYMBOL_VALID) || !b->items[s].born)
+            continue;
+        merged++;
+        largest = b->items[s].born > largest ? b->items[s].born : largest;
+    }
     status = tok_pair_set_init(&b->proper, merged, reterr);
     b->regular = true;
+    b->chains = b->chains && largest < TOK_PAIR_NUMBERS;
     for (uint32_t s = 0; s < b->symbols && status == NGT_OK; s++) {
         struct tok_bpe_symbol *item = &b->items[s];
         const uint8_t *text = b->bytes + b->starts[s];
@@ -193,7 +198,9 @@ static enum ngt_status relate(struct tok_bpe *b, struct ngt_error *reterr)
         if (!(b->flags[s] & TOK_SYMBOL_VALID))
             continue;
         if (item->born) {
-            tok_pair_set_put(&b->proper, item->left, item->right, s);
+            /* what the set cannot hold (ranks of millions, a crowd by design) is left to merging */
+            b->chains =
+                b->chains && tok_pair_set_put(&b->proper, item->left, item->right, item->born);
             if (item->born < b->items[item->left].born || item->born < b->items[item->right].born) {
                 b->flags[s] |= TOK_SYMBOL_ODD;
                 b->regular = false;
@@ -205,6 +212,8 @@ static enum ngt_status relate(struct tok_bpe *b, struct ngt_error *reterr)
                 item->shorter = tok_trie_value(u);
             base = tok_trie_base(u);
         }
+        uint64_t size = tok_bpe_size(b, s);
+        item->shorter |= (uint32_t)(size < 255 ? size : 255) << 24;
     }
     return status;
 }

@@ -17,7 +17,9 @@
 struct tok_bpe_symbol {
     uint32_t left, right; /* TOK_NO_SYMBOL for initial ones */
     uint32_t born;
-    uint32_t shorter; /* the longest valid symbol that is a proper prefix of this, or none */
+    /* Bits 0..23 the longest valid symbol that is a proper prefix of this, or none; above, its own
+     * size, 255 for all larger ones: what the walk needs when this one does not fit, on one line. */
+    uint32_t shorter;
 };
 
 enum {
@@ -28,7 +30,7 @@ enum {
 
 struct tok_bpe {
     struct tok_rule_table rules;  /* as configured: what the definition works with */
-    struct tok_pair_set proper;   /* the last rule of each valid symbol alone; see chain.h */
+    struct tok_pair_set proper;   /* the last rule of each valid symbol to its `born` */
     struct tok_trie trie;         /* spellings of valid symbols */
     struct tok_trie rare_words;   /* if whole_word: spellings of ids that are not valid */
     struct tok_bpe_symbol *items; /* [symbols] in pages */
@@ -50,6 +52,18 @@ struct tok_bpe {
 static inline uint64_t tok_bpe_size(const struct tok_bpe *b, uint32_t symbol)
 {
     return b->starts[symbol + 1] - b->starts[symbol];
+}
+
+static inline uint32_t tok_bpe_shorter(const struct tok_bpe *b, uint32_t symbol)
+{
+    return b->items[symbol].shorter & TOK_NO_SYMBOL;
+}
+
+/* The same as tok_bpe_size, from the line that holds the rest of a symbol. */
+static inline uint64_t tok_bpe_item_size(const struct tok_bpe *b, uint32_t symbol)
+{
+    uint32_t size = b->items[symbol].shorter >> 24;
+    return size < 255 ? size : tok_bpe_size(b, symbol);
 }
 
 /* Bytes of the UTF-8 character that starts at text[at], at least 1, at most n - at; with the byte

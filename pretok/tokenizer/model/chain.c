@@ -18,44 +18,71 @@ void tok_chain_done(struct tok_chain *c)
     *c = (struct tok_chain){0};
 }
 
-/* 1 + the rank of the rule that joins the two, or 0. */
-static inline uint64_t joined(const struct tok_bpe *b, uint32_t left, uint32_t right)
-{
-    uint64_t hash = tok_pair_hash(left, right);
+/*
+ * The staircase down the two edges of the trees (chain.h), a step at a time: of two that live at the
+ * same time, the one born later is left for its part. On equal ranks the place further left comes
+ * first, which is why the comparisons with the two parents differ.
+ */
+struct stair {
+    uint32_t left, right, left_dies, right_dies;
+};
+enum step { GOES, FITS, CLASHES };
 
-    if (!tok_pair_maybe(&b->proper, hash))
-        return 0;
-    uint32_t slot = tok_pair_slot(&b->proper, hash), tag = tok_pair_tag(hash);
-    for (uint32_t s; (s = b->proper.slots[slot]) != 0; slot = (slot + 1) & b->proper.slot_mask) {
-        const struct tok_bpe_symbol *item = &b->items[s & TOK_NO_SYMBOL];
-        if (s >> 24 == tag && item->left == left && item->right == right)
-            return item->born;
-    }
-    return 0;
+static inline struct stair stair_of(uint32_t left, uint32_t right)
+{
+    return (struct stair){left, right, UINT32_MAX, UINT32_MAX};
 }
 
-/* The staircase down the two edges: of two that live at the same time, the one born later is left
- * for its part. On equal ranks the place further left comes first, which is why the comparisons
- * with the two parents differ. */
-static inline bool compatible_regular(const struct tok_bpe *b, uint32_t left, uint32_t right)
+static inline enum step stair_step(const struct tok_bpe *b, struct stair *s)
 {
-    uint64_t left_dies = UINT64_MAX, right_dies = UINT64_MAX;
+    const struct tok_bpe_symbol *u = &b->items[s->left], *v = &b->items[s->right];
+    uint64_t hash = tok_pair_hash(s->left, s->right);
 
-    for (;;) {
-        const struct tok_bpe_symbol *u = &b->items[left], *v = &b->items[right];
-        uint64_t time = joined(b, left, right);
-        if (time && time < left_dies && time <= right_dies)
-            return false;
-        if (u->born > v->born) {
-            left_dies = u->born;
-            left = u->right;
-        } else if (v->born) {
-            right_dies = v->born;
-            right = v->left;
-        } else {
-            return true;
-        }
+    if (tok_pair_maybe(&b->proper, hash)) {
+        uint32_t time = tok_pair_number(&b->proper, hash);
+        if (time && time < s->left_dies && time <= s->right_dies)
+            return CLASHES;
     }
+    if (u->born > v->born) {
+        s->left_dies = u->born;
+        s->left = u->right;
+    } else if (v->born) {
+        s->right_dies = v->born;
+        s->right = v->left;
+    } else {
+        return FITS;
+    }
+    return GOES;
+}
+
+/* Is the staircase the answer? */
+static inline bool is_regular(const struct tok_bpe *b, uint32_t left, uint32_t right)
+{
+    return b->regular || !((b->flags[left] | b->flags[right]) & TOK_SYMBOL_ODD);
+}
+
+/* Answers of late. Most pairs come again soon: one load instead of the half dozen of a staircase. */
+static inline uint64_t *known_slot(const struct tok_chain *c, uint32_t left, uint32_t right)
+{
+    uint64_t pair = (uint64_t)left << 24 | right;
+    return &c->known[pair * 0x9E3779B97F4A7C15u >> (64 - KNOWN_BITS)];
+}
+
+static inline bool recall(const struct tok_chain *c, uint32_t left, uint32_t right,
+                          bool *ret_answer)
+{
+    uint64_t pair = (uint64_t)left << 24 | right, known = *known_slot(c, left, right);
+
+    if ((known ^ (pair << 2 | 1)) >= 4 || !(known & 1))
+        return false;
+    *ret_answer = known >> 1 & 1;
+    return true;
+}
+
+static inline void remember(struct tok_chain *c, uint32_t left, uint32_t right, bool answer)
+{
+    uint64_t pair = (uint64_t)left << 24 | right;
+    *known_slot(c, left, right) = pair << 2 | (uint64_t)answer << 1 | 1;
 }
 
 /* By merging the text of both: for symbols whose ranks prove nothing. */
@@ -85,28 +112,32 @@ static bool compatible_tried(struct tok_chain *c, const struct tok_bpe *b, uint3
     return done;
 }
 
-/* Most pairs come again soon: one load instead of the half dozen of a staircase. */
 static inline bool compatible(struct tok_chain *c, const struct tok_bpe *b, uint32_t left,
                               uint32_t right, bool *ret_answer, struct ngt_error *reterr)
 {
-    uint64_t pair = (uint64_t)left << 24 | right;
-    uint64_t *slot = &c->known[pair * 0x9E3779B97F4A7C15u >> (64 - KNOWN_BITS)];
-
-    if ((*slot ^ (pair << 2 | 1)) < 4 && *slot & 1) {
-        *ret_answer = *slot >> 1 & 1;
+    if (recall(c, left, right, ret_answer))
         return true;
-    }
-    if (b->regular || !((b->flags[left] | b->flags[right]) & TOK_SYMBOL_ODD))
-        *ret_answer = compatible_regular(b, left, right);
-    else if (!compatible_tried(c, b, left, right, ret_answer, reterr))
+    if (is_regular(b, left, right)) {
+        struct stair stair = stair_of(left, right);
+        enum step step;
+        do {
+            step = stair_step(b, &stair);
+        } while (step == GOES);
+        *ret_answer = step == FITS;
+    } else if (!compatible_tried(c, b, left, right, ret_answer, reterr)) {
         return false;
-    *slot = pair << 2 | (uint64_t)*ret_answer << 1 | 1;
+    }
+    remember(c, left, right, *ret_answer);
     return true;
 }
 
-/* The longest valid symbol at text[at], and its end. *ret_seen: up to where text was looked at. */
-static inline uint32_t longest(const struct tok_bpe *b, const uint8_t *text, uint64_t n,
-                               uint64_t at, uint64_t *ret_end, uint64_t *ret_seen)
+/*
+ * The longest valid symbol at text[at], and its end. While the walk waits for the next unit, memory
+ * is asked for what comes after it if this symbol is the one. *ret_seen: up to where text was looked at.
+ */
+static inline uint32_t longest(const struct tok_chain *c, const struct tok_bpe *b,
+                               const uint8_t *text, uint64_t n, uint64_t at, uint32_t before,
+                               uint64_t *ret_end, uint64_t *ret_seen)
 {
     const tok_trie_unit *units = b->trie.units;
     uint32_t base = b->trie.root, best = TOK_NO_SYMBOL;
@@ -116,11 +147,19 @@ static inline uint32_t longest(const struct tok_bpe *b, const uint8_t *text, uin
         if ((uint8_t)u != text[at])
             break;
         at++;
-        if (tok_trie_value(u) != TOK_NO_SYMBOL) {
-            best = tok_trie_value(u);
-            *ret_end = at;
-        }
         base = tok_trie_base(u);
+        uint32_t symbol = tok_trie_value(u);
+        if (symbol != TOK_NO_SYMBOL) {
+            best = symbol;
+            *ret_end = at;
+            __builtin_prefetch(&b->items[symbol]);
+            if (before != TOK_NO_SYMBOL) {
+                __builtin_prefetch(known_slot(c, before, symbol));
+                __builtin_prefetch(tok_pair_filter(&b->proper, tok_pair_hash(before, symbol)));
+            }
+        }
+        if (at < n && !tok_trie_may_step(u, text[at]))
+            break;
     }
     *ret_seen = at + 1;
     return best;
@@ -187,7 +226,7 @@ enum ngt_status tok_chain_run(struct tok_chain *c, const struct tok_bpe *b, cons
         c->dead[(n - 1) / 64] |= 1ull << (n - 1) % 64;
     }
     while (at < n) {
-        candidate = longest(b, text, n, at, &end, &seen);
+        candidate = longest(c, b, text, n, at, before, &end, &seen);
         farthest = seen > farthest ? seen : farthest;
         if (candidate == TOK_NO_SYMBOL)
             break; /* a character that is no symbol: the encoding so far is final */
@@ -201,7 +240,7 @@ enum ngt_status tok_chain_run(struct tok_chain *c, const struct tok_bpe *b, cons
                 break;
             if (looked && end + looked > farthest)
                 farthest = end + looked;
-            candidate = b->items[candidate].shorter;
+            candidate = tok_bpe_shorter(b, candidate);
             while (candidate == TOK_NO_SYMBOL) {
                 /* Nothing fits here. An encoding exists, so this is not the first position. */
                 if (!stepped_back) /* seldom, so the bits are cleared only then */
@@ -210,12 +249,12 @@ enum ngt_status tok_chain_run(struct tok_chain *c, const struct tok_bpe *b, cons
                 c->dead[at / 64] |= 1ull << at % 64;
                 if (farthest <= n && farthest - at >= SHORTEST_END && farthest - at <= LONGEST_END)
                     remembers = remember_end(c, before, at, farthest, remembers);
-                at -= tok_bpe_size(b, before);
-                candidate = b->items[before].shorter;
+                at -= tok_bpe_item_size(b, before);
+                candidate = tok_bpe_shorter(b, before);
                 count--;
                 before = count ? symbols[count - 1] : TOK_NO_SYMBOL;
             }
-            end = at + tok_bpe_size(b, candidate);
+            end = at + tok_bpe_item_size(b, candidate);
         }
         symbols[count++] = before = candidate;
         at = end;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define OPEN_BLOCKS 12
+#define LINE_UNITS 8 /* of 64 bytes */
 
 struct sort_key {
     uint64_t head; /* first 8 bytes, big-endian */
@@ -104,7 +105,7 @@ static bool add_block(struct builder *b)
         struct block_map *blocks = realloc(b->blocks, room * sizeof *blocks);
         if (blocks)
             b->blocks = blocks;
-        if (!units || !blocks || room * 256 > UINT32_MAX)
+        if (!units || !blocks || room * 256 > TOK_TRIE_UNITS)
             return false;
         b->block_room = room;
     }
@@ -140,6 +141,32 @@ static int fit(const struct block_map *k, const uint8_t *labels, unsigned count)
     return -1;
 }
 
+static void take(struct block_map *map, unsigned base, const uint8_t *labels, unsigned count)
+{
+    map->bases[base / 64] |= 1ull << base % 64;
+    for (unsigned i = 0; i < count; i++) {
+        unsigned unit = base ^ labels[i];
+        map->taken[unit / 64] |= 1ull << unit % 64;
+    }
+}
+
+/* An only child beside its parent, on the same cache line: most nodes deep down are only children,
+ * and a walk waits once for several of them. False: no room there. */
+static bool place_beside(struct builder *b, uint64_t parent, uint8_t label, uint32_t *ret_base)
+{
+    struct block_map *map = &b->blocks[parent / 256];
+
+    for (unsigned i = 0; i < LINE_UNITS; i++) {
+        unsigned unit = (unsigned)(parent & 255 & ~(LINE_UNITS - 1u)) + i, base = unit ^ label;
+        if (base == 0 || has(map->taken, unit) || has(map->bases, base))
+            continue;
+        take(map, base, &label, 1);
+        *ret_base = (uint32_t)(parent / 256 * 256 + base);
+        return true;
+    }
+    return false;
+}
+
 static bool place(struct builder *b, const uint8_t *labels, unsigned count, uint32_t *ret_base)
 {
     uint64_t first = b->block_count > OPEN_BLOCKS ? b->block_count - OPEN_BLOCKS : 1;
@@ -154,12 +181,7 @@ static bool place(struct builder *b, const uint8_t *labels, unsigned count, uint
         k = b->block_count;
         base = fit(&b->blocks[k - 1], labels, count);
     }
-    struct block_map *map = &b->blocks[k - 1];
-    map->bases[base / 64] |= 1ull << base % 64;
-    for (unsigned i = 0; i < count; i++) {
-        unsigned unit = (unsigned)base ^ labels[i];
-        map->taken[unit / 64] |= 1ull << unit % 64;
-    }
+    take(&b->blocks[k - 1], (unsigned)base, labels, count);
     *ret_base = (uint32_t)((k - 1) * 256 + (unsigned)base);
     return true;
 }
@@ -178,6 +200,15 @@ static bool push(struct builder *b, struct open_node node)
     return true;
 }
 
+static tok_trie_unit may_follow(const uint8_t *labels, unsigned count)
+{
+    tok_trie_unit bits = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        bits |= UINT64_C(1) << (56 + (labels[i] & 7));
+    return bits;
+}
+
 /* Places the children of one node and puts those that have children of their own on the stack. */
 static bool expand(struct builder *b, struct open_node node)
 {
@@ -194,12 +225,14 @@ static bool expand(struct builder *b, struct open_node node)
         }
     }
     starts[count] = node.last;
-    if (!place(b, labels, count, &base))
+    bool beside =
+        count == 1 && node.unit != UINT64_MAX && place_beside(b, node.unit, labels[0], &base);
+    if (!beside && !place(b, labels, count, &base))
         return false;
     if (node.unit == UINT64_MAX)
         b->t->root = base;
     else
-        b->t->units[node.unit] |= (uint64_t)base << 32;
+        b->t->units[node.unit] |= (uint64_t)base << 32 | may_follow(labels, count);
     for (unsigned i = count; i-- > 0;) {
         const struct tok_trie_key *k = &b->keys[starts[i]];
         bool ends = k->size == node.depth + 1;

@@ -12,8 +12,11 @@
 #include "model/pages.h"
 #include "ngt/error.h"
 
-/* bits 0..7 label, 8..31 value (TOK_TRIE_NONE: no key ends here), 32..63 base (0: no children) */
+/* bits 0..7 label, 8..31 value (TOK_TRIE_NONE: no key ends here), 32..55 base (0: no children),
+ * 56..63 which labels the children may have, by their low three bits: most walks end there, without
+ * the load of a unit that is not theirs */
 typedef uint64_t tok_trie_unit;
+#define TOK_TRIE_UNITS (1u << 24)
 #define TOK_TRIE_NONE 0xFFFFFFu
 
 struct tok_trie {
@@ -42,7 +45,13 @@ static inline uint32_t tok_trie_value(tok_trie_unit u)
 
 static inline uint32_t tok_trie_base(tok_trie_unit u)
 {
-    return (uint32_t)(u >> 32);
+    return (uint32_t)(u >> 32) & (TOK_TRIE_UNITS - 1);
+}
+
+/* May the node have a child of this label? */
+static inline int tok_trie_may_step(tok_trie_unit u, uint8_t byte)
+{
+    return u >> (56 + (byte & 7)) & 1;
 }
 
 /* The child of the node with this base; tells whether there is one. */

@@ -123,7 +123,7 @@ static void find_ways(const struct tok_unigram_hf *u, struct way *ways, const ui
                 offer(&ways[end], u->scores[id] + here, at, id);
                 single |= end - at == size;
             }
-            if (!base)
+            if (end < n && !tok_trie_may_step(unit, word[end]))
                 break;
         }
         if (!single)

@@ -50,7 +50,8 @@ struct tok_regex {
     struct tok_charmap **maps; /* one a set */
     uint64_t maps_count;
     uint32_t branches, word;
-    uint32_t start; /* set of characters a match can begin with, or TOK_NONE */
+    uint32_t start;           /* set of characters a match can begin with, or TOK_NONE */
+    uint64_t starts_ascii[2]; /* the ASCII ones of them, a bit each */
     bool covers;
     /* Expressions that are x, x+, or y?x+, as most of what is split at in several steps: found
      * without the machine. TOK_NONE: another, or no y. */
@@ -504,6 +505,9 @@ enum ngt_status tok_regex_new(const char *pattern, uint64_t size, enum tok_diale
     for (uint64_t i = 0; i < tree.sets_count; i++)
         if (!(r->maps[i] = tok_charmap_new(&tree.sets[i])))
             goto memory;
+    for (uint32_t ch = 0; ch < 128 && r->start != TOK_NONE; ch++)
+        if (tok_charmap_has(r->maps[r->start], ch))
+            r->starts_ascii[ch / 64] |= UINT64_C(1) << ch % 64;
     *ret_regex = r;
     r = NULL;
     status = NGT_OK;
@@ -935,6 +939,12 @@ enum ngt_status tok_regex_find(const struct tok_regex *regex, struct tok_regex_s
         if (start) {
             uint32_t c;
             for (; at < n; at += size) {
+                if (text[at] < 0x80) {
+                    size = 1;
+                    if (regex->starts_ascii[text[at] / 64] >> text[at] % 64 & 1)
+                        break;
+                    continue;
+                }
                 c = tok_unicode_decode(text, n, at, &size);
                 if (tok_charmap_has(start, c))
                     break;

@@ -19,6 +19,8 @@
  *
  *     deepseek  N{1,3} | ASCII-P ASCII-L+ | [^NL L P]?L+ | ?P+ NL* | W with newlines | W, and what
  *               none of them takes, up to where one does
+ *
+ * And the five steps of DeepSeek Coder, in scan_coder.c.
  */
 #ifndef TOK_SPLIT_SCAN_H
 #define TOK_SPLIT_SCAN_H
@@ -35,6 +37,7 @@ enum tok_program {
     TOK_O200K,
     TOK_TEKKEN,
     TOK_DEEPSEEK,
+    TOK_CODER,
     TOK_PROGRAMS,
 };
 
@@ -61,4 +64,9 @@ void tok_scan_init(struct tok_scan *scan, uint32_t cpu);
 /* For vector versions: what a window of 64 bytes does not show is left to the scalar code. */
 extern const tok_piece_fn tok_scan_piece[TOK_PROGRAMS];
 void tok_scan_init_avx2(struct tok_scan *scan);
+
+/* Both parts of TOK_CODER. */
+uint64_t tok_scan_coder_piece(const uint8_t *text, uint64_t n, uint64_t at);
+uint64_t tok_scan_coder_ends(const uint8_t *text, uint64_t n, uint64_t from, uint32_t *ret_ends,
+                             uint64_t room);
 #endif

@@ -577,5 +577,6 @@ void tok_scan_init_avx2(struct tok_scan *scan)
         [TOK_TEKKEN] = ends_tekken, [TOK_DEEPSEEK] = ends_deepseek,
     };
     for (int i = 0; i < TOK_PROGRAMS; i++)
-        scan->ends[i] = vector[i];
+        if (vector[i])
+            scan->ends[i] = vector[i];
 }

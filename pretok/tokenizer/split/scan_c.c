@@ -331,9 +331,11 @@ PROGRAM(tekken_c, TOK_TEKKEN)
 PROGRAM(deepseek_c, TOK_DEEPSEEK)
 
 const tok_piece_fn tok_scan_piece[TOK_PROGRAMS] = {
-    [TOK_GPT2] = piece_gpt2_c,     [TOK_CL100K] = piece_cl100k_c,     [TOK_LLAMA3] = piece_llama3_c,
-    [TOK_QWEN2] = piece_qwen2_c,   [TOK_QWEN35] = piece_qwen35_c,     [TOK_O200K] = piece_o200k_c,
-    [TOK_TEKKEN] = piece_tekken_c, [TOK_DEEPSEEK] = piece_deepseek_c,
+    [TOK_GPT2] = piece_gpt2_c,          [TOK_CL100K] = piece_cl100k_c,
+    [TOK_LLAMA3] = piece_llama3_c,      [TOK_QWEN2] = piece_qwen2_c,
+    [TOK_QWEN35] = piece_qwen35_c,      [TOK_O200K] = piece_o200k_c,
+    [TOK_TEKKEN] = piece_tekken_c,      [TOK_DEEPSEEK] = piece_deepseek_c,
+    [TOK_CODER] = tok_scan_coder_piece,
 };
 
 uint32_t tok_scan_cpu(void)
@@ -355,10 +357,11 @@ uint32_t tok_scan_cpu(void)
 void tok_scan_init(struct tok_scan *scan, uint32_t cpu)
 {
     static const tok_scan_fn scalar[TOK_PROGRAMS] = {
-        [TOK_GPT2] = ends_gpt2_c,     [TOK_CL100K] = ends_cl100k_c,
-        [TOK_LLAMA3] = ends_llama3_c, [TOK_QWEN2] = ends_qwen2_c,
-        [TOK_QWEN35] = ends_qwen35_c, [TOK_O200K] = ends_o200k_c,
-        [TOK_TEKKEN] = ends_tekken_c, [TOK_DEEPSEEK] = ends_deepseek_c,
+        [TOK_GPT2] = ends_gpt2_c,          [TOK_CL100K] = ends_cl100k_c,
+        [TOK_LLAMA3] = ends_llama3_c,      [TOK_QWEN2] = ends_qwen2_c,
+        [TOK_QWEN35] = ends_qwen35_c,      [TOK_O200K] = ends_o200k_c,
+        [TOK_TEKKEN] = ends_tekken_c,      [TOK_DEEPSEEK] = ends_deepseek_c,
+        [TOK_CODER] = tok_scan_coder_ends,
     };
     for (int i = 0; i < TOK_PROGRAMS; i++)
         scan->ends[i] = scalar[i];

@@ -64,15 +64,18 @@ static const struct known {
     "]+|\\s+(?!\\S)|\\s+"
 #define DEEPSEEK_CJK                                                                               \
     "[\xE4\xB8\x80-\xE9\xBE\xA5\xE3\x81\x80-\xE3\x82\x9F\xE3\x82\xA0-\xE3\x83\xBF]+"
+#define CODER_CJK "[\xE4\xB8\x80-\xE9\xBE\xA5\xE0\xA0\x80-\xE4\xB8\x80\xEA\xB0\x80-\xED\x9F\xBF]+"
 
 /* As in the files: newlines in brackets are the characters themselves there, or escaped. */
 static const struct {
-    const char *patterns[3];
+    const char *patterns[5];
     uint64_t count;
     enum tok_program program;
 } sequences[] = {
     {{"\\p{N}{1,3}", DEEPSEEK_CJK, DEEPSEEK_WORDS("\r\n")}, 3, TOK_DEEPSEEK},
     {{"\\p{N}{1,3}", DEEPSEEK_CJK, DEEPSEEK_WORDS("\\r\\n")}, 3, TOK_DEEPSEEK},
+    {{"[\r\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", CODER_CJK, TOK_SPLIT_DIGITS}, 5, TOK_CODER},
+    {{"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", CODER_CJK, TOK_SPLIT_DIGITS}, 5, TOK_CODER},
 };
 
 static const struct {
@@ -101,7 +104,7 @@ static const char *const all_names[] = {
 static const char *const program_names[TOK_PROGRAMS] = {
     [TOK_GPT2] = "gpt2",     [TOK_CL100K] = "cl100k",     [TOK_LLAMA3] = "llama3",
     [TOK_QWEN2] = "qwen2",   [TOK_QWEN35] = "qwen3.5",    [TOK_O200K] = "o200k",
-    [TOK_TEKKEN] = "tekken", [TOK_DEEPSEEK] = "deepseek",
+    [TOK_TEKKEN] = "tekken", [TOK_DEEPSEEK] = "deepseek", [TOK_CODER] = "deepseek-coder",
 };
 
 struct tok_split {

@@ -34,8 +34,10 @@ NGT_NODISCARD enum ngt_status tok_split_new_oniguruma(const char *pattern, uint6
 /*
  * A sequence of splits of tokenizer.json, each of which isolates its matches within the pieces of
  * the one before, as one split that covers. *ret_split is NULL where no program does it; then they
- * are to be run one by one. Today: that of DeepSeek V3 and later (numbers, Chinese and kana, words).
+ * are to be run one by one. Today: those of DeepSeek V3 and later (numbers, Chinese and kana, words)
+ * and of DeepSeek Coder. TOK_SPLIT_DIGITS, which is no expression, is the step Digits, one by one.
  */
+#define TOK_SPLIT_DIGITS "(?Digits)"
 NGT_NODISCARD enum ngt_status tok_split_new_sequence(const char *const *patterns, uint64_t count,
                                                      const char *path, struct tok_split **ret_split,
                                                      struct ngt_error *reterr);

@@ -3,6 +3,7 @@
 #include "text/hf_charsmap.h"
 
 #include "text/hf_graphemes.h"
+#include "text/hf_tables.h"
 #include "text/utf8_inline.h"
 
 struct tok_hf_charsmap {
@@ -176,6 +177,23 @@ static enum ngt_status replace(const struct tok_hf_charsmap *m, const uint8_t *t
     return NGT_OK;
 }
 
+/* Is the character at text[at] surely a cluster of its own? Most are: plain ones before plain ones. */
+static inline bool stands_alone(const uint8_t *text, uint64_t n, uint64_t at)
+{
+    unsigned size;
+    uint32_t c = tok_utf8_get(text + at, &size), next;
+
+    if (c < 0x80 || tok_hf_grapheme(c) != TOK_HF_G_OTHER)
+        return false;
+    at += size;
+    if (at == n || text[at] < 0x80)
+        return true;
+    next = tok_utf8_get(text + at, &size);
+    /* Hangul has rules of its own */
+    return tok_hf_grapheme(next) == TOK_HF_G_OTHER &&
+           (next < 0x1100 || (next > 0x11FF && next < 0xA960) || next > 0xD7FB);
+}
+
 enum ngt_status tok_hf_charsmap_apply(const struct tok_hf_charsmap *m, const uint8_t *text,
                                       uint64_t n, struct tok_buffer *out, bool *ret_changed,
                                       struct ngt_error *reterr)
@@ -192,13 +210,15 @@ enum ngt_status tok_hf_charsmap_apply(const struct tok_hf_charsmap *m, const uin
             at++;
             continue;
         }
-        uint64_t end = tok_hf_cluster_end(text, n, at);
+        uint64_t one_end = at + tok_utf8_lead_size(text[at]);
+        uint64_t end = stands_alone(text, n, at) ? one_end : tok_hf_cluster_end(text, n, at);
         hit = false;
         if (end - at < 6) {
             status = replace(m, text, at, end, out, &copied, &hit, reterr);
             *ret_changed |= hit;
         }
-        for (uint64_t c = at; !hit && c < end && status == NGT_OK;) {
+        /* a cluster of one character has been looked up */
+        for (uint64_t c = at; !hit && end > one_end && c < end && status == NGT_OK;) {
             uint64_t next = c + tok_utf8_lead_size(text[c]);
             bool one;
             status = replace(m, text, c, next, out, &copied, &one, reterr);

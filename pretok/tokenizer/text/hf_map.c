@@ -86,6 +86,28 @@ static unsigned map_one(enum tok_hf_step step, uint32_t c, uint8_t *out)
     }
 }
 
+/* Is c what it becomes? */
+static bool stays(enum tok_hf_step step, uint32_t c)
+{
+    switch (step) {
+    case TOK_HF_LOWERCASE:
+        return c != 0x130 && tok_hf_lower(c) == c;
+    case TOK_HF_STRIP_ACCENTS:
+        return !(tok_hf_class(c) & TOK_HF_COMBINING);
+    case TOK_HF_BERT_ACCENTS:
+        return !(tok_hf_class(c) & TOK_HF_NONSPACING);
+    case TOK_HF_NMT:
+        return !nmt_drops(c) && !nmt_blanks(c);
+    case TOK_HF_BERT_CLEAN:
+        return !(tok_hf_class(c) & TOK_HF_OTHER) &&
+               (!(tok_hf_class(c) & TOK_HF_RUST_SPACE) || c == ' ');
+    case TOK_HF_BERT_CHINESE:
+        return !is_chinese(c);
+    default:
+        return true;
+    }
+}
+
 static enum ngt_status byte_chars(const uint8_t *text, uint64_t n, struct tok_buffer *out,
                                   uint64_t *lead, struct ngt_error *reterr)
 {
@@ -121,25 +143,29 @@ static uint64_t untouched(enum tok_hf_step step, const uint8_t *text, uint64_t n
     }
 }
 
-enum ngt_status tok_hf_map(enum tok_hf_step step, const uint8_t *text, uint64_t n,
-                           struct tok_buffer *out, bool *ret_changed, uint64_t *lead,
-                           struct ngt_error *reterr)
+/* One function a step: what a step does is known while it is compiled. */
+static inline __attribute__((always_inline)) enum ngt_status
+map_all(enum tok_hf_step step, const uint8_t *text, uint64_t n, struct tok_buffer *out,
+        bool *ret_changed, uint64_t *lead, struct ngt_error *reterr)
 {
     uint64_t copied = 0, at = 0, first = *lead;
     unsigned size;
     uint8_t one[MOST];
 
-    *ret_changed = false;
-    if (step == TOK_HF_BYTE_CHARS) {
-        *ret_changed = n != 0;
-        return byte_chars(text, n, out, lead, reterr);
-    }
-    while ((at += untouched(step, text + at, n - at)) < n) {
-        unsigned became = map_one(step, tok_utf8_get(text + at, &size), one);
-        if (became == size && memcmp(one, text + at, size) == 0) {
+    while (at < n) {
+        if (text[at] < 0x80) {
+            uint64_t run = untouched(step, text + at, n - at);
+            if (run) {
+                at += run;
+                continue;
+            }
+        }
+        uint32_t c = tok_utf8_get(text + at, &size);
+        if (stays(step, c)) {
             at += size;
             continue;
         }
+        unsigned became = map_one(step, c, one);
         enum ngt_status status = tok_buffer_reserve(out, at - copied + became, reterr);
         if (status != NGT_OK)
             return status;
@@ -157,4 +183,22 @@ enum ngt_status tok_hf_map(enum tok_hf_step step, const uint8_t *text, uint64_t 
     if (status == NGT_OK)
         tok_buffer_put(out, text + copied, n - copied);
     return status;
+}
+
+enum ngt_status tok_hf_map(enum tok_hf_step step, const uint8_t *text, uint64_t n,
+                           struct tok_buffer *out, bool *ret_changed, uint64_t *lead,
+                           struct ngt_error *reterr)
+{
+    *ret_changed = false;
+    switch (step) {
+    case TOK_HF_BYTE_CHARS:
+        *ret_changed = n != 0;
+        return byte_chars(text, n, out, lead, reterr);
+    case TOK_HF_LOWERCASE:
+        return map_all(TOK_HF_LOWERCASE, text, n, out, ret_changed, lead, reterr);
+    case TOK_HF_STRIP_ACCENTS:
+        return map_all(TOK_HF_STRIP_ACCENTS, text, n, out, ret_changed, lead, reterr);
+    default:
+        return map_all(step, text, n, out, ret_changed, lead, reterr);
+    }
 }

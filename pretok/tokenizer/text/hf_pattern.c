@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text/unicode.h"
 #include "text/utf8_inline.h"
 
 void tok_hf_pattern_done(struct tok_hf_pattern *p)
@@ -11,6 +12,48 @@ void tok_hf_pattern_done(struct tok_hf_pattern *p)
     free(p->literal);
     tok_split_free(&p->regex);
     *p = (struct tok_hf_pattern){0};
+}
+
+/* Two spaces or more. */
+static bool find_spaces(const uint8_t *text, uint64_t n, uint64_t from, uint64_t *ret_start,
+                        uint64_t *ret_end)
+{
+    while (n - from >= 2) {
+        const uint8_t *space = memchr(text + from, ' ', n - from - 1);
+        if (!space)
+            return false;
+        from = (uint64_t)(space - text) + 1;
+        if (text[from] != ' ')
+            continue;
+        *ret_start = from - 1;
+        while (from < n && text[from] == ' ')
+            from++;
+        *ret_end = from;
+        return true;
+    }
+    return false;
+}
+
+static bool is_white_space(const uint8_t *text, uint64_t n, uint64_t at, unsigned *size)
+{
+    *size = 1;
+    if (text[at] < 0x80)
+        return text[at] == ' ' || (text[at] >= 9 && text[at] <= 13);
+    return (tok_unicode_class(tok_unicode_decode(text, n, at, size)) & TOK_SPACE) != 0;
+}
+
+static bool find_white_space(const uint8_t *text, uint64_t n, uint64_t from, uint64_t *ret_start,
+                             uint64_t *ret_end)
+{
+    unsigned size;
+
+    while (from < n && !is_white_space(text, n, from, &size))
+        from += size;
+    *ret_start = from;
+    while (from < n && is_white_space(text, n, from, &size))
+        from += size;
+    *ret_end = from;
+    return *ret_start < n;
 }
 
 static const uint8_t *find_literal(const struct tok_hf_pattern *p, const uint8_t *at, uint64_t n)
@@ -32,7 +75,11 @@ enum ngt_status tok_hf_next_match(struct tok_hf_matches *m, bool *ret_found, uin
                                   uint64_t *ret_end, struct ngt_error *reterr)
 {
     while (m->from <= m->n) {
-        if (m->pattern->regex) {
+        if (m->pattern->spaces) {
+            *ret_found = find_spaces(m->text, m->n, m->from, ret_start, ret_end);
+        } else if (m->pattern->white_space) {
+            *ret_found = find_white_space(m->text, m->n, m->from, ret_start, ret_end);
+        } else if (m->pattern->regex) {
             enum ngt_status status = tok_split_find(m->pattern->regex, m->scratch, m->text, m->n,
                                                     m->from, ret_found, ret_start, ret_end, reterr);
             if (status != NGT_OK)

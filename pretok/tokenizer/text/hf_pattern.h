@@ -9,6 +9,9 @@ struct tok_hf_pattern {
     uint8_t *literal; /* owned, NUL behind it; of a regex, the expression */
     uint64_t size;
     struct tok_split *regex; /* owned */
+    /* expressions that are found without the matcher */
+    bool spaces;      /* " {2,}" */
+    bool white_space; /* "\\s+" */
 };
 void tok_hf_pattern_done(struct tok_hf_pattern *p);
 

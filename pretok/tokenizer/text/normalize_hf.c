@@ -76,6 +76,10 @@ static enum ngt_status replace(const struct tok_hf_normalizer *step,
     *ret_changed = false;
     for (;;) {
         enum ngt_status status = tok_hf_next_match(&m, &found, &start, &end, reterr);
+        /* a byte for itself, as \s+ finds most spaces: nothing changes, nor whence it comes */
+        if (status == NGT_OK && found && end - start == 1 && step->content_size == 1 &&
+            t->at[start] == step->content[0])
+            continue;
         if (status == NGT_OK)
             status = tok_buffer_reserve(out, (found ? start : t->n) - copied + step->content_size,
                                         reterr);

@@ -95,26 +95,6 @@ static bool only_matches(const struct run *r, const struct tok_hf_pretokenizer *
            tok_split_covers(p->pattern.regex);
 }
 
-/* The same as by_pattern, for those. */
-static enum ngt_status by_ends(const struct run *r, uint64_t level, struct tok_hf_text t)
-{
-    enum { SOME = 64 };
-    uint32_t ends[SOME];
-    struct fold f = {.run = r, .level = level + 1, .text = t};
-    uint64_t from = 0, count;
-    enum ngt_status status = NGT_OK;
-
-    while (from < t.n && status == NGT_OK) {
-        status = tok_split_ends(r->steps->steps[level].pattern.regex, r->scratch->regexes[level],
-                                t.at, t.n, from, ends, SOME, &count, r->reterr);
-        for (uint64_t i = 0; i < count && status == NGT_OK; i++) {
-            status = give(&f, from, ends[i]);
-            from = ends[i];
-        }
-    }
-    return status;
-}
-
 static enum ngt_status by_pattern(const struct run *r, uint64_t level, struct tok_hf_text t)
 {
     const struct tok_hf_pretokenizer *p = &r->steps->steps[level];
@@ -138,6 +118,59 @@ static enum ngt_status by_pattern(const struct run *r, uint64_t level, struct to
     if (status == NGT_OK && done != t.n)
         status = fold(&f, done, t.n, p->invert);
     return status == NGT_OK ? fold_end(&f) : status;
+}
+
+static inline enum ngt_status give_on(const struct run *r, uint64_t level, struct tok_hf_text t,
+                                      uint64_t start, uint64_t end)
+{
+    if (level == r->steps->count)
+        return r->piece(r->context, t.at + start, end - start, r->reterr);
+    return one_level(r, level, tok_hf_part(t, start, end));
+}
+
+/* What most files do with a class: its characters go, or are pieces. No piece is held back. */
+static enum ngt_status by_class(const struct run *r, uint64_t level, struct tok_hf_text t)
+{
+    const struct tok_hf_pretokenizer *p = &r->steps->steps[level];
+    const uint8_t *ascii = &tok_hf_class_blocks[tok_hf_class_index[0] * 128u];
+    bool isolated = p->behavior == TOK_HF_ISOLATED;
+    uint8_t class = p->class;
+    uint64_t done = 0, at = 0;
+    unsigned size = 1;
+    enum ngt_status status = NGT_OK;
+
+    for (; at < t.n && status == NGT_OK; at += size) {
+        if (t.at[at] < 0x80) {
+            size = 1;
+            if (!(ascii[t.at[at]] & class))
+                continue;
+        } else if (!(tok_hf_class(tok_utf8_get(t.at + at, &size)) & class)) {
+            continue;
+        }
+        if (done != at)
+            status = give_on(r, level + 1, t, done, at);
+        if (isolated && status == NGT_OK)
+            status = give_on(r, level + 1, t, at, at + size);
+        done = at + size;
+    }
+    return status == NGT_OK && done != t.n ? give_on(r, level + 1, t, done, t.n) : status;
+}
+
+/* The same as by_pattern, for those: many ends at a time. */
+static enum ngt_status by_ends(const struct run *r, uint64_t level, struct tok_hf_text t)
+{
+    const struct tok_hf_pretokenizer *p = &r->steps->steps[level];
+    uint32_t ends[64];
+    uint64_t count = 0;
+    enum ngt_status status = NGT_OK;
+
+    for (uint64_t at = 0; at < t.n && status == NGT_OK;) {
+        status = tok_split_ends(p->pattern.regex, r->scratch->regexes[level], t.at, t.n, at, ends,
+                                64, &count, r->reterr);
+        for (uint64_t i = 0; i < count && status == NGT_OK; at = ends[i++])
+            status = give_on(r, level + 1, t, at, ends[i]);
+    }
+    return status;
 }
 
 /* Every character of a class, or one character, is a match. */
@@ -257,6 +290,65 @@ static enum ngt_status metaspace(const struct run *r, uint64_t level, struct tok
     return status;
 }
 
+/*
+ * WhitespaceSplit and then Metaspace in front of each word, as T5, ALBERT and XLNet have them, in one
+ * pass: words between white space, each behind a marker; a marker of the text's own begins one too.
+ */
+static bool is_spaced(const struct tok_hf_pretokenizers *p, uint64_t level)
+{
+    const struct tok_hf_pretokenizer *space = &p->steps[level], *meta = space + 1;
+
+    return level + 2 == p->count && space->cut == TOK_HF_CUT_CLASS &&
+           space->class == TOK_HF_RUST_SPACE && space->behavior == TOK_HF_REMOVED &&
+           !space->invert && meta->cut == TOK_HF_CUT_METASPACE && meta->character == 0x2581 &&
+           !meta->marker && meta->prepend == TOK_HF_ALWAYS && meta->split;
+}
+
+static enum ngt_status spaced(const struct run *r, uint64_t level, struct tok_hf_text t)
+{
+    static const uint8_t mark[3] = {0xE2, 0x96, 0x81};
+    const uint8_t *ascii = &tok_hf_class_blocks[tok_hf_class_index[0] * 128u];
+    struct tok_buffer *out = &r->scratch->buffers[level];
+    uint64_t at = 0, end, start;
+    unsigned size;
+    enum ngt_status status = NGT_OK;
+
+    while (at < t.n && status == NGT_OK) {
+        for (end = at; end < t.n; end += size) {
+            uint8_t byte = t.at[end];
+            size = 1;
+            if (byte < 0x80) {
+                if (ascii[byte] & TOK_HF_RUST_SPACE)
+                    break;
+                continue;
+            }
+            size = tok_utf8_lead_size(byte);
+            /* white space is U+0085, U+00A0 and some behind E1, E2 and E3 */
+            if (byte != 0xC2 && (byte < 0xE1 || byte > 0xE3))
+                continue;
+            uint32_t c = tok_utf8_get(t.at + end, &size);
+            if (tok_hf_class(c) & TOK_HF_RUST_SPACE || (c == 0x2581 && end > at))
+                break;
+        }
+        if (end > at) {
+            bool own = t.at[at] == mark[0] && end - at >= 3 && memcmp(t.at + at, mark, 3) == 0;
+            out->size = 0;
+            status = tok_buffer_reserve(out, end - at + 3, r->reterr);
+            if (status != NGT_OK)
+                return status;
+            start = 0;
+            if (!own)
+                memcpy(out->at, mark, start = 3);
+            memcpy(out->at + start, t.at + at, end - at);
+            status = r->piece(r->context, out->at, start + end - at, r->reterr);
+        }
+        at = end;
+        if (at < t.n && (t.at[at] != mark[0] || tok_utf8_get(t.at + at, &size) != 0x2581))
+            at += tok_utf8_lead_size(t.at[at]);
+    }
+    return status;
+}
+
 static enum ngt_status prefix(const struct run *r, uint64_t level, struct tok_hf_text t)
 {
     struct tok_buffer *out = &r->scratch->buffers[level];
@@ -292,6 +384,9 @@ static enum ngt_status one_level(const struct run *r, uint64_t level, struct tok
         return only_matches(r, &r->steps->steps[level], t.n) ? by_ends(r, level, t)
                                                              : by_pattern(r, level, t);
     case TOK_HF_CUT_CLASS:
+        if (r->steps->steps[level].behavior <= TOK_HF_ISOLATED)
+            return by_class(r, level, t);
+        return by_character(r, level, t);
     case TOK_HF_CUT_CHARACTER:
         return by_character(r, level, t);
     case TOK_HF_CUT_WORDS:
@@ -314,6 +409,8 @@ enum ngt_status tok_hf_pretokenize(const struct tok_hf_pretokenizers *p,
 {
     const struct run r = {p, s, piece, context, reterr};
 
+    if (text.n && p->count == 2 && is_spaced(p, 0))
+        return spaced(&r, 0, text);
     return text.n ? one_level(&r, 0, text) : NGT_OK;
 }
 

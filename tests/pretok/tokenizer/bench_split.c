@@ -72,8 +72,9 @@ static double regex_rate(const char *name, const uint8_t *text, uint64_t n)
 
 int main(int argc, char **argv)
 {
-    static const char *const names[TOK_PROGRAMS] = {"gpt2",    "cl100k", "llama3", "qwen2",
-                                                    "qwen3.5", "o200k",  "tekken", "deepseek"};
+    static const char *const names[TOK_PROGRAMS] = {"gpt2",   "cl100k",   "llama3",
+                                                    "qwen2",  "qwen3.5",  "o200k",
+                                                    "tekken", "deepseek", "deepseek-coder"};
     FILE *file = argc > 1 ? fopen(argv[1], "rb") : NULL;
     double seconds = argc > 2 ? atof(argv[2]) : 0.2;
     struct tok_scan scalar, best;

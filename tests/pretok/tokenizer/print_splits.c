@@ -92,8 +92,9 @@ static uint64_t regex_matches(const struct tok_regex *regex, struct tok_regex_sc
 
 int main(int argc, char **argv)
 {
-    static const char *const names[TOK_PROGRAMS] = {"gpt2",    "cl100k", "llama3", "qwen2",
-                                                    "qwen3.5", "o200k",  "tekken", "deepseek"};
+    static const char *const names[TOK_PROGRAMS] = {"gpt2",   "cl100k",   "llama3",
+                                                    "qwen2",  "qwen3.5",  "o200k",
+                                                    "tekken", "deepseek", "deepseek-coder"};
     struct tok_regex_scratch regex_scratch = {0};
     struct tok_split_scratch *scratch = NULL;
     struct tok_split *split = NULL;

@@ -108,36 +108,97 @@ static enum ngt_status add(void *context, const uint8_t *piece, uint64_t n,
     return NGT_OK;
 }
 
+/* The pieces of t, with | between; plain: the long way. */
+static void run(const char *json, struct tok_hf_text t, bool plain, struct pieces *got)
+{
+    struct tok_hf_pretokenizers p = {0};
+    struct tok_hf_pretokenize_scratch s;
+    struct ngt_json *root = NULL;
+    struct ngt_error e;
+
+    T_REQUIRE(ngt_json_parse(json, strlen(json), "test", &root, &e) == NGT_OK);
+    if (tok_hf_read_pretokenizers(root, "test", true, &p, &got->bytes, &e) != NGT_OK) {
+        T_FAIL("%s: %s", json, e.message);
+        exit(99);
+    }
+    T_REQUIRE(tok_hf_pretokenize_scratch_init(&s, &p, NULL) == NGT_OK);
+    s.plain = plain;
+    T_REQUIRE(tok_hf_pretokenize(&p, &s, t, add, got, NULL) == NGT_OK);
+    tok_hf_pretokenize_scratch_done(&s);
+    tok_hf_pretokenizers_done(&p);
+    ngt_json_free(&root);
+}
+
 T_CASE(table)
 {
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct tok_hf_pretokenizers p = {0};
-        struct tok_hf_pretokenize_scratch s;
-        struct pieces got = {0};
-        struct ngt_json *root = NULL;
-        struct ngt_error e;
-        struct tok_hf_text t =
-            tok_hf_document((const uint8_t *)cases[i].input.at, cases[i].input.n);
-        T_REQUIRE(ngt_json_parse(cases[i].json, strlen(cases[i].json), "test", &root, &e) ==
-                  NGT_OK);
-        if (tok_hf_read_pretokenizers(root, "test", true, &p, &got.bytes, &e) != NGT_OK) {
-            T_FAIL("%s: %s", cases[i].json, e.message);
-            exit(99);
-        }
-        T_REQUIRE(tok_hf_pretokenize_scratch_init(&s, &p, NULL) == NGT_OK);
-        for (int plain = 0; plain < 2; plain++) { /* the long way too */
-            s.plain = plain;
-            got.text.size = 0;
-            T_REQUIRE(tok_hf_pretokenize(&p, &s, t, add, &got, NULL) == NGT_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int plain = 0; plain < 2; plain++) {
+            struct pieces got = {0};
+            run(cases[i].json,
+                tok_hf_document((const uint8_t *)cases[i].input.at, cases[i].input.n), plain, &got);
             if (got.text.size != cases[i].expected.n ||
                 (got.text.size && memcmp(got.text.at, cases[i].expected.at, got.text.size) != 0))
                 T_FAIL("%s of \"%s\": \"%.*s\", expected \"%s\"", cases[i].json, cases[i].input.at,
                        (int)got.text.size, (const char *)got.text.at, cases[i].expected.at);
+            tok_buffer_done(&got.text);
         }
-        tok_hf_pretokenize_scratch_done(&s);
-        tok_hf_pretokenizers_done(&p);
-        tok_buffer_done(&got.text);
-        ngt_json_free(&root);
+}
+
+#define SPACED                                                                                     \
+    "{\"type\": \"WhitespaceSplit\"}, {\"type\": \"Metaspace\", \"replacement\": "                 \
+    "\"\xE2\x96\x81\", "                                                                           \
+    "\"prepend_scheme\": \"always\", \"split\": true}"
+
+/* The two steps that are done in one, against the same with a third behind them that does nothing. */
+T_CASE(spaced_words_are_the_two_steps)
+{
+    static const char *const parts[] = {
+        "a",
+        "b",
+        "word",
+        " ",
+        "  ",
+        "\n",
+        "\t",
+        "\x1C",
+        "\xC2\x85",
+        "\xC2\xA0",
+        "\xC2\xA1",
+        "\xC3\xA9",
+        "\xE1\x9A\x80",
+        "\xE2\x80\x83",
+        "\xE2\x80\x8B",
+        "\xE2\x96\x81",
+        "\xE2\x96\x81\xE2\x96\x81",
+        "\xE2\x96\x82",
+        "\xE3\x80\x80",
+        "\xE4\xB8\xAD",
+        "\xF0\x9F\x98\x80",
+    };
+    uint32_t state = 1;
+
+    for (int round = 0; round < 3000; round++) {
+        struct pieces one = {0}, two = {0};
+        uint8_t text[256];
+        uint64_t n = 0;
+        for (int k = round % 30; k >= 0; k--) {
+            state = state * 1664525u + 1013904223u;
+            const char *part = parts[(state >> 16) % (sizeof parts / sizeof *parts)];
+            memcpy(text + n, part, strlen(part));
+            n += strlen(part);
+        }
+        run("{\"type\": \"Sequence\", \"pretokenizers\": [" SPACED "]}", tok_hf_document(text, n),
+            false, &one);
+        run("{\"type\": \"Sequence\", \"pretokenizers\": [" SPACED
+            ", {\"type\": \"FixedLength\", \"length\": 100000}]}",
+            tok_hf_document(text, n), true, &two);
+        if (one.text.size != two.text.size ||
+            (one.text.size && memcmp(one.text.at, two.text.at, one.text.size) != 0))
+            T_FAIL("\"%.*s\": \"%.*s\", by steps \"%.*s\"", (int)n, (const char *)text,
+                   (int)one.text.size, (const char *)one.text.at, (int)two.text.size,
+                   (const char *)two.text.at);
+        tok_buffer_done(&one.text);
+        tok_buffer_done(&two.text);
     }
 }
 

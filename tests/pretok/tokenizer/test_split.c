@@ -55,8 +55,9 @@ static const struct spelling spellings[] = {
      TOK_FANCY},
 };
 
-static const char *const programs[TOK_PROGRAMS] = {"gpt2",    "cl100k", "llama3", "qwen2",
-                                                   "qwen3.5", "o200k",  "tekken", "deepseek"};
+static const char *const programs[TOK_PROGRAMS] = {"gpt2",   "cl100k",   "llama3",
+                                                   "qwen2",  "qwen3.5",  "o200k",
+                                                   "tekken", "deepseek", "deepseek-coder"};
 
 static enum tok_program program_of(const char *name)
 {
@@ -202,42 +203,72 @@ static uint64_t isolate(const struct tok_regex *regex, struct tok_regex_scratch 
     return out;
 }
 
-T_CASE(sequence_is_its_splits)
+/* The last step of DeepSeek Coder is no expression; \\p{N} is the same where both know a character. */
+static const char *const coder[5] = {
+    "[\r\n]",         "\\s?\\p{L}+", "\\s?\\p{P}+", "[\u4E00-\u9FA5\u0800-\u4E00\uAC00-\uD7FF]+",
+    TOK_SPLIT_DIGITS,
+};
+
+static void sequence_is_its_splits(const char *const *patterns, uint64_t count_patterns,
+                                   const char *name)
 {
     static uint32_t a[MOST + 1], b[MOST + 1], c[MOST + 1];
     struct tok_regex_scratch scratch = {0};
-    struct tok_regex *regex[3] = {NULL, NULL, NULL};
+    struct tok_regex *regex[5] = {NULL};
     struct tok_split *split = NULL;
     struct tok_scan scan;
     uint64_t seed = 5;
     uint8_t text[256];
 
-    T_REQUIRE(tok_split_new_sequence(deepseek, 3, NULL, &split, NULL) == NGT_OK);
+    T_REQUIRE(tok_split_new_sequence(patterns, count_patterns, NULL, &split, NULL) == NGT_OK);
     T_REQUIRE(split);
-    T_EQ_STR(tok_split_program(split), "deepseek");
+    T_EQ_STR(tok_split_program(split), name);
     T_TRUE(tok_split_covers(split));
     tok_split_free(&split);
-    T_REQUIRE(tok_split_new_sequence(deepseek, 2, NULL, &split, NULL) == NGT_OK);
+    T_REQUIRE(tok_split_new_sequence(patterns, count_patterns - 1, NULL, &split, NULL) == NGT_OK);
     T_TRUE(!split);
 
     tok_scan_init(&scan, 0);
-    for (int i = 0; i < 3; i++)
-        T_REQUIRE(tok_regex_new(deepseek[i], strlen(deepseek[i]), TOK_ONIGURUMA, NULL, &regex[i],
-                                NULL) == NGT_OK);
+    for (uint64_t i = 0; i < count_patterns; i++) {
+        const char *p = strcmp(patterns[i], TOK_SPLIT_DIGITS) == 0 ? "\\p{N}" : patterns[i];
+        T_REQUIRE(tok_regex_new(p, strlen(p), TOK_ONIGURUMA, NULL, &regex[i], NULL) == NGT_OK);
+    }
     for (unsigned round = 0; round < 6000; round++) {
         uint64_t n = 1 + round % 200, count;
         split_random_text(&seed, text, n);
         b[0] = (uint32_t)n;
-        count = isolate(regex[0], &scratch, text, b, 1, c);
-        count = isolate(regex[1], &scratch, text, c, count, b);
-        count = isolate(regex[2], &scratch, text, b, count, c);
-        uint64_t got = all_ends(scan.ends[TOK_DEEPSEEK], text, n, a, &seed);
-        if (!same_ends("deepseek", text, n, a, got, c, count))
+        count = 1;
+        for (uint64_t i = 0; i < count_patterns; i++) {
+            count = isolate(regex[i], &scratch, text, b, count, c);
+            memcpy(b, c, count * sizeof *b);
+        }
+        uint64_t got = all_ends(scan.ends[program_of(name)], text, n, a, &seed);
+        if (!same_ends(name, text, n, a, got, c, count))
             break;
     }
-    for (int i = 0; i < 3; i++)
+    for (uint64_t i = 0; i < count_patterns; i++)
         tok_regex_free(&regex[i]);
     tok_regex_scratch_done(&scratch);
+}
+
+T_CASE(deepseek_is_its_splits)
+{
+    sequence_is_its_splits(deepseek, 3, "deepseek");
+}
+
+T_CASE(deepseek_coder_is_its_splits)
+{
+    sequence_is_its_splits(coder, 5, "deepseek-coder");
+}
+
+/* A file cannot write the step that is no expression as one. */
+T_CASE(digits_are_no_expression)
+{
+    struct tok_split *split = NULL;
+
+    T_EQ_INT(
+        tok_split_new_oniguruma(TOK_SPLIT_DIGITS, strlen(TOK_SPLIT_DIGITS), NULL, &split, NULL),
+        NGT_E_DATA);
 }
 
 /* Vector code = scalar code, for every length and alignment, in a buffer with nothing behind it. */

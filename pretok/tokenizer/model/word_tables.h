@@ -1,0 +1,180 @@
+/*
+ * What the word cache keeps: words and their ids, in three tables.
+ *
+ * A word of up to 15 bytes and 4 ids is in the first: its bytes and length are the key (16 bytes,
+ * compared as two integers), two entries share a cache line; a word that finds both taken has a
+ * second line elsewhere, and a bit says of a line that this has happened: most new words are known
+ * to be new after their first line. A word of up to 31 bytes and 8 ids is in the second, one line an entry; a
+ * short one of more than 4 ids leaves a note of that in the first. What fits neither, up to 128 bytes (words of scripts that the
+ * vocabulary knows badly), lies in a store of entries one after the other, found by hash; when the
+ * store is full, it starts over. Still longer words are not kept: they seldom come back.
+ *
+ * The count of ids stands in the top byte of the first one, which is why ids are below 2^24.
+ */
+#ifndef TOK_MODEL_WORD_TABLES_H
+#define TOK_MODEL_WORD_TABLES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "model/pages.h"
+
+#define TOK_SHORT_BITS 18
+#define TOK_LONG_BITS 16
+#define TOK_STORE_BITS 16
+#define TOK_SHORT_BYTES 15
+#define TOK_LONG_BYTES 31
+#define TOK_STORE_BYTES 128
+#define TOK_SHORT_IDS 4
+#define TOK_LONG_IDS 8
+#define TOK_ID_MASK 0xFFFFFFu
+#define TOK_ELSEWHERE 255 /* as a count: the ids are in the second table or in the store */
+
+struct tok_short_pair {
+    uint64_t keys[2][2];
+    uint32_t ids[2][TOK_SHORT_IDS];
+};
+
+struct tok_long_entry {
+    uint64_t key[4];
+    uint32_t ids[TOK_LONG_IDS];
+};
+
+/* The store's entries: this, the word padded to 8 bytes, its ids. */
+struct tok_store_entry {
+    uint32_t size, count;
+    uint8_t word[];
+};
+
+struct tok_word_tables {
+    struct tok_short_pair *shorts;
+    uint64_t *overflowed; /* a bit for each of them */
+    struct tok_long_entry *longs;
+    uint32_t *store_slots; /* offsets in units of 8 bytes; 0: free */
+    uint64_t *store;
+    uint64_t store_used; /* in units of 8 bytes */
+    uint64_t turn;       /* decides which entry gives way */
+    uint64_t starts_over;
+    struct tok_pages memory;
+};
+
+/* A word to look up, with its key by length: of the first, of the second table, or the hash alone. */
+struct tok_probe {
+    const uint8_t *word;
+    uint64_t hash;
+    uint64_t key[4];
+    uint32_t size;
+};
+
+/* Where a word's ids are; the first one's top byte is not part of it. TOK_LONG_IDS can be read
+ * whatever the count. NULL: not known. */
+struct tok_found {
+    const uint32_t *ids;
+    uint64_t count;
+};
+
+/* False: no memory. */
+bool tok_word_tables_init(struct tok_word_tables *t);
+void tok_word_tables_done(struct tok_word_tables *t);
+
+/* Looks in all tables. */
+struct tok_found tok_word_tables_find(const struct tok_word_tables *t, const struct tok_probe *p);
+/* Keeps a word that was not found, if it fits. */
+void tok_word_tables_keep(struct tok_word_tables *t, const struct tok_probe *p, const uint32_t *ids,
+                          uint64_t count);
+
+/* the first n bytes of 8 */
+extern const uint64_t tok_word_masks[9];
+
+static inline uint64_t tok_word_load64(const uint8_t *at)
+{
+    uint64_t v;
+
+    memcpy(&v, at, sizeof v);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap64(v);
+#endif
+    return v;
+}
+
+/* Multiplication carries upwards, so the top bits depend on all; they are the ones used. */
+static inline uint64_t tok_word_hash2(uint64_t a, uint64_t b)
+{
+    uint64_t h = (a ^ b * 0x9FB21C651E98DF25u) * 0x9E3779B97F4A7C15u;
+    return h ^ h >> 29;
+}
+
+static inline uint64_t tok_word_slot(uint64_t hash, unsigned bits)
+{
+    return hash * 0xD6E8FEB86659FD93u >> (64 - bits);
+}
+
+/* The other slot of a word, from bits that the first one leaves alone. With two places to choose
+ * from a table is full before a word finds both taken (a neighbour would share the first one's
+ * crowd: 15% of the short words of 197 languages had no place). */
+static inline uint64_t tok_word_second(uint64_t hash, uint64_t slot, unsigned bits)
+{
+    return (slot ^ (hash | 1)) & ((1u << bits) - 1);
+}
+
+/* Is the word this entry? */
+static inline bool tok_long_is_at(const struct tok_long_entry *e, const struct tok_probe *p)
+{
+    return ((e->key[0] ^ p->key[0]) | (e->key[1] ^ p->key[1]) | (e->key[2] ^ p->key[2]) |
+            (e->key[3] ^ p->key[3])) == 0;
+}
+
+/* Both read whole integers: 16 and 32 bytes. */
+static inline void tok_probe_short(struct tok_probe *p, const uint8_t *at, uint64_t size)
+{
+    uint64_t low = size < 8 ? size : 8;
+
+    p->key[0] = tok_word_load64(at) & tok_word_masks[low];
+    p->key[1] = (tok_word_load64(at + 8) & tok_word_masks[size - low]) | size << 56;
+    p->hash = tok_word_hash2(p->key[0], p->key[1]);
+}
+
+static inline uint64_t tok_long_hash(const struct tok_probe *p)
+{
+    return tok_word_hash2(tok_word_hash2(p->key[0], p->key[1]),
+                          tok_word_hash2(p->key[2], p->key[3]));
+}
+
+static inline void tok_probe_long(struct tok_probe *p, const uint8_t *at, uint64_t size)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t left = size > 8 * i ? size - 8 * i : 0;
+        p->key[i] = tok_word_load64(at + 8 * i) & tok_word_masks[left < 8 ? left : 8];
+    }
+    p->key[3] |= size << 56;
+    p->hash = tok_long_hash(p);
+}
+
+/* The probe of a word, size <= left bytes of text, and its first line asked for. Words near the end
+ * of the text are copied first. */
+static inline void tok_probe_ask(const struct tok_word_tables *t, struct tok_probe *p,
+                                 const uint8_t *word, uint32_t size, uint64_t left)
+{
+    const uint8_t *at = word;
+    uint8_t copy[32] = {0};
+
+    p->word = word;
+    p->size = size;
+    if (size <= TOK_SHORT_BYTES) {
+        if (left < 16) {
+            memcpy(copy, at, size);
+            at = copy;
+        }
+        tok_probe_short(p, at, size);
+        __builtin_prefetch(&t->shorts[tok_word_slot(p->hash, TOK_SHORT_BITS)]);
+    } else if (size <= TOK_LONG_BYTES) {
+        if (left < 32) {
+            memcpy(copy, at, size);
+            at = copy;
+        }
+        tok_probe_long(p, at, size);
+        __builtin_prefetch(&t->longs[tok_word_slot(p->hash, TOK_LONG_BITS)]);
+    }
+}
+#endif

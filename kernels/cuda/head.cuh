@@ -57,20 +57,20 @@ template <class S> __device__ __noinline__ void logits_tile(const block &b, uint
     });
 }
 
-/* Four warps a row; what they add up meets in shared memory. */
+/* Four warps a row. */
 __device__ __noinline__ void loss_tile(const block &b, uint32_t tile)
 {
-    constexpr uint32_t THREADS = 256 / KERN_DEVICE_LOSS_ROWS, WARPS = THREADS / 32, FLIGHT = 8;
+    constexpr uint32_t THREADS = 256 / KERN_DEVICE_LOSS_ROWS, FLIGHT = 8;
     const kern_cuda_run &r = b.run;
-    uint32_t in_tile = threadIdx.x / THREADS, thread = threadIdx.x % THREADS, warp = threadIdx.x / 32;
+    uint32_t in_tile = threadIdx.x / THREADS, thread = threadIdx.x % THREADS;
     uint32_t lane = threadIdx.x % 32, row = tile * KERN_DEVICE_LOSS_ROWS + in_tile; /* of the chunk */
     bool there = row < b.phase.rows;
     uint32_t n = b.phase.row0 + row, columns = b.phase.product.tiles_n;
     bf16 *v = buffer<bf16>(r, KERN_DEV_LOGITS_OUT) + (uint64_t)row * r.vocab_padded;
-    float *meet = lines_of(b); /* [8] c of a warp, [8] nll of a row */
+    float *meet = lines_of(b); /* [LOSS_ROWS] nll of a row */
     bool train = b.slot.when >= KERN_DEV_TRAINING && b.slot.kind == KERN_TRAIN, has = false;
     const uint32_t vocab = r.vocab, padded = r.vocab_padded; /* in registers: a store might change them */
-    float lse = 0, nll = 0, c = 0;
+    float lse = 0, nll = 0;
     uint32_t target = KERN_NO_TARGET;
 
     if (there) {
@@ -116,7 +116,6 @@ __device__ __noinline__ void loss_tile(const block &b, uint32_t tile)
                         p = at + e == target ? p - 1 : p;
                         p = at + e < vocab ? p : 0;
                     }
-                    c = fmaf(p, d[e], c);
                     d[e] = p * scale;
                 }
                 if (!has) /* selected, not multiplied */
@@ -126,26 +125,17 @@ __device__ __noinline__ void loss_tile(const block &b, uint32_t tile)
                 store8(v + at, d);
             }
         }
-        c = has ? lanes_sum<32>(c) * inverse : 0;
     }
-    if (lane == 0)
-        meet[warp] = c;
     if (thread == 0) {
-        meet[8 + in_tile] = nll;
+        meet[in_tile] = nll;
         if (there)
             buffer<float>(r, KERN_DEV_NLL)[n] = nll;
     }
     __syncthreads();
-    if (thread == 0 && there && train) {
-        float sum = 0;
-        for (uint32_t i = 0; i < WARPS; i++)
-            sum += meet[warp + i];
-        buffer<float>(r, KERN_DEV_HEAD_C)[n] = sum;
-    }
     if (threadIdx.x == 0) {
         float sum = 0;
         for (uint32_t i = 0; i < KERN_DEVICE_LOSS_ROWS; i++)
-            sum += meet[8 + i];
+            sum += meet[i];
         buffer<float>(r, KERN_DEV_NLL_SLOT)[b.phase.row0 / KERN_DEVICE_LOSS_ROWS + tile] = sum;
     }
 }
@@ -160,59 +150,84 @@ template <class S> __device__ __noinline__ void head_input_tile(const block &b, 
     store_sums(c, at, buffer<float>(b.run, KERN_DEV_HEAD_SPLIT, at.split), false);
 }
 
-/* 32 rows; a thread keeps its columns, so that the gain's share needs no exchange but at the end. */
+/*
+ * 32 rows, some at a time: a warp a row adds up the shares and takes the norm's dot product of them, so that
+ * a common offset of the logits, whose rounding would spoil the sum over them, does no harm; then threads
+ * keep their columns, so that the gain's share needs no exchange but at the end.
+ */
 __device__ __noinline__ void final_backward_tile(const block &b, uint32_t tile)
 {
     const kern_cuda_run &r = b.run;
-    uint32_t width = r.width, last = min(32u, b.phase.rows - tile * 32), splits = b.phase.product.splits;
-    const float *shares = buffer<float>(r, KERN_DEV_HEAD_SPLIT);
+    const uint32_t width = r.width, splits = b.phase.product.splits, row0 = b.phase.row0;
+    uint32_t count = min(32u, b.phase.rows - tile * 32), batch = min(8u, 16384 / width ? 16384 / width : 1);
+    const float *shares = buffer<float>(r, KERN_DEV_HEAD_SPLIT), *gain = master(r, r.layout.norm);
+    const float *squares = buffer<float>(r, KERN_DEV_SS, r.layers);
     uint64_t stride = r.stride[KERN_DEV_HEAD_SPLIT] / 4;
     const bf16 *x = buffer<bf16>(r, KERN_DEV_X, r.layers);
-    const float *gain = master(r, r.layout.norm);
     bf16 *dx = buffer<bf16>(r, KERN_DEV_DX);
-    float *factor = lines_of(b); /* [32] */
-    /* row groups: as many as the columns leave threads for */
-    uint32_t vectors = (width + 7) / 8, groups = 1;
-    while (groups < 32 && groups * 2 * vectors <= 256)
+    float *factor = lines_of(b);                            /* [batch] r^2 / W * dot */
+    float *a = reinterpret_cast<float *>(tile_of(b));       /* [batch][width] */
+    float *partial = a + batch * width;                     /* [groups][width] */
+    uint32_t warp = threadIdx.x / 32, lane = threadIdx.x % 32, vectors = width / 8, groups = 1;
+    while (groups < batch && groups * 2 * vectors <= 256)
         groups *= 2;
-    uint32_t group = threadIdx.x / (256 / groups), lane = threadIdx.x % (256 / groups);
-    float *partial = reinterpret_cast<float *>(tile_of(b)); /* [groups][width] */
+    uint32_t group = threadIdx.x / (256 / groups), first = threadIdx.x % (256 / groups);
 
-    if (threadIdx.x < last) {
-        uint32_t n = b.phase.row0 + tile * 32 + threadIdx.x;
-        float scale = rms_scale(r, buffer<float>(r, KERN_DEV_SS, r.layers), n);
-        factor[threadIdx.x] = scale * scale * buffer<float>(r, KERN_DEV_HEAD_C)[n] / width;
-    }
-    __syncthreads();
-    for (uint32_t vector = lane; vector < vectors; vector += 256 / groups) {
-        float g[8], share[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-        load8(g, gain + vector * 8);
-        for (uint32_t row = group; row < last; row += groups) {
-            uint64_t in_chunk = (uint64_t)(tile * 32 + row) * width + vector * 8;
-            uint64_t i = (uint64_t)b.phase.row0 * width + in_chunk;
-            float a[8] = {0, 0, 0, 0, 0, 0, 0, 0}, in[8];
-            load8(in, x + i);
+    for (uint32_t i = threadIdx.x; i < groups * width; i += 256)
+        partial[i] = 0;
+    for (uint32_t done = 0; done < count; done += batch) {
+        uint32_t rows = min(batch, count - done);
+        uint64_t chunk0 = (uint64_t)(tile * 32 + done) * width, all0 = (uint64_t)row0 * width + chunk0;
+        __syncthreads();
+        if (warp < rows) {
+            float dot = 0;
+            for (uint32_t v = lane; v < vectors; v += 32) {
+                uint64_t at = (uint64_t)warp * width + v * 8;
+                float sum[8] = {0, 0, 0, 0, 0, 0, 0, 0}, in[8], g[8];
+                load8(in, x + all0 + at);
+                load8(g, gain + v * 8);
 #pragma unroll 4
-            for (uint32_t s = 0; s < splits; s++) {
-                float part[8];
-                load8(part, shares + s * stride + in_chunk);
+                for (uint32_t s = 0; s < splits; s++) {
+                    float part[8];
+                    load8(part, shares + s * stride + chunk0 + at);
 #pragma unroll
-                for (int e = 0; e < 8; e++)
-                    a[e] += part[e];
-            }
+                    for (int e = 0; e < 8; e++)
+                        sum[e] += part[e];
+                }
 #pragma unroll
-            for (int e = 0; e < 8; e++) {
-                share[e] += a[e] * in[e];
-                a[e] = g[e] * a[e] - in[e] * factor[row];
+                for (int e = 0; e < 8; e++) {
+                    a[at + e] = sum[e];
+                    dot += in[e] * g[e] * sum[e];
+                }
             }
-            store8(dx + i, a);
+            dot = lanes_sum<32>(dot);
+            if (lane == 0) {
+                float scale = rms_scale(r, squares, row0 + tile * 32 + done + warp);
+                factor[warp] = scale * scale * dot / width;
+            }
         }
+        __syncthreads();
+        for (uint32_t v = first; v < vectors; v += 256 / groups) {
+            float g[8], share[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+            load8(g, gain + v * 8);
+            for (uint32_t row = group; row < rows; row += groups) {
+                uint64_t at = (uint64_t)row * width + v * 8;
+                float in[8], out[8];
+                load8(in, x + all0 + at);
 #pragma unroll
-        for (int e = 0; e < 8; e++)
-            partial[group * width + vector * 8 + e] = share[e];
+                for (int e = 0; e < 8; e++) {
+                    share[e] += a[at + e] * in[e];
+                    out[e] = g[e] * a[at + e] - in[e] * factor[row];
+                }
+                store8(dx + all0 + at, out);
+            }
+#pragma unroll
+            for (int e = 0; e < 8; e++)
+                partial[group * width + v * 8 + e] += share[e];
+        }
     }
     __syncthreads();
-    float *to = buffer<float>(r, KERN_DEV_FINAL_SLOT) + (uint64_t)(b.phase.row0 / 32 + tile) * width;
+    float *to = buffer<float>(r, KERN_DEV_FINAL_SLOT) + (uint64_t)(row0 / 32 + tile) * width;
     for (uint32_t column = threadIdx.x; column < width; column += 256) {
         float sum = 0;
         for (uint32_t i = 0; i < groups; i++)

@@ -5,12 +5,12 @@
 const char *kern_device_buffer_name(enum kern_device_buffer id)
 {
     static const char *const names[KERN_DEVICE_BUFFERS] = {
-        "master",  "weights",    "gradients",  "moment1",    "moment2",   "rope",    "tokens",
-        "targets", "first",      "order",      "runs",       "first_min", "x",       "xg",
-        "ss",      "qkv_out",    "mix",        "lse",        "mid",       "midg",    "ss_mid",
-        "gu",      "hidden",     "logits_out", "logit_max",  "logit_sum", "nll",     "nll_slot",
-        "head_c",  "head_split", "dx",         "dgu",        "mlp_c",     "dmix",    "delta",
-        "dqkv",    "qkv_c",      "gain_slot",  "final_slot", "splits",    "squares",
+        "master",     "weights",   "gradients",  "moment1",   "moment2",   "rope",  "tokens",
+        "targets",    "first",     "order",      "runs",      "first_min", "x",     "xg",
+        "ss",         "qkv_out",   "mix",        "lse",       "mid",       "midg",  "ss_mid",
+        "gu",         "hidden",    "logits_out", "logit_max", "logit_sum", "nll",   "nll_slot",
+        "head_split", "dx",        "dgu",        "mlp_c",     "dmix",      "delta", "dqkv",
+        "qkv_c",      "gain_slot", "final_slot", "splits",    "squares",
     };
     return (unsigned)id < (unsigned)KERN_DEVICE_BUFFERS ? names[id] : "unknown";
 }
@@ -18,7 +18,7 @@ const char *kern_device_buffer_name(enum kern_device_buffer id)
 static bool is_gradient(enum kern_device_buffer id)
 {
     return id == KERN_DEV_GRADIENTS || id == KERN_DEV_MOMENT1 || id == KERN_DEV_MOMENT2 ||
-           id >= KERN_DEV_HEAD_C;
+           id >= KERN_DEV_HEAD_SPLIT;
 }
 
 struct kern_device_matrix kern_device_matrix(const struct kern_device_table *t,
@@ -45,7 +45,6 @@ struct kern_device_matrix kern_device_matrix(const struct kern_device_table *t,
     case KERN_DEV_FIRST:
     case KERN_DEV_ORDER:
     case KERN_DEV_NLL:
-    case KERN_DEV_HEAD_C:
         return (struct kern_device_matrix){1, n, 1, 4};
     case KERN_DEV_RUNS:
         return (struct kern_device_matrix){1, n + 1, 1, 4};

@@ -100,7 +100,6 @@ static const struct rule rules[] = {
     {DEV(LOSS), DEV(SS), R, LAST, WHOLE, 0, RESIDUAL},
     {DEV(LOSS), DEV(NLL), W, ONE, CHUNK, 0, 0},
     {DEV(LOSS), DEV(NLL_SLOT), W, ONE, CHUNK, 0, 0},
-    {DEV(LOSS), DEV(HEAD_C), W, ONE, CHUNK, 0, 0},
 
     {DEV(HEAD_BACKWARD), DEV(LOGITS_OUT), R, ONE, WHOLE, DEV(LOSS), SAME},
     {DEV(HEAD_BACKWARD), DEV(XG), R, LAST, WHOLE, 0, RESIDUAL},
@@ -110,7 +109,6 @@ static const struct rule rules[] = {
     {DEV(FINAL_BACKWARD), DEV(HEAD_SPLIT), R, ONE, WHOLE, DEV(HEAD_BACKWARD), SAME},
     {DEV(FINAL_BACKWARD), DEV(X), R, LAST, WHOLE, 0, RESIDUAL},
     {DEV(FINAL_BACKWARD), DEV(SS), R, LAST, WHOLE, 0, RESIDUAL},
-    {DEV(FINAL_BACKWARD), DEV(HEAD_C), R, ONE, CHUNK, DEV(LOSS), ANY},
     {DEV(FINAL_BACKWARD), DEV(DX), W, ONE, CHUNK, 0, 0},
     {DEV(FINAL_BACKWARD), DEV(FINAL_SLOT), W, ONE, CHUNK, 0, 0},
 
@@ -348,7 +346,7 @@ static enum kern_status work(struct order *o, const struct kern_device_phase *p)
 
         if (r->op != p->op || r->access == KERN_DEV_WRITES)
             continue;
-        if (o->t->forward_only && r->buffer >= KERN_DEV_HEAD_C)
+        if (o->t->forward_only && r->buffer >= KERN_DEV_HEAD_SPLIT)
             continue;
         status = find(o, p, r->buffer, copy, wanted(o, r, p, copy),
                       r->extent == CHUNK ? (uint64_t)p->row0 + p->rows : o->t->tokens);

@@ -343,7 +343,6 @@ static void loss(struct list *l, uint32_t tile)
     if (!training)
         return;
     reads_scale(l, KERN_DEV_SS, KERN_DEV_X, l->table->model.layers, row0 + begin, row0 + end);
-    rows(l, KERN_DEV_WRITES, KERN_DEV_HEAD_C, 0, row0 + begin, row0 + end);
 }
 
 static void head_backward(struct list *l, uint32_t tile)
@@ -368,7 +367,6 @@ static void final_backward(struct list *l, uint32_t tile)
     add(l, (struct kern_device_region){KERN_DEV_HEAD_SPLIT, KERN_DEV_READS, 0, l->p->product.splits,
                                        begin * bytes, end - begin, bytes, bytes});
     reads_scale(l, KERN_DEV_SS, KERN_DEV_X, l->table->model.layers, row0 + begin, row0 + end);
-    rows(l, KERN_DEV_READS, KERN_DEV_HEAD_C, 0, row0 + begin, row0 + end);
     reads_gain(l, l->table->layout.norm, 0, width);
     rows(l, KERN_DEV_WRITES, KERN_DEV_DX, 0, row0 + begin, row0 + end);
     rows(l, KERN_DEV_WRITES, KERN_DEV_FINAL_SLOT, 0, (row0 + begin) / 32, (row0 + begin) / 32 + 1);

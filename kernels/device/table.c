@@ -190,7 +190,6 @@ static void place_buffers(struct builder *b)
     put(b, KERN_DEV_NLL_SLOT, 1, divide_up(n, KERN_DEVICE_LOSS_ROWS), 1, 4);
     if (!train)
         return;
-    put(b, KERN_DEV_HEAD_C, 1, n, 1, 4);
     put(b, KERN_DEV_HEAD_SPLIT, t->head_splits, t->head_rows, w, 4);
     put(b, KERN_DEV_DX, 1, n, w, 2);
     put(b, KERN_DEV_DGU, 1, n, 2 * (uint64_t)m->ffn, 2);
@@ -518,6 +517,9 @@ static enum kern_status check(const struct kern_config *c, struct kern_error *re
     if (m->head_dim != 64 && m->head_dim != 128)
         return kern_fail(reterr, KERN_E_SHAPE,
                          "head dimension %u: the CUDA kernels have 64 and 128", m->head_dim);
+    if (m->width > 12288)
+        return kern_fail(reterr, KERN_E_SHAPE,
+                         "width %u: the CUDA kernels hold rows of up to 12288", m->width);
     if (m->width % 8 || m->ffn % 8)
         return kern_fail(reterr, KERN_E_SHAPE,
                          "width %u, feed-forward width %u: the CUDA kernels need multiples of 8",

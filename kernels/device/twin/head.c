@@ -58,7 +58,7 @@ void twin_loss(struct kern_device_twin *t, const struct kern_device_phase *p, ui
         uint64_t n = p->row0 + c;
         uint16_t *logits = bf16_at(t, KERN_DEV_LOGITS_OUT, 0) + c * table->vocab_padded;
         bool counts = targets[n] != KERN_NO_TARGET;
-        double lse = counts ? log_sum(logits, vocab) : 0, head_c = 0;
+        double lse = counts ? log_sum(logits, vocab) : 0;
         float nll = counts ? (float)(lse - from_bf16(logits[targets[n]])) : 0;
 
         f32_at(t, KERN_DEV_NLL, 0)[n] = nll;
@@ -69,13 +69,10 @@ void twin_loss(struct kern_device_twin *t, const struct kern_device_phase *p, ui
         for (uint32_t id = 0; id < table->vocab_padded; id++) {
             double logit = from_bf16(logits[id]), d = 0;
 
-            if (counts && id < vocab) {
+            if (counts && id < vocab)
                 d = (exp(logit - lse) - (id == targets[n])) * (double)t->slot.inverse_targets;
-                head_c += d * logit;
-            }
             logits[id] = to_bf16(r * d);
         }
-        f32_at(t, KERN_DEV_HEAD_C, 0)[n] = (float)head_c;
     }
     f32_at(t, KERN_DEV_NLL_SLOT, 0)[(p->row0 + begin) / KERN_DEVICE_LOSS_ROWS] = (float)total;
 }

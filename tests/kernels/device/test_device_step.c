@@ -212,28 +212,6 @@ static void check_c(const char *name, const struct device_lab *lab, enum kern_de
     judge(name, slots == KERN_DEV_MLP_C ? "mlp_c" : "qkv_c", tally, GRADIENT_TOLERANCE);
 }
 
-static void check_head_c(const char *name, const struct device_lab *lab)
-{
-    const struct kern_device_table *t = lab->table;
-    uint64_t width = t->model.width;
-    const uint16_t *x = device_lab_at(lab, KERN_DEV_X, t->model.layers);
-    const float *g = (const float *)device_lab_at(lab, KERN_DEV_MASTER, 0) + t->layout.norm;
-    const float *c = device_lab_at(lab, KERN_DEV_HEAD_C, 0);
-    struct tally tally = {0};
-
-    for (uint64_t n = 0; n < t->tokens; n++) {
-        double sum = 0;
-        for (uint32_t s = 0; s < t->head_splits; s++) {
-            const float *a = device_lab_at(lab, KERN_DEV_HEAD_SPLIT, s);
-            for (uint64_t j = 0; j < width; j++)
-                sum += (double)device_lab_from_bf16(x[n * width + j]) * (double)g[j] *
-                       (double)a[n * width + j];
-        }
-        tell(&tally, (double)c[n], sum);
-    }
-    judge(name, "head_c", tally, GRADIENT_TOLERANCE);
-}
-
 static void check_delta(const char *name, const struct device_lab *lab)
 {
     const struct kern_device_table *t = lab->table;
@@ -318,8 +296,7 @@ static void check_slots(const char *name, const struct device_lab *lab)
     check_c(name, lab, KERN_DEV_DQKV, t->qkv_width, o->layer + o->qkv, KERN_DEV_X,
             o->layer + o->norm1, KERN_DEV_QKV_C, m->heads + m->kv_heads);
     if (t->head_parts == 1)
-        check_head_c(name, lab);
-    check_delta(name, lab);
+        check_delta(name, lab);
     check_first_min(name, lab);
 }
 

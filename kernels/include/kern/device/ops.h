@@ -66,11 +66,11 @@ struct kern_device_constants {
  * LOSS     tile: KERN_DEVICE_LOSS_ROWS rows of the chunk. lse from the block columns' pairs; NLL[n] = lse - target's logit, 0
  *          without a target; NLL_SLOT[n / 2] = their sum in order. In training: d = (exp(logit - lse) -
  *          [target]) * inverse_targets, 0 for padding ids and rows without target (selected);
- *          HEAD_C[n] = sum of d * logit; LOGITS_OUT = bf16(rf * d).
+ *          LOGITS_OUT = bf16(rf * d).
  * HEAD_BACKWARD  product: HEAD_SPLIT[split][row - row0] = LOGITS_OUT . head (f32). Weight:
  *          LOGITS_OUT^T . XG[L].
  * FINAL_BACKWARD tile: 32 rows of the chunk. a = the shares in order; DX[n] = bf16(gain * a - X[L] * rf^2
- *          * HEAD_C / W); FINAL_SLOT[n / 32] = sum over the tile's rows of a * X[L].
+ *          * (sum of X[L] * gain * a) / W); FINAL_SLOT[n / 32] = sum over the tile's rows of a * X[L].
  * DOWN_BACKWARD  product dh = DX . W. With g, u of GU[l], s = sigmoid(g): dg = dh * u * s * (1 + g (1 - s)),
  *          du = dh * g * s; MLP_C[n][block column] = sum of dg * g + du * u over the block's units; DGU =
  *          bf16(r2 * (dg, du)) interleaved. Weight: DX^T . HIDDEN[l].

@@ -98,7 +98,6 @@ enum kern_device_buffer {
     KERN_DEV_NLL,        /* f32 [N] */
     KERN_DEV_NLL_SLOT,   /* f32 [ceil(N / 2)] sums of KERN_DEVICE_LOSS_ROWS rows */
     /* gradients of activations */
-    KERN_DEV_HEAD_C,     /* f32 [N] c of the final norm */
     KERN_DEV_HEAD_SPLIT, /* f32 [head_splits][R, W] shares of (r dlogits) * head */
     KERN_DEV_DX,         /* bf16 [N, W] */
     KERN_DEV_DGU,        /* bf16 [N, 2F] times r */

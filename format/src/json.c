@@ -57,7 +57,8 @@ static enum ngt_status no_memory(struct parser *p)
 
 static void skip_space(struct parser *p)
 {
-    while (p->at < p->size && memchr(" \t\n\r", p->bytes[p->at], 4))
+    while (p->at < p->size && (p->bytes[p->at] == ' ' || p->bytes[p->at] == '\n' ||
+                               p->bytes[p->at] == '\t' || p->bytes[p->at] == '\r'))
         p->at++;
 }
 
@@ -113,6 +114,11 @@ static enum ngt_status parse_string(struct parser *p, const char **ret, uint64_t
         unsigned char c = (unsigned char)p->bytes[p->at];
         if (c < 0x20)
             return bad(p, "a control character in a string");
+        if (c < 0x80 && c != '\\') { /* nearly all of large files, so without a call */
+            *out++ = (char)c;
+            p->at++;
+            continue;
+        }
         if (c != '\\') {
             unsigned n = ngt_utf8_length((const unsigned char *)p->bytes + p->at, p->size - p->at);
             if (!n)

@@ -140,6 +140,12 @@ out:
     return status;
 }
 
+void kern_cuda_wait_phases(struct kern_backend *b, bool wait)
+{
+    struct kern_cuda *c = (struct kern_cuda *)b;
+    c->wait_phases = wait;
+}
+
 void kern_cuda_disturb(struct kern_backend *b, uint64_t delay_key, uint32_t skip_barrier)
 {
     struct kern_cuda *c = (struct kern_cuda *)b;

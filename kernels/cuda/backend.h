@@ -29,6 +29,7 @@ struct kern_cuda {
     cudaStream_t stream, copies;
     cudaGraphExec_t graphs[KERN_CUDA_GRAPHS];
     uint32_t first, last; /* phases of a launch outside residency */
+    bool wait_phases;     /* stepwise: after each */
     bool resident;        /* the kernel is launched and has not been seen to end */
 
     uint64_t submitted, collected; /* slots published; results taken from the ring */

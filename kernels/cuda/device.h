@@ -18,6 +18,8 @@ KERN_NODISCARD enum kern_status kern_cuda_arena_set(struct kern_backend *b, uint
 
 /* Stepwise: which phases a slot's submission launches, [first, last). */
 void kern_cuda_range(struct kern_backend *b, uint32_t first, uint32_t last);
+/* Stepwise: the host waits after every phase, as an unfused training loop does. */
+void kern_cuda_wait_phases(struct kern_backend *b, bool wait);
 /* Launches one phase on the slot that a FETCH has taken, and waits. */
 KERN_NODISCARD enum kern_status kern_cuda_phase_only(struct kern_backend *b, uint32_t phase,
                                                      struct kern_error *reterr);

@@ -82,6 +82,8 @@ static cudaError_t launch_phases(struct kern_cuda *c, uint32_t when, uint32_t fi
     for (uint32_t i = first; i < last && code == cudaSuccess; i++)
         if (c->table->phases[i].when <= when)
             code = kern_cuda_launch(c, i, i + 1, 0);
+    if (code == cudaSuccess && c->wait_phases)
+        code = cudaStreamSynchronize(c->stream);
     return code;
 }
 

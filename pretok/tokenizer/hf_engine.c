@@ -315,6 +315,8 @@ static enum ngt_status hf_scratch_new(const void *engine, void **ret_scratch,
     status = tok_hf_normalize_scratch_init(&s->normalize, &e->normalizers, reterr);
     if (status == NGT_OK)
         status = tok_hf_pretokenize_scratch_init(&s->pretokenize, &e->pretokenizers, reterr);
+    if (status == NGT_OK)
+        s->pretokenize.plain = e->plain;
     if (status == NGT_OK && e->split)
         status = tok_split_scratch_new(e->split, &s->split, reterr);
     if (status == NGT_OK && e->encoder)

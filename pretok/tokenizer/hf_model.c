@@ -12,7 +12,7 @@
 #include "text/utf8_inline.h"
 
 struct tok_hf_encoder {
-    struct tok_bpe *bpe; /* one of the four */
+    struct tok_bpe *bpe; /* one of the four; or beside odd_bpe, as its faster twin */
     struct tok_bpe_hf *odd_bpe;
     struct tok_unigram_hf *unigram;
     struct tok_wordpiece *wordpiece;
@@ -50,10 +50,10 @@ static bool bytes_merge(const struct tok_hf_file *f)
     return found;
 }
 
-/* Is the file within what bpe.h describes? */
+/* Is the file within what bpe.h describes, but for a suffix of words? */
 static bool is_plain(const struct tok_hf_file *f)
 {
-    if (f->prefix.size || f->suffix.size)
+    if (f->prefix.size || (f->suffix.size && (f->byte_fallback || f->ignore_merges)))
         return false;
     if (f->byte_fallback)
         /* in byte-level text a fallback would be to the bytes of ByteLevel's characters */
@@ -63,7 +63,7 @@ static bool is_plain(const struct tok_hf_file *f)
 
 /*
  * How text spells a token, at out: 0 bytes where no text does. *ret_units: of how many characters (or
- * bytes) that text starts out as.
+ * bytes) that text starts out as. A suffix of words is spelt TOK_BPE_END.
  */
 static uint64_t spell(const struct tok_hf_file *f, bool marker, uint32_t id, uint8_t *out,
                       uint64_t *ret_units)
@@ -72,8 +72,11 @@ static uint64_t spell(const struct tok_hf_file *f, bool marker, uint32_t id, uin
     const uint8_t *name = (const uint8_t *)m->names + m->name_starts[id];
     uint64_t n = m->name_starts[id + 1] - m->name_starts[id], used = 0;
     unsigned size;
+    bool ends = f->suffix.size && n > f->suffix.size &&
+                memcmp(name + n - f->suffix.size, f->suffix.at, f->suffix.size) == 0;
 
     *ret_units = 0;
+    n -= ends ? f->suffix.size : 0;
     if (!f->in_model[id])
         return 0;
     for (uint64_t at = 0; at < n; at += size) {
@@ -81,7 +84,7 @@ static uint64_t spell(const struct tok_hf_file *f, bool marker, uint32_t id, uin
         ++*ret_units;
         if (f->bytes) {
             int byte = tok_hf_char_byte(c);
-            if (byte < 0)
+            if (byte < 0 || (f->suffix.size && byte == TOK_BPE_END))
                 return 0;
             out[used++] = (uint8_t)byte;
         } else if (marker && c == ' ') {
@@ -93,7 +96,26 @@ static uint64_t spell(const struct tok_hf_file *f, bool marker, uint32_t id, uin
             used += size;
         }
     }
+    if (ends)
+        out[used++] = TOK_BPE_END;
     return used;
+}
+
+/* Does every rule make what its sides are spelt like? Not where a suffix came out of its letters. */
+static bool all_join(const struct tok_bpe_config *c)
+{
+    bool join = true;
+
+    for (uint64_t i = 0; i < c->rule_count && join; i++) {
+        const struct tok_bpe_rule *r = &c->rules[i];
+        uint64_t left = c->starts[r->left + 1] - c->starts[r->left];
+        uint64_t right = c->starts[r->right + 1] - c->starts[r->right];
+        const uint8_t *whole = c->bytes + c->starts[r->result];
+        join = c->starts[r->result + 1] - c->starts[r->result] == left + right &&
+               memcmp(whole, c->bytes + c->starts[r->left], left) == 0 &&
+               memcmp(whole + left, c->bytes + c->starts[r->right], right) == 0;
+    }
+    return join;
 }
 
 static enum ngt_status no_memory(const char *path, struct ngt_error *reterr)
@@ -154,6 +176,7 @@ static enum ngt_status plain_bpe(const struct tok_hf_file *f, bool marker, const
         .characters = !f->bytes,
         .marker = marker,
         .whole_word = f->ignore_merges,
+        .ends = f->suffix.size != 0,
         .unknown = f->byte_fallback          ? TOK_UNKNOWN_BYTES
                    : f->unknown == NGT_NO_ID ? TOK_UNKNOWN_DROP
                    : f->fuse_unknown         ? TOK_UNKNOWN_FUSED
@@ -161,8 +184,9 @@ static enum ngt_status plain_bpe(const struct tok_hf_file *f, bool marker, const
         .unknown_id = f->unknown,
         .byte_ids = f->byte_ids,
     };
-    status = tok_bpe_new(&config, path, &e->bpe, reterr);
-    e->cuts = marker && !f->ignore_merges && cuts_before_markers(&config);
+    status =
+        config.ends && !all_join(&config) ? NGT_OK : tok_bpe_new(&config, path, &e->bpe, reterr);
+    e->cuts = marker && !f->ignore_merges && !config.ends && cuts_before_markers(&config);
 out:
     free(starts);
     free(bytes);
@@ -175,7 +199,7 @@ enum ngt_status tok_hf_encoder_new(struct tok_hf_file *f, bool marker, const cha
                                    struct tok_hf_encoder **ret_encoder, struct ngt_error *reterr)
 {
     struct tok_hf_encoder *e = calloc(1, sizeof *e);
-    enum ngt_status status;
+    enum ngt_status status = NGT_OK;
 
     if (!e)
         return no_memory(path, reterr);
@@ -185,7 +209,7 @@ enum ngt_status tok_hf_encoder_new(struct tok_hf_file *f, bool marker, const cha
         status = tok_wordpiece_new(f, path, &e->wordpiece, reterr);
     else if (is_plain(f))
         status = plain_bpe(f, marker, path, e, reterr);
-    else
+    if (status == NGT_OK && f->kind == TOK_HF_BPE && (!is_plain(f) || f->suffix.size))
         status = tok_bpe_hf_new(f, marker, path, &e->odd_bpe, reterr);
     if (status == NGT_OK)
         *ret_encoder = e;
@@ -231,6 +255,23 @@ static enum ngt_status bpe_word_plain(const void *model, void *scratch, const ui
     return tok_bpe_encode_plain(model, scratch, word, n, ret_ids, ret_count, reterr);
 }
 
+/* A word of a file with a suffix. */
+static enum ngt_status ended_word(const void *model, void *scratch, const uint8_t *word, uint64_t n,
+                                  uint32_t *ret_ids, uint64_t *ret_count, struct ngt_error *reterr)
+{
+    static const uint8_t end = TOK_BPE_END;
+    struct tok_hf_words *w = scratch;
+
+    w->ended.size = 0;
+    enum ngt_status status = tok_buffer_reserve(&w->ended, n + 1, reterr);
+    if (status != NGT_OK)
+        return status;
+    tok_buffer_put(&w->ended, word, n);
+    tok_buffer_put(&w->ended, &end, 1);
+    return tok_bpe_encode(model, w->scratch, w->ended.at, w->ended.size, ret_ids, ret_count,
+                          reterr);
+}
+
 enum ngt_status tok_hf_words_init(struct tok_hf_words *w, const struct tok_hf_encoder *e,
                                   bool plain, struct ngt_error *reterr)
 {
@@ -241,13 +282,13 @@ enum ngt_status tok_hf_words_init(struct tok_hf_words *w, const struct tok_hf_en
     tok_word_fn word = tok_wordpiece_encode;
     enum ngt_status status = NGT_OK;
 
-    *w = (struct tok_hf_words){.encoder = e};
-    if (e->bpe) {
+    *w = (struct tok_hf_words){.encoder = e, .odd = e->odd_bpe && (plain || !e->bpe)};
+    if (e->bpe && !w->odd) {
         status = tok_bpe_scratch_new(e->bpe, &bpe, reterr);
         w->scratch = bpe;
         model = e->bpe;
-        word = plain ? bpe_word_plain : bpe_word;
-    } else if (e->odd_bpe) {
+        word = e->odd_bpe ? ended_word : plain ? bpe_word_plain : bpe_word;
+    } else if (w->odd) {
         status = tok_bpe_hf_scratch_new(&odd_bpe, reterr);
         w->scratch = odd_bpe;
         model = e->odd_bpe;
@@ -259,7 +300,8 @@ enum ngt_status tok_hf_words_init(struct tok_hf_words *w, const struct tok_hf_en
         word = tok_unigram_hf_encode;
     }
     if (status == NGT_OK)
-        status = tok_words_new(word, model, w->scratch, !plain, &w->words, reterr);
+        status = tok_words_new(word, model, word == ended_word ? w : w->scratch, !plain, &w->words,
+                               reterr);
     if (status != NGT_OK)
         tok_hf_words_done(w);
     return status;
@@ -272,10 +314,11 @@ void tok_hf_words_done(struct tok_hf_words *w)
     struct tok_unigram_hf_scratch *unigram = w->scratch;
 
     tok_words_free(&w->words);
-    if (w->encoder && w->encoder->bpe)
-        tok_bpe_scratch_free(&bpe);
-    else if (w->encoder && w->encoder->odd_bpe)
+    tok_buffer_done(&w->ended);
+    if (w->odd)
         tok_bpe_hf_scratch_free(&odd_bpe);
+    else if (w->encoder && w->encoder->bpe)
+        tok_bpe_scratch_free(&bpe);
     else if (w->encoder && w->encoder->unigram)
         tok_unigram_hf_scratch_free(&unigram);
     *w = (struct tok_hf_words){0};

@@ -4,6 +4,7 @@
 
 #include "load/hf_json.h"
 #include "model/words.h"
+#include "text/buffer.h"
 
 struct tok_hf_encoder; /* read-only after creation, shared by threads */
 
@@ -24,8 +25,10 @@ struct tok_hf_words {
     const struct tok_hf_encoder *encoder;
     void *scratch;
     struct tok_words *words;
+    struct tok_buffer ended; /* a word with TOK_BPE_END behind */
+    bool odd;                /* scratch is of bpe_hf.h */
 };
-/* plain: no cache, and the definition of byte pair encoding. */
+/* plain: no cache, and the definition of byte pair encoding. *w must stay where it is. */
 NGT_NODISCARD enum ngt_status tok_hf_words_init(struct tok_hf_words *w,
                                                 const struct tok_hf_encoder *encoder, bool plain,
                                                 struct ngt_error *reterr);

@@ -185,7 +185,7 @@ static enum ngt_status fill_model(const struct tok_rank *const *by_id, uint32_t 
     return NGT_OK;
 }
 
-static enum ngt_status build_bpe(const struct tok_rank *const *by_id, uint32_t count,
+static enum ngt_status build_bpe(const struct tok_rank *const *by_id, uint32_t count, bool plain,
                                  const char *path, struct tok_bpe **ret_bpe,
                                  struct ngt_error *reterr)
 {
@@ -230,6 +230,7 @@ static enum ngt_status build_bpe(const struct tok_rank *const *by_id, uint32_t c
         .bytes = bytes,
         .initial = initial,
         .split_ranks = ranks,
+        .no_plain = !plain,
         .whole_word = true,
         .unknown = TOK_UNKNOWN_DROP,
     };
@@ -313,7 +314,8 @@ enum ngt_status tok_rank_engine_new(const struct tok_config *config,
         status = ngt_fail(reterr, NGT_E_DATA, config->path, NGT_NO_POS, NGT_NO_POS,
                           "the split %s may leave text out", split);
     if (status == NGT_OK)
-        status = build_bpe(by_id, count, config->path, &e->bpe, reterr);
+        status =
+            build_bpe(by_id, count, config->engine == TOK_PLAIN, config->path, &e->bpe, reterr);
     if (status == NGT_OK)
         status = parse_specials(config, v, &e->specials, reterr);
     if (status == NGT_OK && fill_model(by_id, count, variant, &model) != NGT_OK)

@@ -1,7 +1,8 @@
 /*
  * Stands in for libFuzzer where there is none: runs the target on the files named, and on what a
  * small generator makes of them: --mutate N changes random bytes of each file N times, from a fixed
- * seed. So fuzz targets are built and run with the normal tests.
+ * seed. So fuzz targets are built and run with the normal tests. A file NAME.hex holds inputs in
+ * hex, one a line, lines that begin with # aside; those are run as they are.
  */
 #include <inttypes.h>
 #include <stdint.h>
@@ -52,6 +53,39 @@ static void mutate(uint8_t *data, size_t *size)
     }
 }
 
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Runs each line of a hex file; false if it is none. */
+static int run_lines(const char *path, const uint8_t *data, size_t size)
+{
+    for (size_t at = 0, end; at < size; at = end + 1) {
+        const uint8_t *newline = memchr(data + at, '\n', size - at);
+        end = newline ? (size_t)(newline - data) : size;
+        if (data[at] == '#')
+            continue;
+        size_t n = (end - at) / 2;
+        uint8_t *input = malloc(n ? n : 1);
+        if (!input)
+            return 0;
+        for (size_t i = 0; i < n; i++) {
+            int high = hex_digit((char)data[at + 2 * i]),
+                low = hex_digit((char)data[at + 2 * i + 1]);
+            if (high < 0 || low < 0) {
+                fprintf(stderr, "%s: not hex at byte %zu\n", path, at + 2 * i);
+                free(input);
+                return 0;
+            }
+            input[i] = (uint8_t)(high << 4 | low);
+        }
+        LLVMFuzzerTestOneInput(input, n);
+        free(input);
+    }
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
     long rounds = 0;
@@ -73,6 +107,12 @@ int main(int argc, char **argv)
         if (!data || fread(data, 1, size, f) != size)
             return 1;
         fclose(f);
+        if (strlen(argv[i]) > 4 && strcmp(argv[i] + strlen(argv[i]) - 4, ".hex") == 0) {
+            if (!run_lines(argv[i], data, size))
+                return 1;
+            free(data);
+            continue;
+        }
         LLVMFuzzerTestOneInput(data, size);
         for (long r = 0; r < rounds; r++) {
             size_t n = size;

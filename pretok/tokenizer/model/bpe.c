@@ -129,6 +129,17 @@ static uint32_t rare_word(const struct tok_bpe *b, const uint8_t *text, uint64_t
     return at == n ? tok_trie_value(u) : TOK_NO_SYMBOL;
 }
 
+/* Where the last character of a word starts, with the byte that ends the word. */
+static uint64_t last_unit(const struct tok_bpe *b, const uint8_t *text, uint64_t n)
+{
+    uint64_t at = n - 1;
+
+    at -= at > 0; /* before TOK_BPE_END */
+    while (b->characters && at > 0 && (text[at] & 0xC0) == 0x80)
+        at--;
+    return at;
+}
+
 enum ngt_status tok_bpe_encode(const struct tok_bpe *b, struct tok_bpe_scratch *s,
                                const uint8_t *text, uint64_t n, uint32_t *ret_ids,
                                uint64_t *ret_count, struct ngt_error *reterr)
@@ -145,6 +156,9 @@ enum ngt_status tok_bpe_encode(const struct tok_bpe *b, struct tok_bpe_scratch *
         *ret_count = 1;
         return NGT_OK;
     }
+    uint64_t last = b->ends && n ? last_unit(b, text, n) : n, all = n;
+    if (last < n && tok_bpe_initial(b, text, last, n - last) == TOK_NO_SYMBOL)
+        n = last; /* the rest has an encoding, which chain.c asks for */
     while (at < n) {
         uint32_t *symbols = out.ids + out.count;
         if (b->has_hidden) {
@@ -171,6 +185,11 @@ enum ngt_status tok_bpe_encode(const struct tok_bpe *b, struct tok_bpe_scratch *
             put_unknown(b, text + at, size, &out);
             at += size;
         }
+    }
+    if (n < all) {
+        if (b->unknown == TOK_UNKNOWN_DROP)
+            return tok_bpe_encode_plain(b, s, text, all, ret_ids, ret_count, reterr);
+        put_unknown(b, text + n, all - n, &out);
     }
     *ret_count = out.count;
     return NGT_OK;

@@ -16,6 +16,8 @@
 
 #include "ngt/error.h"
 
+#define TOK_BPE_END 0xFF /* no byte of UTF-8 */
+
 /* left, right, result are symbols. Of several rules for one pair the last one counts. */
 struct tok_bpe_rule {
     uint32_t left, right, result;
@@ -43,9 +45,16 @@ struct tok_bpe_config {
     const struct tok_bpe_rule *rules;
     uint64_t rule_count;
     const uint32_t *split_ranks;
+    /* tok_bpe_encode_plain will not be called, and with split_ranks no text starts out as what is no
+     * symbol: the table of rules may be left out where it is not needed. */
+    bool no_plain;
     bool characters; /* text starts out as characters, else as bytes */
     bool marker;     /* a byte ' ' of the text stands for U+2581, so its bytes are E2 96 81 */
     bool whole_word; /* a word that is spelt like an id is that id, without merging */
+    /* Words come with a byte TOK_BPE_END behind them. It belongs to the last character (or byte),
+     * so that what ends a word is spelt otherwise than what does not ("b</w>" beside "b"). It
+     * stands at the end of spellings only. */
+    bool ends;
     enum tok_unknown unknown;
     uint32_t unknown_id;
     const uint32_t *byte_ids; /* [256] for TOK_UNKNOWN_BYTES */

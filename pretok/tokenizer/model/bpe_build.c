@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "model/bpe_form.h"
+#include "model/bpe_splits.h"
 #include "model/merge.h"
 
 static enum ngt_status no_memory(const char *path, struct ngt_error *reterr)
@@ -131,7 +132,7 @@ static tok_trie_unit *unit_of(const struct tok_bpe *b, uint32_t s)
     return &b->trie.units[at];
 }
 
-/* Which symbols are valid, and by which rule; the others leave the trie. */
+/* Which symbols are valid, and by which rule. */
 static enum ngt_status find_valid(struct tok_bpe *b, struct ngt_error *reterr)
 {
     struct tok_merge merge = {0};
@@ -164,17 +165,15 @@ static enum ngt_status find_valid(struct tok_bpe *b, struct ngt_error *reterr)
     }
     tok_merge_done(&merge);
     free(symbols);
-    for (uint32_t s = 0; s < b->symbols && status == NGT_OK; s++)
+    return status;
+}
+
+/* What is not valid leaves the trie. */
+static void keep_valid(struct tok_bpe *b)
+{
+    for (uint32_t s = 0; s < b->symbols; s++)
         if (tok_bpe_size(b, s) && !(b->flags[s] & TOK_SYMBOL_VALID))
             *unit_of(b, s) |= (tok_trie_unit)TOK_TRIE_NONE << 8;
-    /* of symbols spelt alike one at most is valid */
-    for (uint32_t s = 0; s < b->symbols && status == NGT_OK; s++) {
-        if ((b->flags[s] & TOK_SYMBOL_VALID)) {
-            tok_trie_unit *u = unit_of(b, s);
-            *u = (*u & ~((tok_trie_unit)TOK_TRIE_NONE << 8)) | (tok_trie_unit)s << 8;
-        }
-    }
-    return status;
 }
 
 static enum ngt_status relate(struct tok_bpe *b, struct ngt_error *reterr)
@@ -247,6 +246,16 @@ static bool copy_spellings(struct tok_bpe *b, const struct tok_bpe_config *c)
     return true;
 }
 
+/* Is it what bpe_splits.h takes? */
+static bool ranks_are_symbols(const struct tok_bpe_config *c)
+{
+    bool are = !c->characters && !c->ends;
+
+    for (uint32_t s = 0; s < c->symbols && are; s++)
+        are = c->split_ranks[s] == s;
+    return are;
+}
+
 enum ngt_status tok_bpe_new(const struct tok_bpe_config *c, const char *path,
                             struct tok_bpe **ret_bpe, struct ngt_error *reterr)
 {
@@ -266,6 +275,7 @@ enum ngt_status tok_bpe_new(const struct tok_bpe_config *c, const char *path,
     b->characters = c->characters;
     b->marker = c->marker;
     b->whole_word = c->whole_word;
+    b->ends = c->ends;
     b->unknown = c->unknown;
     b->unknown_id = c->unknown_id;
     b->has_hidden = c->symbols > c->ids;
@@ -289,11 +299,21 @@ enum ngt_status tok_bpe_new(const struct tok_bpe_config *c, const char *path,
             goto out;
         }
     }
-    status = c->split_ranks ? add_splits(b, c->split_ranks, reterr) : add_rules(b, c, path, reterr);
-    if (status == NGT_OK)
+    bool decided = false;
+    status = NGT_OK;
+    if (c->no_plain && c->split_ranks && ranks_are_symbols(c))
+        status = tok_bpe_find_by_splits(b, &decided, reterr);
+    if (status == NGT_OK && !decided)
+        status =
+            c->split_ranks ? add_splits(b, c->split_ranks, reterr) : add_rules(b, c, path, reterr);
+    if (status == NGT_OK && !decided)
         status = find_valid(b, reterr);
-    if (status == NGT_OK)
+    if (status == NGT_OK) {
+        keep_valid(b);
         status = relate(b, reterr);
+    }
+    if (status == NGT_OK && decided && !(b->chains && b->regular))
+        status = add_splits(b, c->split_ranks, reterr); /* what is not valid has no part in it */
     if (status == NGT_OK)
         spread_odd(b);
     if (status == NGT_OK && b->whole_word && !build_trie(b, &b->rare_words, true))

@@ -41,7 +41,7 @@ struct tok_bpe {
     uint32_t byte_ids[256];     /* TOK_NO_SYMBOL where there is none */
     enum tok_unknown unknown;
     uint32_t unknown_id;
-    bool characters, marker, whole_word;
+    bool characters, marker, whole_word, ends;
     bool regular;    /* no symbol is odd */
     bool chains;     /* every rule joins spellings, so that chain.c applies at all */
     bool has_hidden; /* some symbols are no ids */
@@ -52,12 +52,14 @@ static inline uint64_t tok_bpe_size(const struct tok_bpe *b, uint32_t symbol)
     return b->starts[symbol + 1] - b->starts[symbol];
 }
 
-/* Bytes of the UTF-8 character that starts at text[at], at least 1, at most n - at. */
+/* Bytes of the UTF-8 character that starts at text[at], at least 1, at most n - at; with the byte
+ * that ends the word, if that is behind it. */
 static inline uint64_t tok_bpe_unit(const struct tok_bpe *b, const uint8_t *text, uint64_t n,
                                     uint64_t at)
 {
     uint8_t c = text[at];
     uint64_t size = !b->characters || c < 0xC0 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
+    size += b->ends && size < n - at && text[at + size] == TOK_BPE_END;
     return size <= n - at ? size : n - at;
 }
 
@@ -68,7 +70,7 @@ static inline uint32_t tok_bpe_initial(const struct tok_bpe *b, const uint8_t *t
     tok_trie_unit u = 0;
     uint32_t base = b->trie.root, symbol;
 
-    if (!b->characters)
+    if (!b->characters && !b->ends)
         return b->byte_symbols[text[at]];
     for (uint64_t i = 0; i < size; i++) {
         if (!base || !tok_trie_step(&b->trie, base, text[at + i], &u))

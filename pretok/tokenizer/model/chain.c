@@ -4,11 +4,17 @@
 #include <string.h>
 
 #define KNOWN_BITS 14
+#define ENDS_BITS 8
+/* Bytes of text that a dead end is remembered with: fewer were found out sooner than remembered
+ * (digits: 10% slower with all of them), more do not come again. */
+#define SHORTEST_END 16
+#define LONGEST_END 128
 
 void tok_chain_done(struct tok_chain *c)
 {
     free(c->dead);
     free(c->known);
+    free(c->dead_ends);
     *c = (struct tok_chain){0};
 }
 
@@ -98,9 +104,9 @@ static inline bool compatible(struct tok_chain *c, const struct tok_bpe *b, uint
     return true;
 }
 
-/* The longest valid symbol at text[at], and its end. */
+/* The longest valid symbol at text[at], and its end. *ret_seen: up to where text was looked at. */
 static inline uint32_t longest(const struct tok_bpe *b, const uint8_t *text, uint64_t n,
-                               uint64_t at, uint64_t *ret_end)
+                               uint64_t at, uint64_t *ret_end, uint64_t *ret_seen)
 {
     const tok_trie_unit *units = b->trie.units;
     uint32_t base = b->trie.root, best = TOK_NO_SYMBOL;
@@ -116,7 +122,25 @@ static inline uint32_t longest(const struct tok_bpe *b, const uint8_t *text, uin
         }
         base = tok_trie_base(u);
     }
+    *ret_seen = at + 1;
     return best;
+}
+
+static inline struct tok_chain_end *end_slot(const struct tok_chain *c, uint32_t symbol)
+{
+    return &c->dead_ends[symbol * 0x9E3779B1u >> (32 - ENDS_BITS)];
+}
+
+/* The bytes of text behind `symbol`, which goes up to `end`, that are known to make it lead nowhere;
+ * 0: not known. */
+static uint64_t leads_nowhere(const struct tok_chain *c, uint32_t symbol, const uint8_t *text,
+                              uint64_t n, uint64_t end)
+{
+    const struct tok_chain_end *e = end_slot(c, symbol);
+    bool known = e->size && e->symbol == symbol && e->size <= n - end &&
+                 memcmp(text + end, text + e->at, e->size) == 0;
+
+    return known ? e->size : 0;
 }
 
 static bool prepare(struct tok_chain *c, uint64_t n)
@@ -130,22 +154,41 @@ static bool prepare(struct tok_chain *c, uint64_t n)
     }
     if (!c->known)
         c->known = calloc(1u << KNOWN_BITS, sizeof *c->known);
-    return c->dead && c->known;
+    if (!c->dead_ends)
+        c->dead_ends = malloc(sizeof *c->dead_ends << ENDS_BITS);
+    return c->dead && c->known && c->dead_ends;
+}
+
+/* Remembers that `symbol`, up to `end`, leads nowhere because of the text up to `seen`. */
+static bool remember_end(struct tok_chain *c, uint32_t symbol, uint64_t end, uint64_t seen,
+                         bool remembers)
+{
+    if (!remembers) /* what was remembered of another text */
+        memset(c->dead_ends, 0, sizeof *c->dead_ends << ENDS_BITS);
+    *end_slot(c, symbol) = (struct tok_chain_end){end, (uint32_t)(seen - end), symbol};
+    return true;
 }
 
 enum ngt_status tok_chain_run(struct tok_chain *c, const struct tok_bpe *b, const uint8_t *text,
                               uint64_t n, uint64_t from, uint32_t *symbols, uint64_t *ret_count,
                               uint64_t *ret_stop, struct ngt_error *reterr)
 {
-    uint64_t at = from, count = 0, end = from;
-    bool stepped_back = false; /* the bits are cleared when they are first needed: seldom */
+    uint64_t at = from, count = 0, end = from, seen = from, farthest = from;
+    bool stepped_back = false, remembers = false;
     uint32_t before = TOK_NO_SYMBOL, candidate;
 
     if (n / 64 + 1 > c->dead_room && !prepare(c, n))
         return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
                         "out of memory for a word of %llu bytes", (unsigned long long)n);
+    if (b->ends && text[n - 1] == TOK_BPE_END) {
+        /* what ends before it would leave it alone, and it is part of a character */
+        memset(c->dead, 0, (n / 64 + 1) * sizeof *c->dead);
+        stepped_back = true;
+        c->dead[(n - 1) / 64] |= 1ull << (n - 1) % 64;
+    }
     while (at < n) {
-        candidate = longest(b, text, n, at, &end);
+        candidate = longest(b, text, n, at, &end, &seen);
+        farthest = seen > farthest ? seen : farthest;
         if (candidate == TOK_NO_SYMBOL)
             break; /* a character that is no symbol: the encoding so far is final */
         for (;;) {
@@ -153,15 +196,20 @@ enum ngt_status tok_chain_run(struct tok_chain *c, const struct tok_bpe *b, cons
             if (fits && before != TOK_NO_SYMBOL &&
                 !compatible(c, b, before, candidate, &fits, reterr))
                 return NGT_E_NOMEM;
-            if (fits)
+            uint64_t looked = fits && remembers ? leads_nowhere(c, candidate, text, n, end) : 0;
+            if (fits && !looked)
                 break;
+            if (looked && end + looked > farthest)
+                farthest = end + looked;
             candidate = b->items[candidate].shorter;
             while (candidate == TOK_NO_SYMBOL) {
                 /* Nothing fits here. An encoding exists, so this is not the first position. */
-                if (!stepped_back)
+                if (!stepped_back) /* seldom, so the bits are cleared only then */
                     memset(c->dead, 0, (n / 64 + 1) * sizeof *c->dead);
                 stepped_back = true;
                 c->dead[at / 64] |= 1ull << at % 64;
+                if (farthest <= n && farthest - at >= SHORTEST_END && farthest - at <= LONGEST_END)
+                    remembers = remember_end(c, before, at, farthest, remembers);
                 at -= tok_bpe_size(b, before);
                 candidate = b->items[before].shorter;
                 count--;

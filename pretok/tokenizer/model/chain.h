@@ -14,6 +14,11 @@
  * is. Every prefix has one encoding, so a position from which one cannot go on is never tried
  * again, and the work is linear in the text.
  *
+ * Linear, but by a factor of the longest symbol twice over in a run of spaces, where each step tries
+ * all longer runs first and finds out late. Whether a symbol leads on depends on it and on the text
+ * behind it alone, as far as that text was looked at; so where the same text stands behind the same
+ * symbol, what was found out once is remembered (p50k, spaces: 8 to 80 MB/s of CPU time).
+ *
  * Compatible or not is read off the trees of both symbols: where ranks never fall from a part to the
  * whole, a symbol on the right edge of the left tree lives from its own rank to that of its parent,
  * likewise on the left edge of the right tree; a rule that joins two that live at the same time and
@@ -26,12 +31,21 @@
 #include "model/bpe_form.h"
 #include "model/merge.h"
 
+/* A symbol that led nowhere, and the text behind it that made it so: text[at, at + size) of the text
+ * at hand. */
+struct tok_chain_end {
+    uint64_t at;
+    uint32_t size; /* 0: free */
+    uint32_t symbol;
+};
+
 /* One thread's memory; zero before use. */
 struct tok_chain {
-    struct tok_merge *merge; /* borrowed; for vocabularies that are not regular */
-    uint64_t *dead;          /* a bit a position */
-    uint64_t dead_room;      /* in words */
-    uint64_t *known;         /* answers of late: left, right, answer, 1; 0: free */
+    struct tok_merge *merge;         /* borrowed; for vocabularies that are not regular */
+    uint64_t *dead;                  /* a bit a position */
+    uint64_t dead_room;              /* in words */
+    uint64_t *known;                 /* answers of late: left, right, answer, 1; 0: free */
+    struct tok_chain_end *dead_ends; /* by symbol */
 };
 void tok_chain_done(struct tok_chain *c);
 

@@ -52,6 +52,10 @@ struct tok_regex {
     uint32_t branches, word;
     uint32_t start; /* set of characters a match can begin with, or TOK_NONE */
     bool covers;
+    /* Expressions that are x, x+, or y?x+, as most of what is split at in several steps: found
+     * without the machine. TOK_NONE: another, or no y. */
+    uint32_t simple, simple_before;
+    bool simple_many;
 };
 
 /* ---- facts about the tree ---- */
@@ -214,6 +218,33 @@ static void surely(const struct tok_tree *t, uint32_t index, struct tok_charset 
                 return;
         }
     tok_charset_add_all(set, &t->sets[need]);
+}
+
+/* x or x+, with y? before it? */
+static void find_simple(const struct tok_tree *t, struct tok_regex *r)
+{
+    uint32_t index = t->root, before = TOK_NONE;
+    const struct tok_node *n = &t->nodes[index], *part;
+
+    r->simple = r->simple_before = TOK_NONE;
+    if (n->kind == TOK_NODE_CAT && n->child != TOK_NONE) {
+        part = &t->nodes[n->child];
+        index = n->child;
+        if (part->next != TOK_NONE) {
+            if (part->kind != TOK_NODE_REPEAT || part->min != 0 || part->max != 1 ||
+                part->greed != TOK_GREEDY || t->nodes[part->next].next != TOK_NONE)
+                return;
+            before = single_set(t, part->child);
+            index = part->next;
+            if (before == TOK_NONE)
+                return;
+        }
+    }
+    part = &t->nodes[index];
+    r->simple_many = part->kind == TOK_NODE_REPEAT && part->min == 1 &&
+                     part->max == TOK_UNLIMITED && part->greed != TOK_LAZY;
+    r->simple = r->simple_many ? single_set(t, part->child) : single_set(t, index);
+    r->simple_before = before;
 }
 
 /* ---- compiler ---- */
@@ -453,6 +484,7 @@ enum ngt_status tok_regex_new(const char *pattern, uint64_t size, enum tok_diale
         status = emit(&c, (struct instruction){.op = OP_MATCH}, NULL);
     if (status != NGT_OK)
         goto out;
+    find_simple(&tree, r);
     r->word = tree.word;
     r->start = TOK_NONE;
     status = NGT_E_NOMEM;
@@ -509,6 +541,16 @@ void tok_regex_scratch_done(struct tok_regex_scratch *s)
 bool tok_regex_covers(const struct tok_regex *regex)
 {
     return regex->covers;
+}
+
+bool tok_regex_needs_other(const struct tok_regex *r, uint8_t c)
+{
+    return r->simple != TOK_NONE && !tok_charmap_has(r->maps[r->simple], c);
+}
+
+void tok_regex_use_machine(struct tok_regex *r)
+{
+    r->simple = TOK_NONE;
 }
 
 /* ---- machine ---- */
@@ -844,6 +886,39 @@ enum ngt_status tok_regex_match(const struct tok_regex *regex, struct tok_regex_
     return NGT_OK;
 }
 
+static inline uint32_t next_character(const uint8_t *text, uint64_t n, uint64_t at, unsigned *size)
+{
+    *size = 1;
+    return text[at] < 0x80 ? text[at] : tok_unicode_decode(text, n, at, size);
+}
+
+/* The first match of a simple expression. */
+static bool find_simply(const struct tok_regex *r, const uint8_t *text, uint64_t n, uint64_t at,
+                        uint64_t *ret_start, uint64_t *ret_end)
+{
+    const struct tok_charmap *set = r->maps[r->simple];
+    const struct tok_charmap *before =
+        r->simple_before == TOK_NONE ? NULL : r->maps[r->simple_before];
+    unsigned size, more;
+
+    for (; at < n; at += size) {
+        uint32_t c = next_character(text, n, at, &size);
+        uint64_t end = at + size;
+        if (before && end < n && tok_charmap_has(before, c) &&
+            tok_charmap_has(set, next_character(text, n, end, &more)))
+            end += more;
+        else if (!tok_charmap_has(set, c))
+            continue;
+        for (; r->simple_many && end < n; end += more)
+            if (!tok_charmap_has(set, next_character(text, n, end, &more)))
+                break;
+        *ret_start = at;
+        *ret_end = end;
+        return true;
+    }
+    return false;
+}
+
 enum ngt_status tok_regex_find(const struct tok_regex *regex, struct tok_regex_scratch *scratch,
                                const uint8_t *text, uint64_t n, uint64_t at, bool *ret_found,
                                uint64_t *ret_start, uint64_t *ret_end, struct ngt_error *reterr)
@@ -851,6 +926,10 @@ enum ngt_status tok_regex_find(const struct tok_regex *regex, struct tok_regex_s
     const struct tok_charmap *start = regex->start == TOK_NONE ? NULL : regex->maps[regex->start];
     unsigned size;
 
+    if (regex->simple != TOK_NONE) {
+        *ret_found = find_simply(regex, text, n, at, ret_start, ret_end);
+        return NGT_OK;
+    }
     *ret_found = false;
     for (;;) {
         if (start) {

@@ -51,6 +51,11 @@ void tok_regex_scratch_done(struct tok_regex_scratch *scratch);
 /* Is there a non-empty match at every place of every text? False where that is not evident. */
 bool tok_regex_covers(const struct tok_regex *regex);
 
+/* Is there no match without a character of a certain set, of which c, c < 128, is none? */
+bool tok_regex_needs_other(const struct tok_regex *regex, uint8_t c);
+/* From now on everything is found by the machine: the twin of shorter ways. */
+void tok_regex_use_machine(struct tok_regex *regex);
+
 /* The match that begins at `at` <= n of text [n], valid UTF-8. NGT_E_NOMEM only. */
 NGT_NODISCARD enum ngt_status tok_regex_match(const struct tok_regex *regex,
                                               struct tok_regex_scratch *scratch,

@@ -160,6 +160,8 @@ enum ngt_status tok_split_new_oniguruma(const char *pattern, uint64_t size, cons
 void tok_split_use_scalar(struct tok_split *split)
 {
     tok_scan_init(&split->scan, 0);
+    if (split->regex)
+        tok_regex_use_machine(split->regex);
 }
 
 enum ngt_status tok_split_new_sequence(const char *const *patterns, uint64_t count,
@@ -233,6 +235,11 @@ void tok_split_scratch_free(struct tok_split_scratch **scratch)
 bool tok_split_covers(const struct tok_split *split)
 {
     return !split->regex || tok_regex_covers(split->regex);
+}
+
+bool tok_split_needs_other(const struct tok_split *split, uint8_t c)
+{
+    return split->regex && tok_regex_needs_other(split->regex, c);
 }
 
 enum ngt_status tok_split_ends(const struct tok_split *split, struct tok_split_scratch *scratch,

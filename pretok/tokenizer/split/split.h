@@ -58,6 +58,9 @@ void tok_split_scratch_free(struct tok_split_scratch **scratch);
 /* Do matches cover every text without a gap? True of all programs. */
 bool tok_split_covers(const struct tok_split *split);
 
+/* Does text whose characters all answer yes, all below 128, have no match? */
+bool tok_split_needs_other(const struct tok_split *split, uint8_t c);
+
 /*
  * Only if it covers. Finds the ends of up to `room` (>= 1) successive pieces of text [n] (valid
  * UTF-8, n < 2^32), the first of which begins at from < n, as offsets into text. The end of the text

@@ -27,11 +27,24 @@ struct fold {
 
 static enum ngt_status one_level(const struct run *r, uint64_t level, struct tok_hf_text t);
 
+/* The next step that may do something to a piece: words, say, are nothing to a step that looks for
+ * digits. */
+static uint64_t next_level(const struct run *r, uint64_t level, const uint8_t *piece, uint64_t n)
+{
+    unsigned steps = r->steps->count < 8 ? (unsigned)r->steps->count : 8;
+    unsigned may = 0, all = level < steps && !r->scratch->plain ? ((1u << steps) - 1) >> level : 0;
+
+    for (uint64_t i = 0; i < n && may != all; i++)
+        may |= piece[i] < 0x80 ? (unsigned)r->scratch->may[piece[i]] >> level : all;
+    return may == 0 && all ? steps : level + (may ? (unsigned)__builtin_ctz(may) : 0);
+}
+
 static enum ngt_status give(const struct fold *f, uint64_t start, uint64_t end)
 {
     if (start == end)
         return NGT_OK;
-    return one_level(f->run, f->level, tok_hf_part(f->text, start, end));
+    uint64_t level = next_level(f->run, f->level, f->text.at + start, end - start);
+    return one_level(f->run, level, tok_hf_part(f->text, start, end));
 }
 
 static enum ngt_status fold_end(struct fold *f)
@@ -70,6 +83,35 @@ static enum ngt_status fold(struct fold *f, uint64_t start, uint64_t end, bool m
     f->held = true;
     f->start = start;
     f->end = end;
+    return status;
+}
+
+/* Do matches lie side by side, and does each become a piece? (Short text is faster one by one: 2.9
+ * against 2.1 s for 20 million digits, each with a space before it.) */
+static bool only_matches(const struct run *r, const struct tok_hf_pretokenizer *p, uint64_t n)
+{
+    return !r->scratch->plain && p->pattern.regex && n >= 64 && n < UINT32_MAX &&
+           (p->behavior == TOK_HF_ISOLATED || (p->behavior == TOK_HF_REMOVED && p->invert)) &&
+           tok_split_covers(p->pattern.regex);
+}
+
+/* The same as by_pattern, for those. */
+static enum ngt_status by_ends(const struct run *r, uint64_t level, struct tok_hf_text t)
+{
+    enum { SOME = 64 };
+    uint32_t ends[SOME];
+    struct fold f = {.run = r, .level = level + 1, .text = t};
+    uint64_t from = 0, count;
+    enum ngt_status status = NGT_OK;
+
+    while (from < t.n && status == NGT_OK) {
+        status = tok_split_ends(r->steps->steps[level].pattern.regex, r->scratch->regexes[level],
+                                t.at, t.n, from, ends, SOME, &count, r->reterr);
+        for (uint64_t i = 0; i < count && status == NGT_OK; i++) {
+            status = give(&f, from, ends[i]);
+            from = ends[i];
+        }
+    }
     return status;
 }
 
@@ -247,7 +289,8 @@ static enum ngt_status one_level(const struct run *r, uint64_t level, struct tok
         return r->piece(r->context, t.at, t.n, r->reterr);
     switch (r->steps->steps[level].cut) {
     case TOK_HF_CUT_PATTERN:
-        return by_pattern(r, level, t);
+        return only_matches(r, &r->steps->steps[level], t.n) ? by_ends(r, level, t)
+                                                             : by_pattern(r, level, t);
     case TOK_HF_CUT_CLASS:
     case TOK_HF_CUT_CHARACTER:
         return by_character(r, level, t);
@@ -282,6 +325,24 @@ void tok_hf_pretokenizers_done(struct tok_hf_pretokenizers *p)
     *p = (struct tok_hf_pretokenizers){0};
 }
 
+/* Can step p do nothing to text of this character, below 128? */
+static bool passes(const struct tok_hf_pretokenizer *p, uint8_t c)
+{
+    if (p->behavior == TOK_HF_REMOVED && p->invert) /* what is no match goes */
+        return false;
+    switch (p->cut) {
+    case TOK_HF_CUT_PATTERN:
+        return p->pattern.regex ? tok_split_needs_other(p->pattern.regex, c)
+                                : p->pattern.size && c != p->pattern.literal[0];
+    case TOK_HF_CUT_CLASS:
+        return !(tok_hf_class(c) & p->class);
+    case TOK_HF_CUT_CHARACTER:
+        return c != p->character;
+    default:
+        return false;
+    }
+}
+
 enum ngt_status tok_hf_pretokenize_scratch_init(struct tok_hf_pretokenize_scratch *s,
                                                 const struct tok_hf_pretokenizers *p,
                                                 struct ngt_error *reterr)
@@ -299,6 +360,9 @@ enum ngt_status tok_hf_pretokenize_scratch_init(struct tok_hf_pretokenize_scratc
                         "out of memory for the tokenizer");
     }
     s->count = p->count;
+    for (uint8_t c = 0; c < 128; c++)
+        for (uint64_t i = 0; i < p->count && i < 8; i++)
+            s->may[c] |= (uint8_t)(!passes(&p->steps[i], c) << i);
     for (uint64_t i = 0; i < p->count && status == NGT_OK; i++)
         if (p->steps[i].pattern.regex)
             status = tok_split_scratch_new(p->steps[i].pattern.regex, &s->regexes[i], reterr);

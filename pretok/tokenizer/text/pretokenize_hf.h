@@ -54,6 +54,10 @@ struct tok_hf_pretokenize_scratch {
     struct tok_split_scratch **regexes; /* [count], NULL where there is none */
     struct tok_buffer *buffers;         /* [count] for steps that change text */
     uint64_t count;
+    /* Bit i: step i may change or cut a piece with this character in it. All bits set is always
+     * right; steps beyond the eighth have none and are never passed over. */
+    uint8_t may[128];
+    bool plain; /* set it for the long way: what the shorter ones are compared with */
 };
 NGT_NODISCARD enum ngt_status tok_hf_pretokenize_scratch_init(struct tok_hf_pretokenize_scratch *s,
                                                               const struct tok_hf_pretokenizers *p,

@@ -2,8 +2,8 @@
  * print_ids TOKENIZER [all|none|SPECIAL...] < documents
  *
  * A document is its size in bytes as a line, then its bytes and a newline. Prints one line of ids a
- * document. The program behind scripts/check-tokenizers; time of loading and encoding goes to
- * stderr.
+ * document. The program behind scripts/check-tokenizers and check-sentencepiece; time of loading and
+ * encoding goes to stderr.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -5,6 +5,8 @@
  * written here.
  */
 #include "model/bpe.h"
+
+#include "model/bpe_form.h"
 #include "t.h"
 
 #define MAX_SYMBOLS 64
@@ -215,6 +217,132 @@ T_CASE(tied)
 T_CASE(tied_all_splits)
 {
     random_vocabularies(TIED, true);
+}
+
+/* Runs of a, some with a b behind, all splits. In the middle of a long run nothing longer than half of
+ * the longest fits, and that is found out late; near its end other things do. */
+static void long_runs(uint64_t seed)
+{
+    struct vocabulary *v = calloc(1, sizeof *v);
+    uint64_t state = seed;
+
+    v->letters = v->count = 2;
+    v->all_splits = true;
+    strcpy(v->names[0], "a");
+    strcpy(v->names[1], "b");
+    for (uint32_t size = 2; size <= MAX_SPELLING; size++) {
+        for (unsigned b = 0; b < 2; b++) {
+            if (next(&state) % 4 < (b ? 2 : 1))
+                continue;
+            memset(v->names[v->count], 'a', size);
+            v->names[v->count++][size - 1] = b ? 'b' : 'a';
+        }
+    }
+    for (uint32_t s = 2; s < v->count; s++) {
+        size_t n = strlen(v->names[s]);
+        uint32_t rank = seed % 2 ? s : (uint32_t)(next(&state) % 1000);
+        for (size_t cut = 1; cut < n; cut++) {
+            uint32_t l = find(v, v->names[s], cut), r = find(v, v->names[s] + cut, n - cut);
+            if (l != UINT32_MAX && r != UINT32_MAX)
+                v->rules[v->rule_count++] = (struct tok_bpe_rule){l, r, s, rank};
+        }
+    }
+    v->ids = v->count;
+    struct tok_bpe *b = build(v, false);
+    struct tok_bpe_scratch *s = NULL;
+    struct ngt_error error;
+    if (!b || tok_bpe_scratch_new(b, &s, &error) != NGT_OK)
+        return;
+    for (unsigned round = 0; round < 50; round++) {
+        uint8_t text[1024];
+        uint32_t got[1032], want[1032];
+        uint64_t n = 200 + next(&state) % 800, got_n = 0, want_n = 0;
+        memset(text, 'a', n);
+        for (uint64_t bs = next(&state) % 16; bs > 0; bs--)
+            text[next(&state) % n] = 'b';
+        T_EQ_INT(tok_bpe_encode(b, s, text, n, got, &got_n, &error), NGT_OK);
+        T_EQ_INT(tok_bpe_encode_plain(b, s, text, n, want, &want_n, &error), NGT_OK);
+        if (got_n != want_n || memcmp(got, want, want_n * sizeof *want) != 0)
+            T_FAIL("seed %" PRIu64 ": %.*s", seed, (int)n, text);
+    }
+    tok_bpe_scratch_free(&s);
+    tok_bpe_free(&b);
+    free(v);
+}
+
+T_CASE(long_runs)
+{
+    for (uint64_t seed = 1; seed <= 60 && t_failures <= 5; seed++)
+        long_runs(seed);
+}
+
+/* Ranks are the symbols' order, in which parts mostly come first; in every other vocabulary some are
+ * moved, so that symbols are made of later ones. The way without the table of rules must come to
+ * the same symbols as merging all, or say that it cannot. */
+T_CASE(splits_without_rules)
+{
+    unsigned decided = 0;
+
+    for (uint64_t seed = 1; seed <= 400 && t_failures <= 5; seed++) {
+        struct vocabulary *v = calloc(1, sizeof *v);
+        struct tok_bpe *b[2] = {NULL};
+        struct tok_bpe_scratch *s[2] = {NULL};
+        uint64_t state = seed, starts[MAX_SYMBOLS + 1] = {0};
+        uint8_t bytes[MAX_SYMBOLS * MAX_SPELLING];
+        bool initial[MAX_SYMBOLS] = {0};
+        uint32_t ranks[MAX_SYMBOLS];
+        struct ngt_error error;
+        v->all_splits = true;
+        make(v, &state);
+        for (uint64_t swaps = seed % 2 ? 0 : 1 + next(&state) % 20; swaps > 0; swaps--) {
+            char name[MAX_SPELLING + 1];
+            uint64_t i = next(&state) % v->count, k = next(&state) % v->count;
+            memcpy(name, v->names[i], sizeof name);
+            memcpy(v->names[i], v->names[k], sizeof name);
+            memcpy(v->names[k], name, sizeof name);
+        }
+        for (uint32_t i = 0; i < v->count; i++) {
+            memcpy(bytes + starts[i], v->names[i], strlen(v->names[i]));
+            starts[i + 1] = starts[i] + strlen(v->names[i]);
+            initial[i] = strlen(v->names[i]) == 1;
+            ranks[i] = i;
+        }
+        for (int k = 0; k < 2; k++) {
+            struct tok_bpe_config c = {.ids = v->count,
+                                       .symbols = v->count,
+                                       .starts = starts,
+                                       .bytes = bytes,
+                                       .initial = initial,
+                                       .split_ranks = ranks,
+                                       .no_plain = k == 1};
+            T_REQUIRE(tok_bpe_new(&c, "test", &b[k], &error) == NGT_OK);
+            T_REQUIRE(tok_bpe_scratch_new(b[k], &s[k], &error) == NGT_OK);
+        }
+        decided += b[1]->rules.entries == NULL;
+        for (uint32_t i = 0; i < v->count; i++) {
+            const struct tok_bpe_symbol *x = &b[0]->items[i], *y = &b[1]->items[i];
+            if (b[0]->flags[i] != b[1]->flags[i] || x->left != y->left || x->right != y->right ||
+                x->born != y->born)
+                T_FAIL("seed %" PRIu64 ": symbol %u, %s", seed, i, v->names[i]);
+        }
+        for (unsigned round = 0; round < 30; round++) {
+            uint8_t text[100];
+            uint32_t ids[2][108];
+            uint64_t n = next(&state) % 100, count[2] = {0};
+            for (uint64_t i = 0; i < n; i++)
+                text[i] = (uint8_t)('a' + next(&state) % v->letters);
+            for (int k = 0; k < 2; k++)
+                T_EQ_INT(tok_bpe_encode(b[k], s[k], text, n, ids[k], &count[k], &error), NGT_OK);
+            if (count[0] != count[1] || memcmp(ids[0], ids[1], count[0] * sizeof **ids) != 0)
+                T_FAIL("seed %" PRIu64 ": %.*s", seed, (int)n, text);
+        }
+        for (int k = 0; k < 2; k++) {
+            tok_bpe_scratch_free(&s[k]);
+            tok_bpe_free(&b[k]);
+        }
+        free(v);
+    }
+    T_TRUE(decided >= 100 && decided < 300);
 }
 
 /* "ab" is an id, but a rule takes b away first; as a whole word it counts all the same. */

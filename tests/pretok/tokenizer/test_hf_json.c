@@ -65,7 +65,7 @@ static const struct {
     const char *name, *json; /* NULL: all_bytes() */
     struct {
         const char *text, *ids;
-    } texts[3];
+    } texts[5];
 } cases[] = {
     {"byte level",
      "{\"version\": \"1.0\", \"pre_tokenizer\": {\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true, \"use_regex\": true}, \"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0, \"b\": 1, \"\xC4\xA0\": 2, \"\xC3\x83\": 3, \"\xC2\xA9\": 4, \"ab\": 5, \"\xC4\xA0" "ab\": 6, \"\xC3\x83\xC2\xA9\": 7}, \"merges\": [\"a b\", \"\xC4\xA0 ab\", \"\xC3\x83 \xC2\xA9\"]}}",
@@ -103,6 +103,21 @@ static const struct {
     {"prefix and suffix",
      "{\"version\": \"1.0\", \"pre_tokenizer\": {\"type\": \"WhitespaceSplit\"}, \"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0, \"##b\": 1, \"##c</w>\": 2, \"a</w>\": 3, \"ab\": 4, \"abc</w>\": 5}, \"merges\": [\"a ##b\", \"ab ##c</w>\"], \"continuing_subword_prefix\": \"##\", \"end_of_word_suffix\": \"</w>\"}}",
      {{"abc a ab ac", "5 3 0 0 2"}}},
+    {"suffix",
+     "{\"version\": \"1.0\", \"pre_tokenizer\": {\"type\": \"WhitespaceSplit\"}, \"model\": {\"type\": \"BPE\", \"vocab\": {\"\?\": 0, \"a\": 1, \"b\": 2, \"ab\": 3, \"b</w>\": 4, \"ab</w>\": 5, \"aab</w>\": 6, \"\xC3\xA9</w>\": 7, \"a\xC3\xA9</w>\": 8, \"ba\": 9}, \"merges\": [\"a b\", \"b a\", \"a b</w>\", \"a ab</w>\", \"a \xC3\xA9</w>\"], \"end_of_word_suffix\": \"</w>\", \"unk_token\": \"\?\"}}",
+     {{"ab aab b bab", "5 6 4 9 4"}, {"a ba aba xa ax axb", "0 2 0 3 0 0 0 1 0 1 0 4"}, {"abab\xC3\xA9 \xC3\xA9 \xC3\xA9" "b", "3 3 7 7 0 4"}, {"bax yx", "9 0 0 0"}, {"</w> ab</w>", "0 0 0 0 3 0 0 0 0"}}},
+    {"suffix, unknowns in one",
+     "{\"version\": \"1.0\", \"pre_tokenizer\": {\"type\": \"WhitespaceSplit\"}, \"model\": {\"type\": \"BPE\", \"vocab\": {\"\?\": 0, \"a\": 1, \"a</w>\": 2, \"aa\": 3}, \"merges\": [\"a a\"], \"end_of_word_suffix\": \"</w>\", \"unk_token\": \"\?\", \"fuse_unk\": true}}",
+     {{"axx axxa aaa xy aax", "1 0 1 0 2 3 2 0 3 0"}, {"aa", "1 2"}}},
+    {"suffix, unknowns dropped",
+     "{\"version\": \"1.0\", \"pre_tokenizer\": {\"type\": \"WhitespaceSplit\"}, \"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0, \"b\": 1, \"a</w>\": 2, \"ab\": 3, \"aa</w>\": 4}, \"merges\": [\"a b\", \"a a</w>\"], \"end_of_word_suffix\": \"</w>\"}}",
+     {{"axb axa ab aa axbx abx", "0 4 0 4 3 3"}}},
+    {"suffix that its letters make as well",
+     "{\"version\": \"1.0\", \"pre_tokenizer\": {\"type\": \"WhitespaceSplit\"}, \"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0, \"b\": 1, \"<\": 2, \"<b\": 3, \"a<b\": 4, \"a<\": 5, \"b<b\": 6}, \"merges\": [\"< b\", \"a <b\", \"a <\"], \"end_of_word_suffix\": \"<b\"}}",
+     {{"a a<b a<bb ab a<ba", "4 5 6 4 6 0 6 4 4"}}},
+    {"suffix of bytes",
+     "{\"version\": \"1.0\", \"pre_tokenizer\": {\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true, \"use_regex\": true}, \"model\": {\"type\": \"BPE\", \"vocab\": {\"\xC4\xA0\": 0, \"a\": 1, \"\xC3\x83\": 2, \"\xC2\xA9</w>\": 3, \"\xC3\x83\xC2\xA9</w>\": 4, \"\xC3\xBF\": 5, \"a\xC3\xBF\": 6, \"a</w>\": 7, \"\xC4\xA0" "a</w>\": 8}, \"merges\": [\"\xC3\x83 \xC2\xA9</w>\", \"a \xC3\xBF\", \"\xC4\xA0 a</w>\"], \"end_of_word_suffix\": \"</w>\"}}",
+     {{"\xC3\xA9 a aa \xC3\xA9\xC3\xA9 x", "4 8 0 1 7 0 2 4 0"}}},
     {"marker",
      "{\"version\": \"1.0\", \"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"Prepend\", \"prepend\": \"\xE2\x96\x81\"}, {\"type\": \"Replace\", \"pattern\": {\"String\": \" \"}, \"content\": \"\xE2\x96\x81\"}]}, \"model\": {\"type\": \"BPE\", \"vocab\": {\"\xE2\x96\x81\": 0, \"a\": 1, \"b\": 2, \"\xE2\x96\x81" "a\": 3, \"ab\": 4}, \"merges\": [\"\xE2\x96\x81 a\", \"a b\"], \"unk_token\": \"\xE2\x96\x81\"}}",
      {{"a ab", "3 3 2"}, {"b  a\xE2\x96\x81" "a", "0 2 0 3 3"}, {" ", "0 0"}}},
@@ -402,7 +417,7 @@ static uint64_t next_random(uint64_t *seed)
 
 T_CASE(twins)
 {
-    enum { LETTERS = 5, MERGES = 40, NAME = 24 };
+    enum { LETTERS = 7, MERGES = 40, NAME = 24 };
     uint64_t seed = 11;
 
     for (unsigned round = 0; round < 60; round++) {
@@ -411,13 +426,15 @@ T_CASE(twins)
         uint64_t used = 0, merged = 0;
         for (unsigned i = 0; i < LETTERS; i++)
             sprintf(names[i], "%s",
-                    (const char *const[]){"a", "b", "\xC3\xA9", "\xE2\x96\x81", "?"}[i]);
+                    (const char *const[]){"a", "b", "\xC3\xA9", "\xE2\x96\x81", "?", "a$",
+                                          "\xC3\xA9$"}[i]);
         merges[0] = '\0';
         while (count < LETTERS + MERGES) {
             const char *left = names[next_random(&seed) % count];
             const char *right = names[next_random(&seed) % count];
             unsigned i = 0;
-            if (strlen(left) + strlen(right) >= NAME || strchr(left, '?') || strchr(right, '?'))
+            if (strlen(left) + strlen(right) >= NAME || strchr(left, '?') || strchr(right, '?') ||
+                strchr(left, '$'))
                 continue;
             merged +=
                 (uint64_t)sprintf(merges + merged, "%s\"%s %s\"", merged ? ", " : "", left, right);
@@ -428,11 +445,12 @@ T_CASE(twins)
             if (merged > sizeof merges - 100)
                 break;
         }
-        used = (uint64_t)sprintf(json,
-                                 "{\"model\": {\"unk_token\": %s, \"fuse_unk\": %s, "
-                                 "\"ignore_merges\": %s, \"merges\": [%s], \"vocab\": {",
-                                 round % 3 ? "\"?\"" : "null", round % 2 ? "true" : "false",
-                                 round % 5 ? "false" : "true", merges);
+        used = (uint64_t)sprintf(
+            json,
+            "{\"model\": {\"unk_token\": %s, \"fuse_unk\": %s, "
+            "\"ignore_merges\": %s, \"end_of_word_suffix\": %s, \"merges\": [%s], \"vocab\": {",
+            round % 3 ? "\"?\"" : "null", round % 2 ? "true" : "false",
+            round % 5 ? "false" : "true", round % 7 < 3 ? "\"$\"" : "null", merges);
         for (unsigned i = 0; i < count; i++)
             used += (uint64_t)sprintf(json + used, "%s\"%s\": %u", i ? ", " : "", names[i], i);
         sprintf(json + used, "}}}");

@@ -125,14 +125,88 @@ T_CASE(table)
             exit(99);
         }
         T_REQUIRE(tok_hf_pretokenize_scratch_init(&s, &p, NULL) == NGT_OK);
-        T_REQUIRE(tok_hf_pretokenize(&p, &s, t, add, &got, NULL) == NGT_OK);
-        if (got.text.size != cases[i].expected.n ||
-            (got.text.size && memcmp(got.text.at, cases[i].expected.at, got.text.size) != 0))
-            T_FAIL("%s of \"%s\": \"%.*s\", expected \"%s\"", cases[i].json, cases[i].input.at,
-                   (int)got.text.size, (const char *)got.text.at, cases[i].expected.at);
+        for (int plain = 0; plain < 2; plain++) { /* the long way too */
+            s.plain = plain;
+            got.text.size = 0;
+            T_REQUIRE(tok_hf_pretokenize(&p, &s, t, add, &got, NULL) == NGT_OK);
+            if (got.text.size != cases[i].expected.n ||
+                (got.text.size && memcmp(got.text.at, cases[i].expected.at, got.text.size) != 0))
+                T_FAIL("%s of \"%s\": \"%.*s\", expected \"%s\"", cases[i].json, cases[i].input.at,
+                       (int)got.text.size, (const char *)got.text.at, cases[i].expected.at);
+        }
         tok_hf_pretokenize_scratch_done(&s);
         tok_hf_pretokenizers_done(&p);
         tok_buffer_done(&got.text);
+        ngt_json_free(&root);
+    }
+}
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+/* Steps that pass pieces over, and texts longer than the shorter ways begin at: as the long way. */
+T_CASE(twins)
+{
+    /* clang-format off */
+    static const char *const steps[] = {
+        "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"[\\r\\n]\"},\"behavior\":\"Isolated\",\"invert\":false}",
+        "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"\\\\s?\\\\p{L}+\"},\"behavior\":\"Isolated\",\"invert\":false}",
+        "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"\\\\s?\\\\p{P}+\"},\"behavior\":\"MergedWithNext\",\"invert\":false}",
+        "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"\\\\p{N}+\"},\"behavior\":\"Removed\",\"invert\":true}",
+        "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"\\\\p{N}\"},\"behavior\":\"Removed\",\"invert\":false}",
+        "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"\\\\w+|[^\\\\w]\"},\"behavior\":\"Isolated\",\"invert\":false}",
+        "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"\\\\w+|[^\\\\w]\"},\"behavior\":\"Contiguous\",\"invert\":false}",
+        "{\"type\":\"Split\",\"pattern\":{\"String\":\"ab\"},\"behavior\":\"MergedWithPrevious\",\"invert\":true}",
+        "{\"type\":\"Digits\",\"individual_digits\":true}",
+        "{\"type\":\"Punctuation\",\"behavior\":\"Contiguous\"}",
+        "{\"type\":\"CharDelimiterSplit\",\"delimiter\":\"e\"}",
+        "{\"type\":\"FixedLength\",\"length\":3}",
+        "{\"type\":\"ByteLevel\",\"add_prefix_space\":true,\"trim_offsets\":true,\"use_regex\":true}",
+    };
+    static const char *const parts[] = {"ab", "e", "  ", "12", "\n", ".", "\xC3\xA9", "\xE4\xB8\xAD", "x", " ",
+                                        "\xD9\xA3", "hello", ",!", "\t"};
+    /* clang-format on */
+    uint64_t seed = 5;
+
+    for (unsigned round = 0; round < 2000 && t_failures < 5; round++) {
+        char json[4096] = "{\"type\":\"Sequence\",\"pretokenizers\":[", text[700] = "";
+        struct tok_hf_pretokenizers p = {0};
+        struct tok_hf_pretokenize_scratch s;
+        struct pieces got[2] = {0};
+        struct ngt_json *root = NULL;
+        struct ngt_error e;
+        for (uint64_t k = 1 + next_random(&seed) % 9; k; k--) {
+            strcat(json, steps[next_random(&seed) % (sizeof steps / sizeof *steps)]);
+            strcat(json, k > 1 ? "," : "]}");
+        }
+        for (uint64_t k = next_random(&seed) % (round % 3 ? 12 : 100); k; k--)
+            strcat(text, parts[next_random(&seed) % (sizeof parts / sizeof *parts)]);
+        T_REQUIRE(ngt_json_parse(json, strlen(json), "test", &root, &e) == NGT_OK);
+        if (tok_hf_read_pretokenizers(root, "test", true, &p, &got[0].bytes, &e) != NGT_OK) {
+            T_FAIL("%s: %s", json, e.message);
+            exit(99);
+        }
+        T_REQUIRE(tok_hf_pretokenize_scratch_init(&s, &p, NULL) == NGT_OK);
+        got[1].bytes = got[0].bytes;
+        for (int plain = 0; plain < 2; plain++) {
+            struct tok_hf_text t = tok_hf_document((const uint8_t *)text, strlen(text));
+            s.plain = plain;
+            T_REQUIRE(tok_hf_pretokenize(&p, &s, t, add, &got[plain], NULL) == NGT_OK);
+        }
+        if (got[0].text.size != got[1].text.size ||
+            (got[0].text.size && memcmp(got[0].text.at, got[1].text.at, got[0].text.size) != 0))
+            T_FAIL("%s of \"%s\": \"%.*s\", expected \"%.*s\"", json, text, (int)got[0].text.size,
+                   (const char *)got[0].text.at, (int)got[1].text.size,
+                   (const char *)got[1].text.at);
+        tok_hf_pretokenize_scratch_done(&s);
+        tok_hf_pretokenizers_done(&p);
+        tok_buffer_done(&got[0].text);
+        tok_buffer_done(&got[1].text);
         ngt_json_free(&root);
     }
 }

@@ -22,6 +22,13 @@ static const struct {
      "c"},
     {"[a-c]+", BOTH, "abcdab", "abc|ab"},
     {"[^a-c]+", BOTH, "abcde", "de"},
+    {"[xa]?[ab]+", BOTH, "xabx xxa aa x", "xab|xa|aa"},
+    {"x?[ab]", BOTH, "xabx xxa aax", "xa|b|xa|a|a"},
+    {"\\s?\\p{L}+", BOTH, " a  b\xC3\xA9 \xE4\xB8\xAD. \n", " a| b\xC3\xA9| \xE4\xB8\xAD"},
+    {"x?+[xa]+", BOTH, "xx xa", "xx|xa"},
+    {"x??[xa]+", BOTH, "xxa", "xxa"},
+    {"x?[xa]+?", BOTH, "xxa", "xx|a"},
+    {"x?x+", BOTH, "x xx", "x|xx"},
     {"[]a]+", BOTH, "b]a", "]a"},
     {"[^]a]+", BOTH, "b]a", "b"},
     {"[a-]+", BOTH, "b-a", "-a"},
@@ -143,7 +150,7 @@ static const struct {
 };
 
 static void run_case(const char *pattern, enum tok_dialect dialect, const char *text,
-                     const char *expected)
+                     const char *expected, bool machine)
 {
     struct tok_regex_scratch scratch = {0};
     struct tok_regex *regex = NULL;
@@ -156,6 +163,8 @@ static void run_case(const char *pattern, enum tok_dialect dialect, const char *
         T_FAIL("%s: %s", pattern, error.message);
         return;
     }
+    if (machine)
+        tok_regex_use_machine(regex);
     while (at <= n) {
         T_REQUIRE(tok_regex_find(regex, &scratch, (const uint8_t *)text, n, at, &found, &start,
                                  &end, NULL) == NGT_OK);
@@ -178,9 +187,10 @@ static void run_case(const char *pattern, enum tok_dialect dialect, const char *
 T_CASE(matches)
 {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        for (int d = 0; d < 2; d++)
-            if (cases[i].dialect == BOTH || cases[i].dialect == d)
-                run_case(cases[i].pattern, (enum tok_dialect)d, cases[i].text, cases[i].matches);
+        for (int d = 0; d < 4; d++)
+            if (cases[i].dialect == BOTH || cases[i].dialect == d / 2)
+                run_case(cases[i].pattern, (enum tok_dialect)(d / 2), cases[i].text,
+                         cases[i].matches, d % 2);
 }
 
 static const struct {

@@ -2,76 +2,29 @@
  */
 #include "load/sp_model.h"
 
-#include "text/special_strings.h"
+#include "sp_file.h"
 #include "t.h"
+#include "text/special_strings.h"
 
-struct file {
-    uint8_t bytes[4096];
-    uint64_t size;
-};
-
-static void put_varint(struct file *f, uint64_t v)
+static struct sp_file sample(void)
 {
-    do {
-        f->bytes[f->size++] = (uint8_t)((v & 0x7F) | (v > 0x7F ? 0x80 : 0));
-        v >>= 7;
-    } while (v);
-}
+    struct sp_file f = {.size = 0};
 
-static void put_bytes(struct file *f, unsigned field, const void *bytes, uint64_t n)
-{
-    put_varint(f, field << 3 | 2);
-    put_varint(f, n);
-    memcpy(f->bytes + f->size, bytes, n);
-    f->size += n;
-}
-
-static void put_number(struct file *f, unsigned field, uint64_t v)
-{
-    put_varint(f, field << 3);
-    put_varint(f, v);
-}
-
-static void piece(struct file *f, const char *name, unsigned type)
-{
-    struct file p = {.size = 0};
-
-    put_bytes(&p, 1, name, strlen(name));
-    put_varint(&p, 2 << 3 | 5);
-    memcpy(p.bytes + p.size, "\0\0\x80\xBF", 4);
-    p.size += 4;
-    if (type != 1)
-        put_number(&p, 3, type);
-    put_bytes(f, 1, p.bytes, p.size);
-}
-
-enum { NORMAL = 1, UNKNOWN, CONTROL, USER, UNUSED, BYTE };
-
-static struct file sample(void)
-{
-    struct file f = {.size = 0}, trainer = {.size = 0}, normalizer = {.size = 0};
-
-    piece(&f, "<unk>", UNKNOWN);
-    piece(&f, "<s>", CONTROL);
-    piece(&f, "</s>", CONTROL);
-    piece(&f, "<0x0A>", BYTE);
-    piece(&f, "\xE2\x96\x81the", NORMAL);
-    piece(&f, "a\xE2\x96\x81\xE2\x96\x81", USER);
-    piece(&f, "old", UNUSED);
-    piece(&f, "[x]", CONTROL);
-    piece(&f, "[x]y", CONTROL);
-    put_number(&trainer, 3, 2);  /* BPE */
-    put_number(&trainer, 35, 1); /* byte_fallback */
-    put_number(&trainer, 36, 1);
-    put_bytes(&f, 2, trainer.bytes, trainer.size);
-    put_bytes(&normalizer, 1, "identity", 8);
-    put_number(&normalizer, 3, 1);
-    put_number(&normalizer, 4, 0);
-    put_bytes(&f, 3, normalizer.bytes, normalizer.size);
+    sp_piece(&f, "<unk>", 0, UNKNOWN);
+    sp_piece(&f, "<s>", 0, CONTROL);
+    sp_piece(&f, "</s>", 0, CONTROL);
+    sp_piece(&f, "<0x0A>", 0, BYTE);
+    sp_piece(&f, "\xE2\x96\x81the", -1, NORMAL);
+    sp_piece(&f, "a\xE2\x96\x81\xE2\x96\x81", 0, USER);
+    sp_piece(&f, "old", -1, UNUSED);
+    sp_piece(&f, "[x]", 0, CONTROL);
+    sp_piece(&f, "[x]y", 0, CONTROL);
+    sp_trainer(&f, 2, true, false); /* BPE */
+    sp_normalizer(&f, NULL, 0, true, false, true);
     return f;
 }
 
-static enum ngt_status read_all(struct file *f, struct tok_model *m, struct ngt_error *error)
+static enum ngt_status read_all(struct sp_file *f, struct tok_model *m, struct ngt_error *error)
 {
     return tok_sp_model_read(f->bytes, f->size, "x.model", false, NULL, 0, m, error);
 }
@@ -92,7 +45,7 @@ T_CASE(vocabulary)
         {NGT_ID_CONTROL, "[x]"},
         {NGT_ID_CONTROL, "[x]y"},
     };
-    struct file f = sample();
+    struct sp_file f = sample();
     struct tok_model m = {0};
     struct ngt_error error;
 
@@ -116,13 +69,13 @@ T_CASE(vocabulary)
 
 T_CASE(flags)
 {
-    struct file f = sample(), more = {.size = 0};
+    struct sp_file f = sample(), more = {.size = 0};
     struct tok_model m = {0};
     struct ngt_error error;
 
-    put_number(&more, 24, 1); /* treat_whitespace_as_suffix */
-    put_number(&more, 35, 0);
-    put_bytes(&f, 2, more.bytes, more.size);
+    sp_put_number(&more, 24, 1); /* treat_whitespace_as_suffix */
+    sp_put_number(&more, 35, 0);
+    sp_put_bytes(&f, 2, more.bytes, more.size);
     T_REQUIRE(read_all(&f, &m, &error) == NGT_OK);
     T_EQ_U64(m.vocabulary.flags, NGT_VOCAB_STRIP_LAST_SPACE | NGT_VOCAB_LOSSY);
     tok_model_done(&m);
@@ -131,11 +84,11 @@ T_CASE(flags)
 /* Every prefix and every flipped bit: refused, or a vocabulary that holds together. */
 T_CASE(damaged)
 {
-    const struct file good = sample();
+    const struct sp_file good = sample();
     struct ngt_error error;
 
     for (uint64_t n = 0; n < good.size; n++) {
-        struct file f = good;
+        struct sp_file f = good;
         struct tok_model m = {0};
         uint8_t *exact = malloc(n ? n : 1); /* the sanitizer sees what lies beyond */
         memcpy(exact, f.bytes, n);
@@ -144,7 +97,7 @@ T_CASE(damaged)
         free(exact);
     }
     for (uint64_t bit = 0; bit < good.size * 8; bit++) {
-        struct file f = good;
+        struct sp_file f = good;
         struct tok_model m = {0};
         f.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
         if (read_all(&f, &m, &error) != NGT_OK)
@@ -159,7 +112,7 @@ T_CASE(damaged)
 T_CASE(promoted)
 {
     static const char *const list[] = {"</s>"}, *const bad[] = {"old"};
-    struct file f = sample(), all = sample();
+    struct sp_file f = sample(), all = sample();
     struct tok_model m = {0};
     struct ngt_error error;
     unsigned changed = 0;
@@ -191,7 +144,7 @@ T_CASE(special_strings)
         {"<s", 0},    {"</s", 0},     {"[x]", 1},  {"[x]y", 1},    {"[x][x]y[x", 2},
         {"<unk>", 0}, {"<0x0A>", 0},  {"[[x]", 1},
     };
-    struct file f = sample();
+    struct sp_file f = sample();
     struct tok_model m = {0};
     struct tok_special_strings *s = NULL;
     struct ngt_error error;

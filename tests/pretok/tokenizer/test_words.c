@@ -99,6 +99,44 @@ T_CASE(a_cache_that_keeps_nothing)
     texts(50, 40, 5, false);
 }
 
+/* Words that never come back, then a few that do: the tables are gone around, and taken up again. */
+T_CASE(around_and_back)
+{
+    enum { WORDS = 10000, SIZE = 12 };
+    struct tok_words *words = NULL;
+    struct ngt_error error;
+    static uint8_t text[WORDS * SIZE];
+    static uint32_t ends[WORDS], want[WORDS * SIZE + 64], got[WORDS * SIZE + 64];
+    uint32_t number = 0;
+    unsigned around = 0, last_known = 0;
+
+    T_REQUIRE(tok_words_new(model, NULL, NULL, true, &words, &error) == NGT_OK);
+    for (unsigned round = 0; round < 80; round++) {
+        uint64_t want_n = 0, got_n = 0, more = 0;
+        for (uint32_t i = 0; i < WORDS; i++) {
+            char word[SIZE + 1];
+            /* every eighth is known to all: around the tables it goes to the model as well */
+            uint32_t kind = round >= 40 || i % 8 == 0 ? i % 40 : 1000 + number++;
+            snprintf(word, sizeof word, "%012u", kind);
+            memcpy(text + i * SIZE, word, SIZE);
+            ends[i] = (i + 1) * SIZE;
+            (void)model(NULL, NULL, text + i * SIZE, SIZE, want + want_n, &more, NULL);
+            want_n += more;
+        }
+        calls = 0;
+        T_EQ_INT(tok_words_encode(words, text, sizeof text, 0, ends, WORDS, got, &got_n, &error),
+                 NGT_OK);
+        T_EQ_U64(got_n, want_n);
+        if (memcmp(got, want, want_n * sizeof *want) != 0)
+            T_FAIL("ids differ in round %u", round);
+        around += round < 40 && calls == WORDS;
+        last_known = calls;
+    }
+    T_TRUE(around >= 8 && around < 20); /* not before the tables are full */
+    T_TRUE(last_known < WORDS / 2);
+    tok_words_free(&words);
+}
+
 int main(int argc, char **argv)
 {
     return t_main(argc, argv);

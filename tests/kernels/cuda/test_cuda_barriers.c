@@ -39,7 +39,7 @@ static int try_without(uint32_t phase)
 
     for (unsigned key = 1; key <= KEYS && !differs; key++) {
         c.ctas = key % 2 ? 0 : 7;
-        struct trail t = walk(c, 0x9e3779b97f4a7c15 * key, phase, weights);
+        struct trail t = walk(c, UINT64_C(0xd1342543de82ef95) * key, phase, weights);
         differs = !same_bits(&all, &t, n);
         done(&t);
     }

@@ -208,7 +208,7 @@ static inline uint64_t phase_case_walk(const struct phase_case *s, struct device
 
     phase_check_init(&c, s->name, lab, device, worst);
     c.quiet = quiet;
-    c.offset_bound = s->numbers == PHASE_OFFSET ? 1.5e-2 : 0;
+    c.offset = s->numbers == PHASE_OFFSET;
     if (kern_device_validate(lab->table, &error) != KERN_OK)
         phase_check_fail(&c, lab->table->phases, "%s", error.message);
     phase_case_numbers(s, lab, seed);

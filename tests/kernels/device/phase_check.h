@@ -40,6 +40,7 @@ struct phase_check {
     struct phase_device device;
     struct phase_worst *worst; /* [KERN_DEVICE_OPS] */
     struct kern_slot slot;     /* the lab's, as one submits it */
+    bool outlier;              /* a channel is far above the others */
     bool offset;               /* the logits have a common one */
     bool quiet;
     uint64_t failures;
@@ -152,16 +153,19 @@ struct phase_view {
 
 /*
  * Relative error that is allowed. Results in f32 are exact to f32 when they come from operands in
- * bf16, but QKV_C, which is summed from products of p and ds in bf16. Where all logits have a common
- * offset of about 100, bf16 tells them apart by halves only: a sum in f32 that falls on the other side
- * of a rounding moves a term of LOGIT_SUM by 65%.
+ * bf16, but QKV_C, which is summed from products of p and ds in bf16, and LOGIT_SUM: a logit that falls
+ * on the other side of a rounding moves its term (by 65% where all have a common offset of about 100,
+ * as bf16 tells them apart by halves there; seen without an offset: 1.1e-3 in a block). Attention's
+ * gradients with a channel far above the rest cancel: 1.3e-2 in a block was seen.
  */
 static inline double phase_check_bound(const struct phase_check *c,
                                        const struct kern_device_phase *p,
                                        const struct phase_view *v)
 {
-    if (v->id == KERN_DEV_LOGIT_SUM && c->offset)
+    if (v->id == KERN_DEV_LOGIT_SUM)
         return KERN_DEVICE_TOLERANCE_BF16;
+    if (v->id == KERN_DEV_DQKV && c->outlier)
+        return 2 * KERN_DEVICE_TOLERANCE_BF16;
     if (p->op == KERN_DEV_EMBED && v->id == KERN_DEV_X)
         return 0; /* copied */
     return v->bytes == 2 || v->id == KERN_DEV_QKV_C ? KERN_DEVICE_TOLERANCE_BF16

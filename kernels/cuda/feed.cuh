@@ -141,7 +141,7 @@ __device__ __noinline__ void result_tile(const block &b, uint64_t number)
         nll += (double)slots[i];
     nll = block_sum(nll, reinterpret_cast<double *>(lines_of(b)));
     uint64_t busy = 0, all = 0, ns = 0;
-    for (uint32_t i = threadIdx.x; i < gridDim.x; i += 256) {
+    for (uint32_t i = threadIdx.x; i < r.blocks; i += 256) {
         busy += *(volatile uint64_t *)&r.clocks[i].busy;
         all += *(volatile uint64_t *)&r.clocks[i].all;
         ns += *(volatile uint64_t *)&r.clocks[i].ns;

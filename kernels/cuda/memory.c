@@ -53,6 +53,7 @@ static void describe_run(struct kern_cuda *c)
     for (int i = 0; i < KERN_DEVICE_BUFFERS; i++)
         r->at[i] = t->at[i].offset, r->stride[i] = t->at[i].stride;
     r->deadline_ns = c->deadline_ns;
+    r->blocks = c->ctas;
     r->phase_count = t->phase_count, r->piece_count = t->piece_count;
     r->tokens = t->tokens, r->seq_len = t->seq_len, r->rows = t->rows;
     r->first_blocks = t->first_blocks;

@@ -98,6 +98,7 @@ struct kern_cuda_run {
 
     uint64_t at[KERN_DEVICE_BUFFERS], stride[KERN_DEVICE_BUFFERS];
     uint32_t phase_count, piece_count;
+    uint32_t blocks; /* of the largest launch: clocks there are */
     uint32_t tokens, seq_len, rows, first_blocks;
     uint32_t layers, width, heads, kv_heads, head_dim, ffn, vocab, vocab_padded;
     uint32_t q_width, kv_width, qkv_width;

@@ -14,6 +14,7 @@
 #include "kern/functions.h"
 #include "kern/qkv.h"
 #include "kern/table.h"
+#include "slot.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,8 +54,7 @@ struct cpu {
 
     float *snapshot; /* [3][parameters], made with the first one */
 
-    struct kern_result *results; /* ring [capacity] of results nobody has collected */
-    uint64_t head, count, capacity;
+    struct kern_results results;
 };
 
 static double now(void)
@@ -97,7 +97,7 @@ static void cpu_free(struct kern_backend *b)
     free(c->first);
     free(c->tickets);
     free(c->lanes);
-    free(c->results);
+    kern_results_done(&c->results);
     free(c->snapshot);
     free(c);
 }
@@ -128,70 +128,6 @@ static void walk(void *arg, unsigned worker)
     }
 }
 
-static enum kern_status check_slot(const struct cpu *c, const struct kern_slot *s,
-                                   struct kern_error *reterr)
-{
-    uint32_t seq_len = c->config.seq_len, vocab = c->config.model.vocab;
-
-    if (s->kind == KERN_TRAIN && c->config.forward_only)
-        return kern_fail(reterr, KERN_E_SHAPE,
-                         "a training slot for a forward-only backend: make one that trains");
-    if (!s->rows || s->rows > c->config.rows)
-        return kern_fail(reterr, KERN_E_SHAPE, "a slot of %u rows: 1 to %u are possible", s->rows,
-                         c->config.rows);
-    for (uint64_t n = 0; n < (uint64_t)s->rows * seq_len; n++) {
-        if (s->tokens[n] >= vocab)
-            return kern_fail(reterr, KERN_E_SHAPE,
-                             "token %u at row %llu, position %llu: the vocabulary has %u",
-                             s->tokens[n], (unsigned long long)(n / seq_len),
-                             (unsigned long long)(n % seq_len), vocab);
-        if (s->targets[n] >= vocab && s->targets[n] != KERN_NO_TARGET)
-            return kern_fail(reterr, KERN_E_SHAPE,
-                             "target %u at row %llu, position %llu: the vocabulary has %u",
-                             s->targets[n], (unsigned long long)(n / seq_len),
-                             (unsigned long long)(n % seq_len), vocab);
-        if (s->first[n] > n % seq_len)
-            return kern_fail(
-                reterr, KERN_E_SHAPE, "segment start %u at row %llu lies after its position %llu",
-                s->first[n], (unsigned long long)(n / seq_len), (unsigned long long)(n % seq_len));
-    }
-    return KERN_OK;
-}
-
-/* The slot's rows, then rows of padding up to the table's. */
-static void take_rows(struct cpu *c, const struct kern_slot *s)
-{
-    uint64_t given = (uint64_t)s->rows * c->config.seq_len;
-
-    memcpy(c->tokens, s->tokens, given * sizeof *c->tokens);
-    memcpy(c->targets, s->targets, given * sizeof *c->targets);
-    memcpy(c->first, s->first, given * sizeof *c->first);
-    for (uint64_t n = given; n < c->table->tokens; n++) {
-        c->tokens[n] = 0;
-        c->targets[n] = KERN_NO_TARGET;
-        c->first[n] = (uint32_t)(n % c->config.seq_len);
-    }
-}
-
-static enum kern_status push_result(struct cpu *c, const struct kern_result *result,
-                                    struct kern_error *reterr)
-{
-    if (c->count == c->capacity) { /* only when nobody collects */
-        uint64_t wider = 2 * c->capacity;
-        struct kern_result *r = calloc(wider, sizeof *r);
-
-        if (!r)
-            return kern_fail(reterr, KERN_E_NOMEM, "no memory for %llu uncollected results",
-                             (unsigned long long)wider);
-        for (uint64_t i = 0; i < c->count; i++)
-            r[i] = c->results[(c->head + i) % c->capacity];
-        free(c->results);
-        c->results = r, c->capacity = wider, c->head = 0;
-    }
-    c->results[(c->head + c->count++) % c->capacity] = *result;
-    return KERN_OK;
-}
-
 static double busy_seconds(const struct cpu *c)
 {
     double sum = 0;
@@ -206,7 +142,7 @@ static void work_slot(struct cpu *c, const struct kern_slot *s, struct tally *ta
     double start = now(), busy = busy_seconds(c);
 
     tally->wait += c->idle_since > 0 ? start - c->idle_since : 0;
-    take_rows(c, s);
+    kern_slot_rows(&c->config, s, c->tokens, c->targets, c->first);
     c->limit = s->kind != KERN_TRAIN ? KERN_WHEN_ALWAYS
                : s->last_micro       ? KERN_WHEN_LAST
                                      : KERN_WHEN_TRAINING;
@@ -238,7 +174,7 @@ static enum kern_status cpu_submit(struct kern_backend *b, const struct kern_slo
 
     if (s->kind == KERN_STOP)
         return KERN_OK;
-    status = check_slot(c, s, reterr);
+    status = kern_slot_check(&c->config, s, reterr);
     if (status != KERN_OK)
         return status;
     if (train && s->first_micro)
@@ -246,21 +182,20 @@ static enum kern_status cpu_submit(struct kern_backend *b, const struct kern_slo
     work_slot(c, s, tally);
     if (train && !s->last_micro)
         return KERN_OK;
-    for (uint64_t n = 0; n < (uint64_t)s->rows * c->config.seq_len; n++)
-        targets += s->targets[n] != KERN_NO_TARGET;
-    return push_result(c,
-                       &(struct kern_result){
-                           .kind = s->kind,
-                           .step = s->step,
-                           .targets = train ? s->step_targets : targets,
-                           .nll = tally->nll,
-                           .grad_norm = train ? c->verdict.norm : 0,
-                           .updated = train && c->verdict.update,
-                           .compute_seconds = tally->compute,
-                           .wait_seconds = tally->wait,
-                           .busy = tally->busy / (tally->compute * c->workers.count),
-                       },
-                       reterr);
+    targets = kern_slot_targets(&c->config, s);
+    return kern_results_push(&c->results,
+                             &(struct kern_result){
+                                 .kind = s->kind,
+                                 .step = s->step,
+                                 .targets = train ? s->step_targets : targets,
+                                 .nll = tally->nll,
+                                 .grad_norm = train ? c->verdict.norm : 0,
+                                 .updated = train && c->verdict.update,
+                                 .compute_seconds = tally->compute,
+                                 .wait_seconds = tally->wait,
+                                 .busy = tally->busy / (tally->compute * c->workers.count),
+                             },
+                             reterr);
 }
 
 static enum kern_status cpu_collect(struct kern_backend *b, bool wait, bool *ret_have,
@@ -269,12 +204,7 @@ static enum kern_status cpu_collect(struct kern_backend *b, bool wait, bool *ret
     struct cpu *c = (struct cpu *)b;
 
     (void)wait, (void)reterr; /* submit has done the work: nothing is ever outstanding */
-    *ret_have = c->count > 0;
-    if (c->count) {
-        *ret_result = c->results[c->head];
-        c->head = (c->head + 1) % c->capacity;
-        c->count--;
-    }
+    *ret_have = kern_results_pop(&c->results, ret_result);
     return KERN_OK;
 }
 
@@ -396,7 +326,6 @@ enum kern_status kern_cpu_new_isa(const struct kern_config *config,
     c->base = (struct kern_backend){&cpu_ops, config->model};
     c->config = *config;
     c->workers = *workers;
-    c->capacity = 64;
     status = kern_table_new(config, &c->table, reterr);
     if (status != KERN_OK)
         goto out;
@@ -409,9 +338,8 @@ enum kern_status kern_cpu_new_isa(const struct kern_config *config,
     c->first = allocate(tokens * sizeof *c->first);
     c->tickets = allocate(c->table->phase_count * sizeof *c->tickets);
     c->lanes = allocate(workers->count * sizeof *c->lanes);
-    c->results = allocate(c->capacity * sizeof *c->results);
     if (!c->arena || !c->scratch || !c->tokens || !c->targets || !c->first || !c->tickets ||
-        !c->lanes || !c->results) {
+        !c->lanes || !kern_results_init(&c->results)) {
         status = kern_fail(reterr, KERN_E_NOMEM,
                            "no memory for %.2f GB of model and activations: take fewer rows a "
                            "micro-batch",

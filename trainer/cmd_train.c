@@ -49,6 +49,7 @@ struct run {
     struct ngt_pool *pool;
     struct kern_backend *backend;
     enum trainer_device device;
+    uint64_t fitting; /* micro-batch of a new run where the default took too much memory; or 0 */
     struct kern_device_name name;
     struct trainer_metrics *metrics;
     struct trainer_ring *ring;
@@ -190,7 +191,7 @@ static enum ngt_status configure(struct run *r, const char *old_text, struct ngt
     char *path = NULL;
     enum ngt_status status = trainer_config_resolve(
         r->options, r->set, ngt_sequences_count(r->sequences), ngt_sequences_len(r->sequences),
-        r->device, micro_of(old_text), &r->config, reterr);
+        r->device, old_text ? micro_of(old_text) : r->fitting, &r->config, reterr);
 
     if (status != NGT_OK)
         return status;
@@ -233,6 +234,14 @@ static enum ngt_status configure_and_open(struct run *r, const char *old_text,
     status = configure(r, old_text, reterr);
     if (status == NGT_OK)
         status = open_device(r, &unavailable, reterr);
+    /* the default micro-batch of a new run is what fits */
+    while (status == NGT_E_NOMEM && r->device == TRAINER_CUDA && !old_text &&
+           !r->options->micro_given && r->config.micro_batch > 1) {
+        r->fitting = r->config.micro_batch / 2;
+        status = configure(r, old_text, reterr);
+        if (status == NGT_OK)
+            status = open_device(r, &unavailable, reterr);
+    }
     if (unavailable && r->options->device == TRAINER_AUTO) {
         ngt_error_clear(reterr);
         r->device = TRAINER_CPU;

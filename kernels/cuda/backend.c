@@ -49,7 +49,7 @@ static void cuda_free(struct kern_backend *b)
     }
     kern_cuda_release(c);
     kern_device_table_free(&c->table);
-    free(c->results);
+    kern_results_done(&c->results);
     free(c);
 }
 

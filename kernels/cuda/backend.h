@@ -14,6 +14,7 @@
 
 #include "backend_ops.h"
 #include "cuda/run.h"
+#include "slot.h"
 
 #define KERN_CUDA_GRAPHS 3u /* by enum kern_device_when */
 
@@ -48,8 +49,7 @@ struct kern_cuda {
     cudaStream_t drain; /* of whoever reads it */
     bool taken;
 
-    struct kern_result *results; /* queue [capacity] of results nobody has collected */
-    uint64_t head, count, capacity;
+    struct kern_results results; /* taken from the device and not collected yet */
 };
 
 /* Fills *reterr from a failed call; `what` was being done. */

@@ -166,14 +166,13 @@ static enum kern_status host_memory(struct kern_cuda *c, struct kern_error *rete
     KERN_CUDA_TRY(cudaHostGetDevicePointer((void **)&r->control, c->control, 0),
                   "mapping the rings");
     KERN_CUDA_TRY(cudaHostGetDevicePointer((void **)&r->slots, c->slots, 0), "mapping the rings");
-    c->capacity = 64;
-    c->results = calloc(c->capacity, sizeof *c->results);
     c->scratch = calloc(t->tokens, sizeof *c->scratch);
     c->staging = calloc(t->layout.size, sizeof *c->staging);
     c->drained = calloc(t->layout.size, sizeof *c->drained);
     c->rounded = calloc(t->layout.size, sizeof *c->rounded);
     c->canonical = calloc(kern_parameter_count(&t->model), sizeof *c->canonical);
-    if (!c->results || !c->scratch || !c->staging || !c->rounded || !c->canonical || !c->drained)
+    if (!kern_results_init(&c->results) || !c->scratch || !c->staging || !c->rounded ||
+        !c->canonical || !c->drained)
         return kern_fail(reterr, KERN_E_NOMEM, "no memory for a copy of the model in host memory");
 out:
     return status;

@@ -1,11 +1,11 @@
 /* The host's ends of the rings: slots published in order, results taken in order. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "cuda/backend.h"
 #include "kern/device/sort.h"
+#include "slot.h"
 
 static uint64_t now_ns(void)
 {
@@ -29,19 +29,7 @@ static enum kern_status push_result(struct kern_cuda *c, const struct kern_cuda_
     double rate = r->clocks_ns ? (double)r->clocks / (double)r->clocks_ns : 1; /* clocks a ns */
     double wall = (double)r->work_ns * c->ctas * rate;
 
-    if (c->count == c->capacity) { /* only when nobody collects */
-        uint64_t wider = 2 * c->capacity;
-        struct kern_result *to = calloc(wider, sizeof *to);
-        if (!to)
-            return kern_fail(reterr, KERN_E_NOMEM, "no memory for %llu uncollected results",
-                             (unsigned long long)wider);
-        for (uint64_t i = 0; i < c->count; i++)
-            to[i] = c->results[(c->head + i) % c->capacity];
-        free(c->results);
-        c->results = to, c->capacity = wider, c->head = 0;
-    }
-    c->busy_before = r->busy_clocks;
-    c->results[(c->head + c->count++) % c->capacity] = (struct kern_result){
+    struct kern_result result = {
         .kind = r->kind,
         .step = r->step,
         .targets = r->targets,
@@ -52,8 +40,9 @@ static enum kern_status push_result(struct kern_cuda *c, const struct kern_cuda_
         .wait_seconds = (double)r->wait_ns / 1e9,
         .busy = wall > 0 ? (double)busy / wall : 0,
     };
+    c->busy_before = r->busy_clocks;
     c->canonical_valid = c->canonical_valid && r->kind != KERN_TRAIN;
-    return KERN_OK;
+    return kern_results_push(&c->results, &result, reterr);
 }
 
 /* Takes what the device has posted. */
@@ -71,37 +60,6 @@ static enum kern_status drain(struct kern_cuda *c, struct kern_error *reterr)
 
 /* ---- slots ---- */
 
-static enum kern_status check_slot(const struct kern_cuda *c, const struct kern_slot *s,
-                                   struct kern_error *reterr)
-{
-    uint32_t seq_len = c->config.seq_len, vocab = c->config.model.vocab;
-
-    if (s->kind == KERN_TRAIN && c->config.forward_only)
-        return kern_fail(reterr, KERN_E_SHAPE,
-                         "a training slot for a forward-only backend: make one that trains");
-    if (!s->rows || s->rows > c->config.rows)
-        return kern_fail(reterr, KERN_E_SHAPE, "a slot of %u rows: 1 to %u are possible", s->rows,
-                         c->config.rows);
-    for (uint64_t n = 0; n < (uint64_t)s->rows * seq_len; n++) {
-        unsigned long long row = n / seq_len, position = n % seq_len;
-        if (s->tokens[n] >= vocab)
-            return kern_fail(reterr, KERN_E_SHAPE,
-                             "token %u at row %llu, position %llu: the vocabulary has %u",
-                             s->tokens[n], row, position, vocab);
-        if (s->targets[n] >= vocab && s->targets[n] != KERN_NO_TARGET)
-            return kern_fail(reterr, KERN_E_SHAPE,
-                             "target %u at row %llu, position %llu: the vocabulary has %u",
-                             s->targets[n], row, position, vocab);
-        if (s->first[n] > position || (position && s->first[n] < s->first[n - 1]))
-            return kern_fail(
-                reterr, KERN_E_SHAPE,
-                "segment start %u at row %llu, position %llu: after it, or before the last "
-                "one's",
-                s->first[n], row, position);
-    }
-    return KERN_OK;
-}
-
 /* Writes slot `number` into its place in the ring; returns its `when`. */
 static uint32_t fill(struct kern_cuda *c, const struct kern_slot *s, uint64_t number)
 {
@@ -112,17 +70,8 @@ static uint32_t fill(struct kern_cuda *c, const struct kern_slot *s, uint64_t nu
     struct kern_device_slot h = {.number = number, .step = s->step, .kind = s->kind};
 
     if (s->kind != KERN_STOP) {
-        uint64_t given = (uint64_t)s->rows * c->config.seq_len;
-        memcpy(tokens, s->tokens, given * sizeof *tokens);
-        memcpy(targets, s->targets, given * sizeof *targets);
-        memcpy(first, s->first, given * sizeof *first);
-        for (uint64_t n = given; n < c->table->tokens; n++) {
-            tokens[n] = 0;
-            targets[n] = KERN_NO_TARGET;
-            first[n] = (uint32_t)(n % c->config.seq_len);
-        }
-        for (uint64_t n = 0; n < given; n++)
-            h.targets += s->targets[n] != KERN_NO_TARGET;
+        kern_slot_rows(&c->config, s, tokens, targets, first);
+        h.targets = kern_slot_targets(&c->config, s);
         if (s->kind == KERN_TRAIN)
             h.runs = kern_device_sort(tokens, c->table->tokens, c->config.model.vocab, c->scratch,
                                       order, runs);
@@ -176,7 +125,7 @@ enum kern_status kern_cuda_submit(struct kern_backend *b, const struct kern_slot
     if (s->kind == KERN_STOP && !c->resident)
         return KERN_OK;
     if (s->kind != KERN_STOP)
-        status = check_slot(c, s, reterr);
+        status = kern_slot_check(&c->config, s, reterr);
     if (status == KERN_OK && c->submitted >= KERN_CUDA_SLOTS)
         status = await(c, &c->control->consumed, c->submitted - KERN_CUDA_SLOTS, reterr);
     if (status == KERN_OK)
@@ -205,16 +154,11 @@ enum kern_status kern_cuda_collect(struct kern_backend *b, bool wait, bool *ret_
     struct kern_cuda *c = (struct kern_cuda *)b;
     enum kern_status status = drain(c, reterr);
 
-    if (status == KERN_OK && wait && !c->count && c->open)
+    if (status == KERN_OK && wait && !c->results.count && c->open)
         status = await(c, &c->control->posted, c->collected, reterr);
     if (status != KERN_OK)
         return status;
-    *ret_have = c->count > 0;
-    if (c->count) {
-        *ret_result = c->results[c->head];
-        c->head = (c->head + 1) % c->capacity;
-        c->count--;
-    }
+    *ret_have = kern_results_pop(&c->results, ret_result);
     return KERN_OK;
 }
 

@@ -6,7 +6,7 @@
 #define TEST_KERNELS_CUDA_LAB_H
 
 #include "cuda/device.h"
-#include "lab.h"
+#include "device_lab.h"
 #include "t.h"
 
 static inline struct kern_config shape(uint32_t layers, uint32_t width, uint32_t heads,
@@ -31,29 +31,6 @@ static inline bool cuda_here(void)
     }
     kern_backend_free(&b);
     return true;
-}
-
-/* Weights as a trained model has them: rounded to bf16, so that both backends multiply by the same. */
-static inline float *make_weights(const struct kern_model *m, uint64_t seed)
-{
-    float *w = calloc(kern_parameter_count(m), sizeof *w);
-
-    if (!w)
-        abort();
-    for (uint32_t i = 0; i < kern_tensor_count(m); i++) {
-        struct kern_tensor t;
-        kern_tensor_at(m, i, &t);
-        for (uint64_t j = 0; j < (uint64_t)t.rows * t.cols; j++) {
-            double u = lab_uniform(&seed);
-            float value = (float)(t.decay ? u * 1.5 / sqrt(t.cols) : 1 + 0.3 * u);
-            uint32_t bits;
-            memcpy(&bits, &value, 4);
-            bits = t.decay ? (bits + 0x8000u) & 0xffff0000u : bits;
-            memcpy(&value, &bits, 4);
-            w[t.offset + j] = value;
-        }
-    }
-    return w;
 }
 
 struct batch {

@@ -33,7 +33,7 @@ static int try_without(uint32_t phase)
 {
     struct kern_config c = small();
     uint64_t n = kern_parameter_count(&c.model);
-    float *weights = make_weights(&c.model, 5);
+    float *weights = device_lab_canonical(&c.model, true, 5);
     struct trail all = walk(c, 0, UINT32_MAX, weights);
     bool differs = false;
 

@@ -27,7 +27,7 @@ static void compare(const struct shape *s, unsigned micros)
     struct kern_workers workers = crew(&threads);
     struct kern_backend *cpu = NULL, *cuda = NULL;
     struct kern_error error = {0};
-    float *weights = make_weights(m, 7);
+    float *weights = device_lab_canonical(m, true, 7);
 
     if (kern_cpu_new(c, &workers, &cpu, &error) != KERN_OK ||
         kern_state_set(cpu, KERN_WEIGHTS, weights, &error) != KERN_OK) {
@@ -109,7 +109,7 @@ T_CASE(bits_do_not_depend_on_blocks_or_launches)
     }
     struct kern_config c = shape(3, 128, 2, 2, 64, 384, 3000, false, 4, 256);
     uint64_t n = kern_parameter_count(&c.model);
-    float *weights = make_weights(&c.model, 5);
+    float *weights = device_lab_canonical(&c.model, true, 5);
     struct trail all = walk(c, 0, UINT32_MAX, weights);
 
     for (unsigned i = 0; i < 3; i++) {
@@ -152,7 +152,7 @@ T_CASE(snapshots_stay)
     for (unsigned i = 0; i < 3; i++) {
         struct kern_config c = shape(2, 128, 2, 2, 64, 384, 300, false, 2, 64);
         uint64_t n = kern_parameter_count(&c.model);
-        float *weights = make_weights(&c.model, 5), *kept = calloc(n, sizeof *kept);
+        float *weights = device_lab_canonical(&c.model, true, 5), *kept = calloc(n, sizeof *kept);
         struct kern_error error = {0};
 
         c.launch = modes[i];
@@ -188,7 +188,7 @@ T_CASE(late_feed_ends_with_a_message)
     }
     struct kern_config c = shape(1, 64, 1, 1, 64, 64, 64, false, 1, 64);
     c.deadline = 0.4;
-    float *weights = make_weights(&c.model, 5);
+    float *weights = device_lab_canonical(&c.model, true, 5);
     struct kern_backend *b = open_cuda(&c, weights);
     struct batch batch = make_batch(&c, false, 1);
     struct kern_slot slot = {.kind = KERN_VALIDATE,
@@ -217,7 +217,7 @@ T_CASE(freed_while_resident)
         return;
     }
     struct kern_config c = shape(1, 64, 1, 1, 64, 64, 64, false, 1, 64);
-    float *weights = make_weights(&c.model, 5);
+    float *weights = device_lab_canonical(&c.model, true, 5);
     struct kern_backend *b = open_cuda(&c, weights);
     struct timespec begin, end;
 

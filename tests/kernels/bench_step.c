@@ -7,6 +7,7 @@
  * and the loss, so that scripts/bench-cpu can alternate it with a peer. `profile` adds, at the end,
  * the seconds spent in each kind of phase, summed over threads.
  */
+#include "bench_model.h"
 #include "kern/cpu.h"
 #include "kern/functions.h"
 #include "kern/table.h"
@@ -23,34 +24,6 @@ static double now(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static uint64_t next(uint64_t *state)
-{
-    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return *state >> 33;
-}
-
-/* Uniform with the standard deviation asked for: good enough to time with. */
-static void fill_weights(struct kern_backend *b, const struct kern_model *m)
-{
-    uint64_t state = 1;
-    float *w = calloc(kern_parameter_count(m), sizeof *w);
-
-    if (!w)
-        abort();
-    for (uint32_t i = 0; i < kern_tensor_count(m); i++) {
-        struct kern_tensor t;
-        kern_tensor_at(m, i, &t);
-        for (uint64_t j = 0; j < (uint64_t)t.rows * t.cols; j++)
-            w[t.offset + j] =
-                t.init_std > 0
-                    ? t.init_std * (float)(sqrt(12) * ((double)next(&state) / 0x1p31 - 0.5))
-                    : 1;
-    }
-    if (kern_state_set(b, KERN_WEIGHTS, w, NULL) != KERN_OK)
-        abort();
-    free(w);
 }
 
 static void print_profile(const struct kern_backend *b)
@@ -92,7 +65,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench_step: %s\n", error.message);
         return 1;
     }
-    fill_weights(b, &c.model);
+    bench_fill_weights(b, &c.model);
 
     uint64_t n = (uint64_t)c.rows * c.seq_len, state = 7, step = 0;
     uint32_t *tokens = calloc(n, sizeof *tokens), *targets = calloc(n, sizeof *targets);
@@ -100,8 +73,8 @@ int main(int argc, char **argv)
     if (!tokens || !targets || !first)
         abort();
     for (uint64_t i = 0; i < n; i++) {
-        tokens[i] = (uint32_t)(next(&state) % c.model.vocab);
-        targets[i] = (uint32_t)(next(&state) % c.model.vocab);
+        tokens[i] = (uint32_t)(bench_next(&state) % c.model.vocab);
+        targets[i] = (uint32_t)(bench_next(&state) % c.model.vocab);
     }
     printf("ready\n");
     fflush(stdout);

@@ -55,20 +55,6 @@ static enum ngt_status add_rules(struct tok_bpe *b, const struct tok_bpe_config 
     return status;
 }
 
-/* The symbol spelt so, or TOK_NO_SYMBOL. */
-static uint32_t spelt(const struct tok_bpe *b, const uint8_t *text, uint64_t n)
-{
-    tok_trie_unit u = (tok_trie_unit)TOK_TRIE_NONE << 8;
-    uint32_t base = b->trie.root;
-
-    for (uint64_t at = 0; at < n; at++) {
-        if (!tok_trie_step(&b->trie, base, text[at], &u))
-            return TOK_NO_SYMBOL;
-        base = tok_trie_base(u);
-    }
-    return tok_trie_value(u);
-}
-
 /* One pass counts, the second fills. */
 static enum ngt_status add_splits(struct tok_bpe *b, const uint32_t *ranks,
                                   struct ngt_error *reterr)
@@ -87,7 +73,7 @@ static enum ngt_status add_splits(struct tok_bpe *b, const uint32_t *ranks,
                 base = tok_trie_base(u);
                 if (left == TOK_NO_SYMBOL)
                     continue;
-                right = spelt(b, text + cut, size - cut);
+                right = tok_trie_find(&b->trie, text + cut, size - cut);
                 if (right == TOK_NO_SYMBOL)
                     continue;
                 if (pass)

@@ -86,20 +86,6 @@ static bool meet(const struct tok_bpe *b, const struct proper *p, uint32_t left,
     }
 }
 
-/* The symbol spelt so, or TOK_NO_SYMBOL. */
-static uint32_t spelt(const struct tok_bpe *b, const uint8_t *text, uint64_t n)
-{
-    tok_trie_unit u = (tok_trie_unit)TOK_TRIE_NONE << 8;
-    uint32_t base = b->trie.root;
-
-    for (uint64_t at = 0; at < n; at++) {
-        if (!tok_trie_step(&b->trie, base, text[at], &u))
-            return TOK_NO_SYMBOL;
-        base = tok_trie_base(u);
-    }
-    return tok_trie_value(u);
-}
-
 static bool valid(const struct tok_bpe *b, uint32_t s)
 {
     return s != TOK_NO_SYMBOL && b->flags[s] & TOK_SYMBOL_VALID;
@@ -122,7 +108,8 @@ static bool find_split(const struct tok_bpe *b, const struct proper *p, uint32_t
     /* from the end: short rights are near the root of the trie, and mostly are symbols */
     for (uint64_t cut = size; cut-- > 1;) {
         uint32_t left = lefts[cut], right;
-        if (!valid(b, left) || (right = spelt(b, text + cut, size - cut), !valid(b, right)))
+        if (!valid(b, left) ||
+            (right = tok_trie_find(&b->trie, text + cut, size - cut), !valid(b, right)))
             continue;
         if (later ? left > s || right > s : meet(b, p, left, right)) {
             *ret_left = left;
@@ -144,7 +131,7 @@ static bool merges_back(const struct tok_bpe *b, uint32_t s)
     for (uint32_t i = 0; i <= n; i++)
         ends[i] = i;
     for (uint64_t i = 0; i + 1 < n; i++)
-        results[i] = spelt(b, text + i, 2);
+        results[i] = tok_trie_find(&b->trie, text + i, 2);
     while (n > 1) {
         uint64_t best = 0;
         for (uint64_t i = 1; i + 1 < n; i++)
@@ -156,9 +143,10 @@ static bool merges_back(const struct tok_bpe *b, uint32_t s)
         memmove(results + best, results + best + 1, (n - best - 1) * sizeof *results);
         n--;
         if (best + 1 < n)
-            results[best] = spelt(b, text + ends[best], ends[best + 2] - ends[best]);
+            results[best] = tok_trie_find(&b->trie, text + ends[best], ends[best + 2] - ends[best]);
         if (best > 0)
-            results[best - 1] = spelt(b, text + ends[best - 1], ends[best + 1] - ends[best - 1]);
+            results[best - 1] =
+                tok_trie_find(&b->trie, text + ends[best - 1], ends[best + 1] - ends[best - 1]);
     }
     return true;
 }

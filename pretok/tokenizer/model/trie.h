@@ -61,4 +61,18 @@ static inline int tok_trie_step(const struct tok_trie *t, uint32_t base, uint8_t
     *ret = t->units[base ^ byte];
     return (uint8_t)*ret == byte;
 }
+
+/* The value of the key text [n], or TOK_TRIE_NONE. */
+static inline uint32_t tok_trie_find(const struct tok_trie *t, const uint8_t *text, uint64_t n)
+{
+    tok_trie_unit u = (tok_trie_unit)TOK_TRIE_NONE << 8;
+    uint32_t base = t->root;
+
+    for (uint64_t at = 0; at < n; at++) {
+        if (!tok_trie_step(t, base, text[at], &u))
+            return TOK_TRIE_NONE;
+        base = tok_trie_base(u);
+    }
+    return tok_trie_value(u);
+}
 #endif

@@ -3,7 +3,8 @@
 gpu="--seq-len 32 --batch 4 --micro-batch 2 --device cuda --deadline 20 --quiet --steps 12 --val-every 4 --checkpoint-every 5"
 if ! $NGTRAIN $gpu -o whole data 2>err; then
     cat err >&2
-    grep -q -e "no CUDA device" -e "no CUDA device half" err && exit 77
+    # none in the machine, or no device half in the build; any other failure is one
+    grep -q "no CUDA device" err && exit 77
     exit 1
 fi
 figures() {

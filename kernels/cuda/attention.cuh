@@ -12,18 +12,33 @@
 #include "block.cuh"
 #include "product.cuh"
 
-/* ROWS rows of HD elements from row-major memory into a swizzled tile; rows from `limit` on are zero. */
-template <int HD, int ROWS>
-__device__ __forceinline__ void copy_rows(uint32_t shared, const bf16 *from, uint64_t pitch, uint32_t limit)
-{
-    constexpr int CHUNKS = HD / 8;
-#pragma unroll
-    for (int i = 0; i < ROWS * CHUNKS / 256; i++) {
-        uint32_t index = i * 256 + threadIdx.x, row = index / CHUNKS, chunk = index % CHUNKS;
-        bool ok = row < limit;
-        async_copy16(shared + swizzled<HD * 2>(row, chunk), ok ? from + row * pitch + chunk * 8 : from, ok);
+#define OWN_ROWS ((int)KERN_DEVICE_ATTENTION_ROWS)
+#define STREAM 64 /* rows of a stage */
+#define HALF 32   /* of them, a warp's */
+static_assert(OWN_ROWS == STREAM, "both are copied alike");
+
+/* This thread's copies of STREAM rows of HD elements from a row-major matrix into a swizzled tile. */
+template <int HD> struct row_copies {
+    static constexpr int CHUNKS = HD / 8, STEP = 256 / CHUNKS;
+    static_assert(STEP % 8 == 0, "copies of a thread share their swizzle");
+    uint64_t offset, step; /* elements */
+    uint32_t to, row;
+
+    __device__ __forceinline__ row_copies(uint32_t pitch)
+    {
+        uint32_t chunk = threadIdx.x % CHUNKS;
+        row = threadIdx.x / CHUNKS, to = swizzled<HD * 2>(row, chunk);
+        offset = (uint64_t)row * pitch + chunk * 8, step = (uint64_t)STEP * pitch;
     }
-}
+    /* Rows from `limit` on are not read but zero. */
+    __device__ __forceinline__ void copy(uint32_t shared, const bf16 *from, uint32_t limit) const
+    {
+        from += offset;
+#pragma unroll
+        for (int i = 0; i < STREAM / STEP; i++)
+            async_copy16(shared + to + i * STEP * HD * 2, from + i * step, row + i * STEP < limit);
+    }
+};
 
 /* s [16, COLUMNS] += own rows (at row `m` of tile `own`) . other rows^T */
 template <int HD, int COLUMNS>
@@ -79,10 +94,6 @@ __device__ __forceinline__ uint32_t first_of(const kern_cuda_run &r, uint32_t se
     return least;
 }
 
-#define OWN_ROWS ((int)KERN_DEVICE_ATTENTION_ROWS)
-#define STREAM 64 /* rows of a stage */
-#define HALF 32   /* of them, a warp's */
-
 /* Stages that fit beside the own rows. */
 template <int HD> constexpr int stream_stages = HD == 64 ? 3 : 2;
 
@@ -128,18 +139,19 @@ template <int HD> __device__ __noinline__ void attention_tile(const block &b, ui
     float o[HD / 8][4], top[2] = {-INFINITY, -INFINITY}, total[2] = {0, 0};
     float scale = rsqrtf((float)HD) * LOG2E;
 
-    auto stream = [&](uint32_t i) {
+    row_copies<HD> copies(r.qkv_width);
+    auto stream = [&](uint32_t i, uint32_t stage) {
         if (i < count) {
-            uint32_t to = stages + i % STAGES * STAGE, at = (begin + i) * STREAM;
-            copy_rows<HD, STREAM>(to, k + at * pitch, pitch, seq_len - at);
-            copy_rows<HD, STREAM>(to + PART, v + at * pitch, pitch, seq_len - at);
+            uint32_t to = stages + stage * STAGE, at = (begin + i) * STREAM;
+            copies.copy(to, k + at * pitch, seq_len - at);
+            copies.copy(to + PART, v + at * pitch, seq_len - at);
         }
         async_commit();
     };
-    copy_rows<HD, OWN_ROWS>(own, q, pitch, seq_len - q0);
-#pragma unroll
+    copies.copy(own, q, seq_len - q0);
+#pragma unroll 1
     for (int i = 0; i < STAGES - 1; i++)
-        stream(i);
+        stream(i, i);
 #pragma unroll
     for (int i = 0; i < 2; i++)
         first[i] = row[i] < seq_len ? buffer<uint32_t>(r, KERN_DEV_FIRST)[base + row[i]] : row[i];
@@ -149,39 +161,50 @@ template <int HD> __device__ __noinline__ void attention_tile(const block &b, ui
         for (int e = 0; e < 4; e++)
             o[j][e] = 0;
 
+    /* starts ascend: the warp's last row has the latest */
+    uint32_t latest = __shfl_sync(0xffffffffu, first[1], 31);
+    uint32_t now = 0, next = STAGES - 1;
+#pragma unroll 1
     for (uint32_t t = 0; t < count; t++) {
-        uint32_t stage = stages + t % STAGES * STAGE + half * HD * 2, k0 = (begin + t) * STREAM + half;
+        uint32_t stage = stages + now * STAGE + half * HD * 2, k0 = (begin + t) * STREAM + half;
         async_wait<STAGES - 2>();
         __syncthreads();
-        stream(t + STAGES - 1);
+        stream(t + STAGES - 1, next);
+        now = now + 1 == STAGES ? 0 : now + 1;
+        next = next + 1 == STAGES ? 0 : next + 1;
         if (k0 > q0 + m + 15)
             continue; /* all of it is in the future of this warp's rows */
         float s[HALF / 8][4];
         scores<HD, HALF>(s, own, m, stage);
+        if (k0 + HALF - 1 > q0 + m || k0 < latest) /* not all are seen by all */
+#pragma unroll
+            for (int j = 0; j < HALF / 8; j++)
+#pragma unroll
+                for (int e = 0; e < 4; e++) {
+                    uint32_t key = k0 + j * 8 + lane % 4 * 2 + e % 2;
+                    bool seen = key <= row[e / 2] && key >= first[e / 2];
+                    s[j][e] = seen ? s[j][e] : -INFINITY;
+                }
 #pragma unroll
         for (int i = 0; i < 2; i++) {
             float most = top[i], less, sum = 0;
 #pragma unroll
             for (int j = 0; j < HALF / 8; j++)
 #pragma unroll
-                for (int e = 0; e < 2; e++) {
-                    uint32_t key = k0 + j * 8 + lane % 4 * 2 + e;
-                    float &x = s[j][2 * i + e];
-                    x = key <= row[i] && key >= first[i] ? x * scale : -INFINITY;
-                    most = fmaxf(most, x);
-                }
+                for (int e = 0; e < 2; e++)
+                    most = fmaxf(most, s[j][2 * i + e]);
             most = lanes_max<4>(most);
-            float zero = most == -INFINITY ? 0 : most; /* no key of this row yet */
-            less = power2(top[i] - zero);
+            float zero = most == -INFINITY ? 0 : most * scale; /* no key of this row yet */
+            less = power2(fmaf(top[i], scale, -zero));
 #pragma unroll
             for (int j = 0; j < HALF / 8; j++)
 #pragma unroll
                 for (int e = 0; e < 2; e++) {
                     float &x = s[j][2 * i + e];
-                    x = power2(x - zero);
+                    x = power2(fmaf(x, scale, -zero));
                     sum += x;
                 }
-            total[i] = total[i] * less + lanes_sum<4>(sum);
+            total[i] = total[i] * less + sum; /* of this lane's columns */
             top[i] = most;
 #pragma unroll
             for (int j = 0; j < HD / 8; j++) {
@@ -193,6 +216,9 @@ template <int HD> __device__ __noinline__ void attention_tile(const block &b, ui
     }
     async_wait<0>();
     __syncthreads();
+#pragma unroll
+    for (int i = 0; i < 2; i++)
+        total[i] = lanes_sum<4>(total[i]), top[i] *= scale;
     float *meet = reinterpret_cast<float *>(tile_of(b)) + warp % 4 * (HD / 2 + 4) * 32 + lane;
     if (half) {
         hand_over(meet, o);
@@ -262,6 +288,7 @@ __device__ __forceinline__ float row_dot(const float (&d)[HD / 8][4], int i, con
 template <int HD, bool KEYS> __device__ __noinline__ void attention_backward_tile(const block &b, uint32_t tile)
 {
     constexpr int STAGES = stream_stages<HD>;
+    constexpr int COLUMNS = KEYS ? 16 : HALF; /* worked at once: what registers hold beside two sums */
     constexpr uint32_t OWN = OWN_ROWS * HD * 2, PART = STREAM * HD * 2, STAGE = 2 * PART;
     static_assert(2 * OWN + STAGES * STAGE <= KERN_CUDA_TILE_BYTES, "stages");
     static_assert(3 * STAGES * STREAM <= (int)KERN_CUDA_LINES, "lines");
@@ -313,42 +340,44 @@ template <int HD, bool KEYS> __device__ __noinline__ void attention_backward_til
     }
     uint32_t total = span * (KEYS ? group : 1);
 
-    auto stream = [&](uint32_t i) {
-        if (i < total) {
-            uint32_t to = stages + i % STAGES * STAGE, head = head0 + (KEYS ? i / span : 0);
-            uint32_t at = (begin + (KEYS ? i % span : i)) * STREAM, limit = seq_len - at;
+    /* rows of q, k, v; of dmix */
+    row_copies<HD> wide(r.qkv_width), narrow(q_width);
+    uint32_t asked = 0, head = head0; /* of `span` blocks of `head` */
+    auto stream = [&](uint32_t stage) {
+        if (asked < span) {
+            uint32_t to = stages + stage * STAGE, at = (begin + asked) * STREAM, limit = seq_len - at;
             if (KEYS) {
-                copy_rows<HD, STREAM>(to, qkv + at * pitch + head * HD, pitch, limit);
-                copy_rows<HD, STREAM>(to + PART, mixed + (uint64_t)at * q_width + head * HD, q_width,
-                                      limit);
+                wide.copy(to, qkv + at * pitch + head * HD, limit);
+                narrow.copy(to + PART, mixed + (uint64_t)at * q_width + head * HD, limit);
                 if (threadIdx.x < STREAM) {
-                    uint32_t line = i % STAGES * STREAM + threadIdx.x, n = at + threadIdx.x;
+                    uint32_t line = stage * STREAM + threadIdx.x, n = at + threadIdx.x;
                     bool ok = n < seq_len;
                     lines_lse[line] = ok ? lse[(uint64_t)n * all_heads + head] * LOG2E : 0;
                     lines_delta[line] = ok ? delta[(uint64_t)n * all_heads + head] : 0;
                     lines_first[line] = ok ? starts[n] : UINT32_MAX;
                 }
             } else {
-                copy_rows<HD, STREAM>(to, k + at * pitch, pitch, limit);
-                copy_rows<HD, STREAM>(to + PART, v + at * pitch, pitch, limit);
+                wide.copy(to, k + at * pitch, limit);
+                wide.copy(to + PART, v + at * pitch, limit);
             }
+            if (++asked == span && KEYS && head + 1 < head0 + group)
+                asked = 0, head++;
         }
         async_commit();
     };
 
     if (KEYS) {
-        copy_rows<HD, OWN_ROWS>(own, k + p0 * pitch, pitch, seq_len - p0);
-        copy_rows<HD, OWN_ROWS>(own + OWN, v + p0 * pitch, pitch, seq_len - p0);
+        wide.copy(own, k + p0 * pitch, seq_len - p0);
+        wide.copy(own + OWN, v + p0 * pitch, seq_len - p0);
     } else {
-        copy_rows<HD, OWN_ROWS>(own, qkv + p0 * pitch + own_head * HD, pitch, seq_len - p0);
-        copy_rows<HD, OWN_ROWS>(own + OWN, mixed + (uint64_t)p0 * q_width + own_head * HD, q_width,
-                                seq_len - p0);
+        wide.copy(own, qkv + p0 * pitch + own_head * HD, seq_len - p0);
+        narrow.copy(own + OWN, mixed + (uint64_t)p0 * q_width + own_head * HD, seq_len - p0);
     }
-#pragma unroll
+#pragma unroll 1
     for (int i = 0; i < STAGES - 1; i++)
         stream(i);
     float own_lse[2] = {0, 0}, own_delta[2] = {0, 0};
-    uint32_t own_first[2] = {0, 0};
+    uint32_t own_first[2] = {UINT32_MAX, UINT32_MAX}; /* rows that are not there see nothing */
     if (!KEYS)
 #pragma unroll
         for (int i = 0; i < 2; i++)
@@ -367,40 +396,65 @@ template <int HD, bool KEYS> __device__ __noinline__ void attention_backward_til
                 d1[j][e] = 0;
         }
 
+    uint32_t now = 0, next = STAGES - 1, block_at = begin * STREAM;
+    /* starts ascend: the warp's last row has the latest */
+    uint32_t latest = KEYS ? 0 : __shfl_sync(0xffffffffu, own_first[1], 31);
+#pragma unroll 1
     for (uint32_t i = 0; i < total; i++) {
-        uint32_t stage = stages + i % STAGES * STAGE + half * HD * 2;
-        uint32_t at = (begin + (KEYS ? i % span : i)) * STREAM + half;
+        uint32_t stage = stages + now * STAGE + half * HD * 2, line = now * STREAM + half, at = block_at + half;
         async_wait<STAGES - 2>();
         __syncthreads();
-        stream(i + STAGES - 1);
+        stream(next);
+        now = now + 1 == STAGES ? 0 : now + 1;
+        next = next + 1 == STAGES ? 0 : next + 1;
+        block_at = KEYS && block_at == (begin + span - 1) * STREAM ? begin * STREAM : block_at + STREAM;
         /* nothing to see where all keys lie in the future of all queries */
         if (KEYS ? at + HALF <= p0 + m : at > p0 + m + 15)
             continue;
-        float s[HALF / 8][4], d[HALF / 8][4];
-        scores<HD, HALF>(s, own, m, stage);
-        scores<HD, HALF>(d, own + OWN, m, stage + PART);
+        bool whole = KEYS ? at >= p0 + m + 15 && lines_first[line + HALF - 1] <= p0 + m
+                          : at + HALF - 1 <= p0 + m && at >= latest;
+#pragma unroll 1
+        for (int c = 0; c < HALF; c += COLUMNS) {
+            float s[COLUMNS / 8][4], d[COLUMNS / 8][4];
+            uint32_t part = stage + c * HD * 2;
+            scores<HD, COLUMNS>(s, own, m, part);
+            scores<HD, COLUMNS>(d, own + OWN, m, part + PART);
+            if (!whole)
 #pragma unroll
-        for (int j = 0; j < HALF / 8; j++)
+                for (int j = 0; j < COLUMNS / 8; j++)
 #pragma unroll
-            for (int e = 0; e < 4; e++) {
-                uint32_t column = j * 8 + lane % 4 * 2 + e % 2, other = at + column;
-                float p;
+                    for (int e = 0; e < 4; e++) {
+                        uint32_t column = c + j * 8 + lane % 4 * 2 + e % 2, other = at + column;
+                        bool seen = KEYS ? row[e / 2] <= other && row[e / 2] >= lines_first[line + column]
+                                         : other <= row[e / 2] && other >= own_first[e / 2];
+                        s[j][e] = seen ? s[j][e] : -INFINITY;
+                    }
+#pragma unroll
+            for (int j = 0; j < COLUMNS / 8; j++) {
+                uint32_t column = line + c + j * 8 + lane % 4 * 2;
+                float2 other_lse, other_delta;
                 if (KEYS) {
-                    uint32_t line = i % STAGES * STREAM + half + column;
-                    bool ok = row[e / 2] <= other && row[e / 2] >= lines_first[line];
-                    p = ok ? power2(s[j][e] * grow - lines_lse[line]) : 0;
-                    d[j][e] = p * (d[j][e] - lines_delta[line]) * scale;
-                } else {
-                    bool ok = other <= row[e / 2] && other >= own_first[e / 2];
-                    p = ok ? power2(s[j][e] * grow - own_lse[e / 2]) : 0;
-                    d[j][e] = p * (d[j][e] - own_delta[e / 2]) * scale;
+                    other_lse = *reinterpret_cast<const float2 *>(lines_lse + column);
+                    other_delta = *reinterpret_cast<const float2 *>(lines_delta + column);
                 }
-                s[j][e] = p;
+#pragma unroll
+                for (int e = 0; e < 4; e++) {
+                    float less = KEYS ? (e % 2 ? other_lse.y : other_lse.x) : own_lse[e / 2];
+                    float minus = KEYS ? (e % 2 ? other_delta.y : other_delta.x) : own_delta[e / 2];
+                    s[j][e] = power2(fmaf(s[j][e], grow, -less));
+                    d[j][e] = s[j][e] * (d[j][e] - minus);
+                }
             }
-        mix<HD, HALF>(d0, d, stage);
-        if constexpr (KEYS)
-            mix<HD, HALF>(d1, s, stage + PART);
+            mix<HD, COLUMNS>(d0, d, part);
+            if constexpr (KEYS)
+                mix<HD, COLUMNS>(d1, s, part + PART);
+        }
     }
+#pragma unroll
+    for (int j = 0; j < HD / 8; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e++)
+            d0[j][e] *= scale; /* of the scores */
     async_wait<0>();
     __syncthreads();
     constexpr int VALUES = (KEYS ? 2 : 1) * HD / 2;
@@ -460,15 +514,16 @@ template <class S> __device__ __noinline__ void out_backward_tile(const block &b
     bf16 *to = buffer<bf16>(r, KERN_DEV_DMIX);
     float *delta = buffer<float>(r, KERN_DEV_DELTA);
     const uint32_t q_width = r.q_width, head_dim = r.head_dim, heads = r.heads;
-    sums<S> c;
-
-    multiply<S, false, true>(b, p, at, c, [] {});
-    float *rows = lay_out(b, c);
     uint32_t column = at.n0 + threadIdx.x % S::LANES * 8;
     auto load = [&](uint32_t row, uint4 *in) {
         in[0] = fetch8(mixes + (uint64_t)(at.m0 + row) * q_width + column);
     };
-    each_row<S, 1>(rows, at, load, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {
+    row_inputs<S, 1> inputs;
+    sums<S> c;
+
+    multiply<S, false, true>(b, p, at, c, [&] { inputs.ahead(at, load); });
+    float *rows = lay_out(b, c);
+    each_row<S, 1>(rows, at, inputs, load, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {
         uint64_t n = at.m0 + row, i = n * q_width + column;
         float dot = 0;
         if (inside) {

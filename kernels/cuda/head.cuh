@@ -147,7 +147,7 @@ template <class S> __device__ __noinline__ void head_input_tile(const block &b, 
     sums<S> c;
 
     multiply<S, false, true>(b, p, at, c, [] {});
-    store_sums(c, at, buffer<float>(b.run, KERN_DEV_HEAD_SPLIT, at.split), false);
+    store_sums(b, c, at, buffer<float>(b.run, KERN_DEV_HEAD_SPLIT, at.split), false);
 }
 
 /*

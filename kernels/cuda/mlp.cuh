@@ -39,7 +39,7 @@ template <class S> __device__ __noinline__ void gate_up_tile(const block &b, uin
         store8(to + n * 2 * ffn + column, v);
         if (column % 16 < 8) {
             float up[8];
-            load8(up, rows + row * S::PITCH + in_tile + 8);
+            load_sums<S>(up, rows, row, in_tile + 8);
 #pragma unroll
             for (int e = 0; e < 8; e++)
                 up[e] *= scale[row];
@@ -62,20 +62,22 @@ template <class S> __device__ __noinline__ void down_backward_tile(const block &
     const bf16 *gu = buffer<bf16>(r, KERN_DEV_GU, l);
     bf16 *to = buffer<bf16>(r, KERN_DEV_DGU);
     float *dots = buffer<float>(r, KERN_DEV_MLP_C), *scale = lines_of(b); /* [SIDE] */
-    sums<S> c;
-
-    multiply<S, false, true>(b, p, at, c, [&] {
-        uint32_t n = at.m0 + threadIdx.x;
-        if (threadIdx.x < S::SIDE && n < at.m)
-            scale[threadIdx.x] = rms_scale(r, squares, n);
-    });
-    float *rows = lay_out(b, c);
     uint32_t unit = at.n0 + threadIdx.x % S::LANES * 8;
     auto load = [&](uint32_t row, uint4 *in) {
         uint64_t i = (uint64_t)(at.m0 + row) * 2 * ffn + unit * 2;
         in[0] = fetch8(gu + i), in[1] = fetch8(gu + i + 8);
     };
-    each_row<S, 2>(rows, at, load, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {
+    row_inputs<S, 2> inputs;
+    sums<S> c;
+
+    multiply<S, false, true>(b, p, at, c, [&] {
+        uint32_t n = at.m0 + threadIdx.x;
+        inputs.ahead(at, load);
+        if (threadIdx.x < S::SIDE && n < at.m)
+            scale[threadIdx.x] = rms_scale(r, squares, n);
+    });
+    float *rows = lay_out(b, c);
+    each_row<S, 2>(rows, at, inputs, load, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {
         uint32_t n = at.m0 + row;
         float dot = 0;
         if (inside) {

@@ -1,7 +1,9 @@
 /*
- * One tile of a matrix product (kern_device_product): a pipeline of cp.async stages of 64 steps of k,
- * eight warps as 2 x 4, ldmatrix, mma.sync. Then the tile's f32 sums go through shared memory once, so
- * that epilogues see rows: a thread gets eight neighbouring columns and global memory 16-byte accesses.
+ * One tile of a matrix product (kern_device_product): a pipeline of cp.async stages, ldmatrix, mma.sync.
+ * Large tiles: stages of 64 steps of k, eight warps as 2 x 4. Small ones, where a warp's part of C would be
+ * so small that shared memory bounds it: stages of 128 steps, four warps as 2 x 2 for each half of a stage,
+ * whose sums meet at the end. Then the tile's f32 sums go through shared memory once, so that epilogues
+ * see rows: a thread gets eight neighbouring columns and global memory 16-byte accesses.
  */
 #ifndef KERN_CUDA_PRODUCT_CUH
 #define KERN_CUDA_PRODUCT_CUH
@@ -12,19 +14,25 @@
 
 #define DEPTH ((int)KERN_DEVICE_DEPTH)
 
-template <int SIDE_, int STAGES_> struct tile_shape {
+template <int SIDE_, int STAGES_, int PARTS_> struct tile_shape {
     static constexpr int SIDE = SIDE_, STAGES = STAGES_;
-    static constexpr int WARP_M = SIDE / 2, WARP_N = SIDE / 4; /* of a warp's part */
+    static constexpr int PARTS = PARTS_; /* of a stage, each with 8 / PARTS warps of its own */
+    static constexpr int WARPS_N = 4 / PARTS;
+    static constexpr int WARP_M = SIDE / 2, WARP_N = SIDE / WARPS_N; /* of a warp's block of C */
     static constexpr int MI = WARP_M / 16, NJ = WARP_N / 8;
-    static constexpr int OPERAND = SIDE * DEPTH * 2; /* bytes of a stage of one operand */
-    static constexpr int PITCH = SIDE + 8;           /* floats of a row of sums in shared memory */
-    static constexpr int LANES = SIDE / 8;           /* threads that share a row in row passes */
-    static constexpr int ROWS = 256 / LANES;         /* rows of one pass */
+    static constexpr int PART = SIDE * DEPTH * 2;  /* bytes of a part of one operand */
+    static constexpr int OPERAND = PARTS * PART;   /* of a stage */
+    static constexpr int PITCH = SIDE + 8;         /* floats of a row of sums in shared memory */
+    static constexpr int LANES = SIDE / 8;         /* threads that share a row in row passes */
+    static constexpr int ROWS = 256 / LANES;       /* rows of one pass */
+    static constexpr int PASSES = SIDE / ROWS;
+    static constexpr int BATCH = PASSES < 4 ? PASSES : 4; /* rows whose inputs are fetched at once */
+    static constexpr bool AHEAD = PASSES == BATCH;        /* before the product, that is */
     static_assert(STAGES * 2 * OPERAND <= (int)KERN_CUDA_TILE_BYTES, "stages");
-    static_assert(SIDE * PITCH * 4 <= (int)KERN_CUDA_TILE_BYTES, "sums");
+    static_assert(PARTS * SIDE * PITCH * 4 <= (int)KERN_CUDA_TILE_BYTES, "sums");
 };
-typedef tile_shape<128, 3> large_tile;
-typedef tile_shape<64, 6> small_tile;
+typedef tile_shape<128, 3, 1> large_tile;
+typedef tile_shape<64, 3, 2> small_tile;
 
 /* Where a tile of C lies. */
 struct place {
@@ -39,43 +47,51 @@ __device__ __forceinline__ place tile_place(const kern_device_product &p, uint32
 }
 
 /*
- * The copies of one operand by this thread. FIRST: stored as k rows of `extent` (the tile: 64 rows of
- * SIDE), else as `extent` rows of k (SIDE rows of 64).
+ * The copies of one operand by this thread, stage after stage. FIRST: stored as k rows of `extent` (a part:
+ * 64 rows of SIDE), else as `extent` rows of k (SIDE rows of 64).
  */
-template <int SIDE, bool FIRST> struct operand {
-    static constexpr int COPIES = SIDE * DEPTH / 8 / 256;
-    static constexpr int ROW = FIRST ? SIDE * 2 : DEPTH * 2;      /* bytes */
+template <class S, bool FIRST> struct operand {
+    static constexpr int COPIES = S::SIDE * DEPTH / 8 / 256;
+    static constexpr int ROW = FIRST ? S::SIDE * 2 : DEPTH * 2; /* bytes */
     static constexpr int CHUNKS = ROW / 16, STEP = 256 / CHUNKS; /* chunks of a row; rows apart */
-    const bf16 *at;
-    uint64_t pitch;
-    uint32_t row, chunk;
-    uint32_t valid; /* bit i: copy i lies inside `extent` */
+    static_assert(STEP % 8 == 0, "copies of a thread share their swizzle");
+    const bf16 *at; /* of the next stage */
+    uint64_t pitch, stage;
+    uint32_t to, first; /* in a part; step of k */
+    uint32_t valid;     /* bit i: copy i lies inside `extent` */
 
-    __device__ __forceinline__ operand(const bf16 *base, uint32_t ld, uint32_t e0, uint32_t extent)
+    __device__ __forceinline__ operand(const bf16 *base, uint32_t ld, uint32_t e0, uint32_t extent, uint32_t k)
     {
-        row = threadIdx.x / CHUNKS, chunk = threadIdx.x % CHUNKS;
+        uint32_t row = threadIdx.x / CHUNKS, chunk = threadIdx.x % CHUNKS;
+        to = swizzled<ROW>(row, chunk);
+        pitch = (uint64_t)STEP * ld;
         valid = 0;
         if (FIRST) {
             valid = e0 + chunk * 8 < extent ? ~0u : 0;
-            at = base + (uint64_t)row * ld + e0 + chunk * 8;
-            pitch = (uint64_t)STEP * ld;
+            at = base + (uint64_t)(k + row) * ld + e0 + chunk * 8;
+            stage = (uint64_t)S::PARTS * DEPTH * ld;
+            first = row;
         } else {
 #pragma unroll
             for (int i = 0; i < COPIES; i++)
                 valid |= (e0 + row + i * STEP < extent ? 1u : 0u) << i;
-            at = base + (uint64_t)(e0 + row) * ld + chunk * 8;
-            pitch = (uint64_t)STEP * ld;
+            at = base + (uint64_t)(e0 + row) * ld + k + chunk * 8;
+            stage = S::PARTS * DEPTH;
+            first = chunk * 8;
         }
     }
-    /* Stage of steps k .. k + 63, of which those below `end` exist; base: of the first step (k = 0). */
-    __device__ __forceinline__ void copy(uint32_t shared, uint32_t ld, uint32_t k, uint32_t end) const
+    /* The next stage, of whose steps of k the first `left` exist. What is not there is not read. */
+    __device__ __forceinline__ void copy(uint32_t shared, uint32_t left)
     {
-        const bf16 *from = FIRST ? at + (uint64_t)k * ld : at + k;
 #pragma unroll
-        for (int i = 0; i < COPIES; i++) {
-            bool ok = (valid >> i & 1) && (FIRST ? k + row + i * STEP < end : k + chunk * 8 < end);
-            async_copy16(shared + swizzled<ROW>(row + i * STEP, chunk), ok ? from + i * pitch : at, ok);
-        }
+        for (int g = 0; g < S::PARTS; g++)
+#pragma unroll
+            for (int i = 0; i < COPIES; i++) {
+                bool ok = (valid >> i & 1) && first + (FIRST ? i * STEP : 0) + g * DEPTH < left;
+                const bf16 *from = FIRST ? at + (g * COPIES + i) * pitch : at + i * pitch + g * DEPTH;
+                async_copy16(shared + to + g * S::PART + i * STEP * ROW, from, ok);
+            }
+        at += stage;
     }
 };
 
@@ -103,9 +119,19 @@ __device__ __forceinline__ void load_b(uint32_t (&b)[4], uint32_t stage, uint32_
         load_blocks(b, stage + swizzled<DEPTH * 2>(n + (block >> 1) * 8 + r, s * 2 + (block & 1)));
 }
 
-/* The sums of a tile in registers: element [i][j] is rows 16 i and columns 8 j of the warp's part. */
+/* The sums of a tile in registers: element [i][j] is rows 16 i and columns 8 j of the warp's block. */
 template <class S> struct sums {
     float v[S::MI][S::NJ][4];
+};
+
+/* This warp's: its part of the stages, where its block of C begins. */
+template <class S> struct warp_block {
+    uint32_t part, m, n;
+    __device__ __forceinline__ warp_block()
+    {
+        uint32_t warp = threadIdx.x / 32, in = warp % (8 / S::PARTS);
+        part = warp / (8 / S::PARTS), m = in / S::WARPS_N * S::WARP_M, n = in % S::WARPS_N * S::WARP_N;
+    }
 };
 
 /*
@@ -116,23 +142,25 @@ template <class S, bool A_FIRST, bool B_FIRST, class F>
 __device__ __forceinline__ void multiply(const block &b, const kern_device_product &p, const place &at,
                                          sums<S> &c, F meanwhile)
 {
-    /* in registers: past a copy the compiler would load them again */
-    const uint32_t lda = p.lda, ldb = p.ldb;
-    uint32_t begin = at.split * p.k_split, end = min(begin + p.k_split, p.k);
-    uint32_t steps = (end - begin + DEPTH - 1) / DEPTH;
+    constexpr uint32_t DEEP = S::PARTS * DEPTH;
+    uint32_t begin = at.split * p.k_split, left = min(p.k_split, p.k - begin); /* not asked for yet */
+    uint32_t steps = (left + DEEP - 1) / DEEP;
     uint32_t a_base = shared_address(tile_of(b)), b_base = a_base + S::STAGES * S::OPERAND;
-    operand<S::SIDE, A_FIRST> a(in_arena<const bf16>(b.run, p.a), lda, at.m0, p.m);
-    operand<S::SIDE, B_FIRST> w(in_arena<const bf16>(b.run, p.b), ldb, at.n0, p.n);
-    uint32_t warp = threadIdx.x / 32, wm = warp / 4 * S::WARP_M, wn = warp % 4 * S::WARP_N;
+    operand<S, A_FIRST> a(in_arena<const bf16>(b.run, p.a), p.lda, at.m0, p.m, begin);
+    operand<S, B_FIRST> w(in_arena<const bf16>(b.run, p.b), p.ldb, at.n0, p.n, begin);
+    warp_block<S> own;
 
-#pragma unroll
-    for (int i = 0; i < S::STAGES - 1; i++) {
-        if (i < (int)steps) {
-            a.copy(a_base + i * S::OPERAND, lda, begin + i * DEPTH, end);
-            w.copy(b_base + i * S::OPERAND, ldb, begin + i * DEPTH, end);
+    auto ask = [&](uint32_t stage) {
+        if (left) {
+            a.copy(a_base + stage * S::OPERAND, left);
+            w.copy(b_base + stage * S::OPERAND, left);
+            left -= min(left, DEEP);
         }
         async_commit();
-    }
+    };
+#pragma unroll 1
+    for (int i = 0; i < S::STAGES - 1; i++)
+        ask(i);
     meanwhile();
 #pragma unroll
     for (int i = 0; i < S::MI; i++)
@@ -143,25 +171,22 @@ __device__ __forceinline__ void multiply(const block &b, const kern_device_produ
                 c.v[i][j][e] = 0;
 
     uint32_t stage = 0, next = S::STAGES - 1;
+#pragma unroll 1
     for (uint32_t step = 0; step < steps; step++) {
         async_wait<S::STAGES - 2>();
         __syncthreads();
-        if (step + S::STAGES - 1 < steps) {
-            uint32_t k = begin + (step + S::STAGES - 1) * DEPTH;
-            a.copy(a_base + next * S::OPERAND, lda, k, end);
-            w.copy(b_base + next * S::OPERAND, ldb, k, end);
-        }
-        async_commit();
-        uint32_t as = a_base + stage * S::OPERAND, bs = b_base + stage * S::OPERAND;
+        ask(next);
+        uint32_t as = a_base + stage * S::OPERAND + own.part * S::PART;
+        uint32_t bs = b_base + stage * S::OPERAND + own.part * S::PART;
 #pragma unroll
         for (int s = 0; s < DEPTH / 16; s++) {
             uint32_t fa[S::MI][4], fb[S::NJ / 2][4];
 #pragma unroll
             for (int i = 0; i < S::MI; i++)
-                load_a<S::SIDE, A_FIRST>(fa[i], as, wm + i * 16, s);
+                load_a<S::SIDE, A_FIRST>(fa[i], as, own.m + i * 16, s);
 #pragma unroll
             for (int j = 0; j < S::NJ / 2; j++)
-                load_b<S::SIDE, B_FIRST>(fb[j], bs, wn + j * 16, s);
+                load_b<S::SIDE, B_FIRST>(fb[j], bs, own.n + j * 16, s);
 #pragma unroll
             for (int i = 0; i < S::MI; i++)
 #pragma unroll
@@ -175,12 +200,13 @@ __device__ __forceinline__ void multiply(const block &b, const kern_device_produ
     __syncthreads();
 }
 
-/* Sums to shared memory, row by row; synchronises after. */
+/* Sums to shared memory, row by row, a plane for each part; synchronises after. */
 template <class S> __device__ __forceinline__ float *lay_out(const block &b, const sums<S> &c)
 {
     float *rows = reinterpret_cast<float *>(tile_of(b));
-    uint32_t warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-    float *at = rows + (warp / 4 * S::WARP_M + lane / 4) * S::PITCH + warp % 4 * S::WARP_N + lane % 4 * 2;
+    uint32_t lane = threadIdx.x % 32;
+    warp_block<S> own;
+    float *at = rows + (own.part * S::SIDE + own.m + lane / 4) * S::PITCH + own.n + lane % 4 * 2;
 #pragma unroll
     for (int i = 0; i < S::MI; i++)
 #pragma unroll
@@ -215,34 +241,66 @@ __device__ __forceinline__ void round8(float (&v)[8])
     unpack(v, pack8(v));
 }
 
+/* Eight sums of a row, from what lay_out() gave. */
+template <class S> __device__ __forceinline__ void load_sums(float (&v)[8], const float *rows, uint32_t row, uint32_t column)
+{
+    const float *from = rows + row * S::PITCH + column;
+    load8(v, from);
+    if (S::PARTS == 2) {
+        float w[8];
+        load8(w, from + S::SIDE * S::PITCH);
+#pragma unroll
+        for (int e = 0; e < 8; e++)
+            v[e] += w[e];
+    }
+}
+
+/* What rows of the tile need beside their sums: N vectors each, BATCH rows at a time, all fetched before the
+ * first of them is worked, as a store there might alias the next load. */
+template <class S, int N> struct row_inputs {
+    uint4 v[S::BATCH][N ? N : 1];
+
+    /* load(row, v) fetches those of one row of the tile. */
+    template <class L> __device__ __forceinline__ void fetch(const place &at, uint32_t row0, L load)
+    {
+        bool fits = at.n0 + threadIdx.x % S::LANES * 8 < at.n;
+#pragma unroll
+        for (int i = 0; i < S::BATCH; i++) {
+#pragma unroll
+            for (int j = 0; j < N; j++)
+                v[i][j] = make_uint4(0, 0, 0, 0); /* unset elements would live in memory */
+            if (fits && at.m0 + row0 + i * S::ROWS < at.m)
+                load(row0 + i * S::ROWS, v[i]);
+        }
+    }
+    /* To be called while the product's operands come: where there is one batch, it comes with them. */
+    template <class L> __device__ __forceinline__ void ahead(const place &at, L load)
+    {
+        if (S::AHEAD)
+            fetch(at, threadIdx.x / S::LANES, load);
+    }
+};
+
 /*
  * Calls f(row, column, v, in, inside) for every row of the tile and this thread's eight columns; the LANES
  * threads of a row are neighbouring lanes, and all lanes of a warp make the call (also for rows and columns
- * beyond C: f checks `inside`). in [N]: what load(row, in) fetched, for four rows at a time before the
- * first of them is worked, as a store in f might alias the next load.
+ * beyond C: f checks `inside`). in [N]: the row's inputs.
  */
 template <class S, int N, class L, class F>
-__device__ __forceinline__ void each_row(const float *rows, const place &at, L load, F f)
+__device__ __forceinline__ void each_row(const float *rows, const place &at, row_inputs<S, N> &in, L load, F f)
 {
-    constexpr int BATCH = S::SIDE / S::ROWS < 4 ? S::SIDE / S::ROWS : 4;
     uint32_t column = threadIdx.x % S::LANES * 8, first = threadIdx.x / S::LANES;
     bool fits = at.n0 + column < at.n;
-    for (uint32_t row0 = first; row0 < S::SIDE; row0 += BATCH * S::ROWS) {
-        uint4 in[BATCH][N ? N : 1];
+#pragma unroll 1
+    for (uint32_t row0 = first; row0 < S::SIDE; row0 += S::BATCH * S::ROWS) {
+        if (N && !S::AHEAD)
+            in.fetch(at, row0, load);
 #pragma unroll
-        for (int i = 0; i < BATCH; i++) {
-#pragma unroll
-            for (int j = 0; j < N; j++)
-                in[i][j] = make_uint4(0, 0, 0, 0); /* unset elements would live in memory */
-            if (fits && at.m0 + row0 + i * S::ROWS < at.m)
-                load(row0 + i * S::ROWS, in[i]);
-        }
-#pragma unroll
-        for (int i = 0; i < BATCH; i++) {
+        for (int i = 0; i < S::BATCH; i++) {
             uint32_t row = row0 + i * S::ROWS;
             float v[8];
-            load8(v, rows + row * S::PITCH + column);
-            f(row, column, v, in[i], fits && at.m0 + row < at.m);
+            load_sums<S>(v, rows, row, column);
+            f(row, column, v, in.v[i], fits && at.m0 + row < at.m);
         }
     }
 }
@@ -251,8 +309,9 @@ __device__ __forceinline__ void each_row(const float *rows, const place &at, L l
 template <class S, class F>
 __device__ __forceinline__ void each_row(const float *rows, const place &at, F f)
 {
+    row_inputs<S, 0> none;
     each_row<S, 0>(
-        rows, at, [](uint32_t, uint4 *) {},
+        rows, at, none, [](uint32_t, uint4 *) {},
         [&](uint32_t row, uint32_t column, float (&v)[8], uint4 *, bool inside) { f(row, column, v, inside); });
 }
 
@@ -261,12 +320,32 @@ __device__ __forceinline__ uint4 fetch8(const bf16 *from)
     return *reinterpret_cast<const uint4 *>(from);
 }
 
-/* f32 sums straight to row-major memory [m, n], overwriting or adding. */
+/* f32 sums to row-major memory [m, n], overwriting or adding: straight from registers where they are whole
+ * there. */
 template <class S>
-__device__ __forceinline__ void store_sums(const sums<S> &c, const place &at, float *to, bool adds)
+__device__ __forceinline__ void store_sums(const block &b, const sums<S> &c, const place &at, float *to, bool adds)
 {
-    uint32_t warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-    uint32_t row = at.m0 + warp / 4 * S::WARP_M + lane / 4, column = at.n0 + warp % 4 * S::WARP_N + lane % 4 * 2;
+    if (S::PARTS == 2) {
+        float *rows = lay_out(b, c);
+        each_row<S>(rows, at, [&](uint32_t row, uint32_t column, float (&v)[8], bool inside) {
+            if (!inside)
+                return;
+            float4 *p = reinterpret_cast<float4 *>(to + (uint64_t)(at.m0 + row) * at.n + at.n0 + column);
+            if (adds) {
+                float old[8];
+                load8(old, reinterpret_cast<float *>(p));
+#pragma unroll
+                for (int e = 0; e < 8; e++)
+                    v[e] += old[e];
+            }
+            p[0] = make_float4(v[0], v[1], v[2], v[3]);
+            p[1] = make_float4(v[4], v[5], v[6], v[7]);
+        });
+        return;
+    }
+    warp_block<S> own;
+    uint32_t lane = threadIdx.x % 32;
+    uint32_t row = at.m0 + own.m + lane / 4, column = at.n0 + own.n + lane % 4 * 2;
 #pragma unroll
     for (int i = 0; i < S::MI; i++)
 #pragma unroll
@@ -296,8 +375,8 @@ template <class S> __device__ __noinline__ void weight_tile(const block &b, uint
                 (b.phase.weight_adds == KERN_DEV_ADDS_LATER && !b.slot.first_micro);
 
     multiply<S, true, true>(b, p, at, c, [] {});
-    store_sums(c, at, in_arena<float>(b.run, b.phase.weight_out) +
-                          (uint64_t)at.split * p.m * p.n, adds);
+    store_sums(b, c, at, in_arena<float>(b.run, b.phase.weight_out) +
+                             (uint64_t)at.split * p.m * p.n, adds);
 }
 
 #endif

@@ -33,7 +33,7 @@ template <class S> __device__ __noinline__ void qkv_tile(const block &b, uint32_
         if (turns) {
             float other[8], angle[16];
             const float *turn = rope + ((uint64_t)position[row] * half + in_head / 16 * 8) * 2;
-            load8(other, rows + row * S::PITCH + (in_tile ^ 8));
+            load_sums<S>(other, rows, row, in_tile ^ 8);
 #pragma unroll
             for (int e = 0; e < 4; e++)
                 *reinterpret_cast<float4 *>(angle + 4 * e) = reinterpret_cast<const float4 *>(turn)[e];

@@ -19,15 +19,21 @@ template <class S> __device__ __noinline__ void residual_tile(const block &b, ui
     uint64_t gain_at = out ? layer_at(r, l, r.layout.norm2)
                        : l + 1 < r.layers ? layer_at(r, l + 1, r.layout.norm1) : r.layout.norm;
     const float *gain = master(r, gain_at);
-    sums<S> c;
-
-    multiply<S, false, false>(b, p, at, c, [] {});
-    float *rows = lay_out(b, c), g[8];
     uint32_t column = at.n0 + threadIdx.x % S::LANES * 8;
-    if (column < at.n)
-        load8(g, gain + column);
     auto load = [&](uint32_t row, uint4 *in) { in[0] = fetch8(x + (uint64_t)(at.m0 + row) * width + column); };
-    each_row<S, 1>(rows, at, load, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {
+    row_inputs<S, 1> inputs;
+    sums<S> c;
+    float g[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+
+    multiply<S, false, false>(b, p, at, c, [&] {
+        inputs.ahead(at, load);
+        if (S::AHEAD && column < at.n)
+            load8(g, gain + column);
+    });
+    float *rows = lay_out(b, c);
+    if (!S::AHEAD && column < at.n)
+        load8(g, gain + column);
+    each_row<S, 1>(rows, at, inputs, load, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {
         uint32_t n = at.m0 + row;
         float sum = 0;
         if (inside) {
@@ -72,24 +78,29 @@ template <class S> __device__ __noinline__ void norm_backward_tile(const block &
                     (uint64_t)(at.m0 / S::SIDE) * width;
     bf16 *dx = buffer<bf16>(r, KERN_DEV_DX);
     float *factor = lines_of(b); /* [SIDE] r^2 c / W */
+    uint32_t column = at.n0 + threadIdx.x % S::LANES * 8;
+    auto load = [&](uint32_t row, uint4 *in) {
+        uint64_t i = (uint64_t)(at.m0 + row) * width + column;
+        in[0] = fetch8(dx + i), in[1] = fetch8(x + i);
+    };
+    row_inputs<S, 2> inputs;
     sums<S> c;
+    float g[8] = {0, 0, 0, 0, 0, 0, 0, 0}, share[8] = {0, 0, 0, 0, 0, 0, 0, 0};
 
     multiply<S, false, true>(b, p, at, c, [&] {
         uint32_t n = at.m0 + threadIdx.x;
+        inputs.ahead(at, load);
+        if (S::AHEAD && column < at.n)
+            load8(g, gain + column);
         if (threadIdx.x < S::SIDE && n < at.m) {
             float dot = sum_slots(dots + (uint64_t)n * dots_count, dots_count), scale = rms_scale(r, squares, n);
             factor[threadIdx.x] = scale * scale * dot / width;
         }
     });
-    float *rows = lay_out(b, c), g[8], share[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-    uint32_t column = at.n0 + threadIdx.x % S::LANES * 8;
-    if (column < at.n)
+    float *rows = lay_out(b, c);
+    if (!S::AHEAD && column < at.n)
         load8(g, gain + column);
-    auto load = [&](uint32_t row, uint4 *in) {
-        uint64_t i = (uint64_t)(at.m0 + row) * width + column;
-        in[0] = fetch8(dx + i), in[1] = fetch8(x + i);
-    };
-    each_row<S, 2>(rows, at, load, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {
+    each_row<S, 2>(rows, at, inputs, load, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {
         if (!inside)
             return;
         float old[8], xs[8];

@@ -304,8 +304,8 @@ kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint
                     break;
                 }
             }
-            if (leader)
-                run.phase_ns[i] += nanoseconds() - since;
+            if (leader) /* not waited for */
+                atomicAdd(reinterpret_cast<unsigned long long *>(&run.phase_ns[i]), nanoseconds() - since);
         }
         if (!resident)
             return;

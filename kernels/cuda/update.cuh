@@ -9,6 +9,11 @@ __device__ __forceinline__ float square(float4 v)
     return v.x * v.x + v.y * v.y + v.z * v.z + v.w * v.w;
 }
 
+__device__ __forceinline__ float4 plus(float4 a, float4 b)
+{
+    return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);
+}
+
 /* Shares in order, then the old gradient. */
 __device__ __forceinline__ float4 add_shares(const unsigned char *from, uint64_t stride, uint32_t count)
 {
@@ -16,7 +21,7 @@ __device__ __forceinline__ float4 add_shares(const unsigned char *from, uint64_t
 #pragma unroll 4
     for (uint32_t s = 0; s < count; s++) {
         float4 v = *reinterpret_cast<const float4 *>(from + s * stride);
-        sum.x += v.x, sum.y += v.y, sum.z += v.z, sum.w += v.w;
+        sum = plus(sum, v);
     }
     return sum;
 }
@@ -37,29 +42,35 @@ __device__ __noinline__ void collect_tile(const block &b, uint32_t tile)
             for (uint32_t i = threadIdx.x; i < vectors; i += 256)
                 sum += square(g[i]);
     } else if (piece.source == KERN_DEV_SHARES) {
-        /* four vectors at once: as many loads under way */
-        for (uint32_t first = threadIdx.x; first < vectors; first += 4 * 256) {
-            float4 v[4];
+        /* two vectors and four shares of each at once: eight loads under way */
+#pragma unroll 1
+        for (uint32_t i = threadIdx.x; i < vectors; i += 2 * 256) {
+            bool two = i + 256 < vectors;
+            float4 v[2] = {make_float4(0, 0, 0, 0), make_float4(0, 0, 0, 0)};
+#pragma unroll 1
+            for (uint32_t s0 = 0; s0 < piece.count; s0 += 4) {
+                float4 share[4][2];
 #pragma unroll
-            for (int j = 0; j < 4; j++)
-                v[j] = make_float4(0, 0, 0, 0);
-            for (uint32_t s = 0; s < piece.count; s++)
+                for (int s = 0; s < 4; s++) {
+                    const float4 *at = reinterpret_cast<const float4 *>(from + (s0 + s) * piece.stride) + i;
+                    share[s][0] = share[s][1] = make_float4(0, 0, 0, 0);
+                    if (s0 + s < piece.count)
+                        share[s][0] = at[0];
+                    if (s0 + s < piece.count && two)
+                        share[s][1] = at[256];
+                }
 #pragma unroll
-                for (int j = 0; j < 4; j++)
-                    if (first + j * 256 < vectors) {
-                        float4 share = *reinterpret_cast<const float4 *>(from + s * piece.stride +
-                                                                         16 * (uint64_t)(first + j * 256));
-                        v[j].x += share.x, v[j].y += share.y, v[j].z += share.z, v[j].w += share.w;
-                    }
+                for (int s = 0; s < 4; s++)
 #pragma unroll
-            for (int j = 0; j < 4; j++)
-                if (first + j * 256 < vectors) {
-                    uint32_t i = first + j * 256;
-                    if (!b.slot.first_micro) {
-                        float4 old = g[i];
-                        v[j].x += old.x, v[j].y += old.y, v[j].z += old.z, v[j].w += old.w;
-                    }
-                    g[i] = v[j];
+                    for (int j = 0; j < 2; j++)
+                        v[j] = plus(v[j], share[s][j]);
+            }
+#pragma unroll
+            for (int j = 0; j < 2; j++)
+                if (j == 0 || two) {
+                    if (!b.slot.first_micro)
+                        v[j] = plus(v[j], g[i + j * 256]);
+                    g[i + j * 256] = v[j];
                     sum += square(v[j]);
                 }
         }
@@ -76,10 +87,8 @@ __device__ __noinline__ void collect_tile(const block &b, uint32_t tile)
             __syncthreads();
             if (group == 0 && i < vectors) {
                 float4 v = add_shares(reinterpret_cast<unsigned char *>(groups + lane), 32 * 16, 8);
-                if (!b.slot.first_micro) {
-                    float4 old = g[i];
-                    v.x += old.x, v.y += old.y, v.z += old.z, v.w += old.w;
-                }
+                if (!b.slot.first_micro)
+                    v = plus(v, g[i]);
                 g[i] = v;
                 sum += square(v);
             }

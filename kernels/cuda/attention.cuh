@@ -11,78 +11,11 @@
 
 #include "block.cuh"
 #include "product.cuh"
+#include "rows.cuh"
 
 #define OWN_ROWS ((int)KERN_DEVICE_ATTENTION_ROWS)
-#define STREAM 64 /* rows of a stage */
-#define HALF 32   /* of them, a warp's */
+#define HALF 32   /* of a stage's rows, a warp's */
 static_assert(OWN_ROWS == STREAM, "both are copied alike");
-
-/* This thread's copies of STREAM rows of HD elements from a row-major matrix into a swizzled tile. */
-template <int HD> struct row_copies {
-    static constexpr int CHUNKS = HD / 8, STEP = 256 / CHUNKS;
-    static_assert(STEP % 8 == 0, "copies of a thread share their swizzle");
-    uint64_t offset, step; /* elements */
-    uint32_t to, row;
-
-    __device__ __forceinline__ row_copies(uint32_t pitch)
-    {
-        uint32_t chunk = threadIdx.x % CHUNKS;
-        row = threadIdx.x / CHUNKS, to = swizzled<HD * 2>(row, chunk);
-        offset = (uint64_t)row * pitch + chunk * 8, step = (uint64_t)STEP * pitch;
-    }
-    /* Rows from `limit` on are not read but zero. */
-    __device__ __forceinline__ void copy(uint32_t shared, const bf16 *from, uint32_t limit) const
-    {
-        from += offset;
-#pragma unroll
-        for (int i = 0; i < STREAM / STEP; i++)
-            async_copy16(shared + to + i * STEP * HD * 2, from + i * step, row + i * STEP < limit);
-    }
-};
-
-/* s [16, COLUMNS] += own rows (at row `m` of tile `own`) . other rows^T */
-template <int HD, int COLUMNS>
-__device__ __forceinline__ void scores(float (&s)[COLUMNS / 8][4], uint32_t own, uint32_t m, uint32_t other)
-{
-    uint32_t lane = threadIdx.x % 32, block = lane / 8, r = lane % 8;
-#pragma unroll
-    for (int j = 0; j < COLUMNS / 8; j++)
-#pragma unroll
-        for (int e = 0; e < 4; e++)
-            s[j][e] = 0;
-#pragma unroll
-    for (int k = 0; k < HD / 16; k++) {
-        uint32_t a[4];
-        load_blocks(a, own + swizzled<HD * 2>(m + (block & 1) * 8 + r, k * 2 + (block >> 1)));
-#pragma unroll
-        for (int j = 0; j < COLUMNS / 16; j++) {
-            uint32_t w[4];
-            load_blocks(w, other + swizzled<HD * 2>(j * 16 + (block >> 1) * 8 + r, k * 2 + (block & 1)));
-            mma(s[2 * j], a, w[0], w[1]);
-            mma(s[2 * j + 1], a, w[2], w[3]);
-        }
-    }
-}
-
-/* to [16, HD] += p [16, COLUMNS] (rounded to bf16) . other rows */
-template <int HD, int COLUMNS>
-__device__ __forceinline__ void mix(float (&to)[HD / 8][4], const float (&p)[COLUMNS / 8][4], uint32_t other)
-{
-    uint32_t lane = threadIdx.x % 32, block = lane / 8, r = lane % 8;
-#pragma unroll
-    for (int k = 0; k < COLUMNS / 16; k++) {
-        uint32_t a[4] = {pack(p[2 * k][0], p[2 * k][1]), pack(p[2 * k][2], p[2 * k][3]),
-                         pack(p[2 * k + 1][0], p[2 * k + 1][1]), pack(p[2 * k + 1][2], p[2 * k + 1][3])};
-#pragma unroll
-        for (int j = 0; j < HD / 16; j++) {
-            uint32_t w[4];
-            load_blocks_transposed(
-                w, other + swizzled<HD * 2>(k * 16 + (block & 1) * 8 + r, j * 2 + (block >> 1)));
-            mma(to[2 * j], a, w[0], w[1]);
-            mma(to[2 * j + 1], a, w[2], w[3]);
-        }
-    }
-}
 
 /* Smallest segment start of positions [p0, p0 + span) of a sequence; both multiples of 32. */
 __device__ __forceinline__ uint32_t first_of(const kern_cuda_run &r, uint32_t sequence, uint32_t p0, uint32_t span)
@@ -311,8 +244,9 @@ template <int HD, bool KEYS> __device__ __noinline__ void attention_backward_til
     uint32_t warp = threadIdx.x / 32, lane = threadIdx.x % 32, m = warp % 4 * 16, half = warp / 4 * HALF;
     uint32_t own = shared_address(tile_of(b)), stages = own + 2 * OWN;
     /* KEYS: of the streaming queries, by stage */
-    float *lines_lse = lines_of(b), *lines_delta = lines_of(b) + STAGES * STREAM;
-    uint32_t *lines_first = reinterpret_cast<uint32_t *>(lines_of(b) + 2 * STAGES * STREAM);
+    uint32_t lines = shared_address(lines_of(b));
+    const float *lines_lse = lines_of(b), *lines_delta = lines_of(b) + STAGES * STREAM;
+    const uint32_t *lines_first = reinterpret_cast<const uint32_t *>(lines_of(b) + 2 * STAGES * STREAM);
     uint32_t begin, span; /* streamed blocks of one head */
     uint32_t row[2] = {p0 + m + lane / 4, p0 + m + lane / 4 + 8};
     float scale = rsqrtf((float)HD), grow = scale * LOG2E;
@@ -350,11 +284,12 @@ template <int HD, bool KEYS> __device__ __noinline__ void attention_backward_til
                 wide.copy(to, qkv + at * pitch + head * HD, limit);
                 narrow.copy(to + PART, mixed + (uint64_t)at * q_width + head * HD, limit);
                 if (threadIdx.x < STREAM) {
-                    uint32_t line = stage * STREAM + threadIdx.x, n = at + threadIdx.x;
+                    /* queries that are not there have zeros, also for dmix: they add nothing */
+                    uint32_t to_line = lines + (stage * STREAM + threadIdx.x) * 4, n = at + threadIdx.x;
                     bool ok = n < seq_len;
-                    lines_lse[line] = ok ? lse[(uint64_t)n * all_heads + head] * LOG2E : 0;
-                    lines_delta[line] = ok ? delta[(uint64_t)n * all_heads + head] : 0;
-                    lines_first[line] = ok ? starts[n] : UINT32_MAX;
+                    async_copy4(to_line, lse + (uint64_t)n * all_heads + head, ok);
+                    async_copy4(to_line + STAGES * STREAM * 4, delta + (uint64_t)n * all_heads + head, ok);
+                    async_copy4(to_line + 2 * STAGES * STREAM * 4, starts + n, ok);
                 }
             } else {
                 wide.copy(to, k + at * pitch, limit);
@@ -411,7 +346,7 @@ template <int HD, bool KEYS> __device__ __noinline__ void attention_backward_til
         /* nothing to see where all keys lie in the future of all queries */
         if (KEYS ? at + HALF <= p0 + m : at > p0 + m + 15)
             continue;
-        bool whole = KEYS ? at >= p0 + m + 15 && lines_first[line + HALF - 1] <= p0 + m
+        bool whole = KEYS ? at >= p0 + m + 15 && at + HALF <= seq_len && lines_first[line + HALF - 1] <= p0 + m
                           : at + HALF - 1 <= p0 + m && at >= latest;
 #pragma unroll 1
         for (int c = 0; c < HALF; c += COLUMNS) {
@@ -439,7 +374,7 @@ template <int HD, bool KEYS> __device__ __noinline__ void attention_backward_til
                 }
 #pragma unroll
                 for (int e = 0; e < 4; e++) {
-                    float less = KEYS ? (e % 2 ? other_lse.y : other_lse.x) : own_lse[e / 2];
+                    float less = KEYS ? (e % 2 ? other_lse.y : other_lse.x) * LOG2E : own_lse[e / 2];
                     float minus = KEYS ? (e % 2 ? other_delta.y : other_delta.x) : own_delta[e / 2];
                     s[j][e] = power2(fmaf(s[j][e], grow, -less));
                     d[j][e] = s[j][e] * (d[j][e] - minus);

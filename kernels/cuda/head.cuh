@@ -2,6 +2,7 @@
 #ifndef KERN_CUDA_HEAD_CUH
 #define KERN_CUDA_HEAD_CUH
 
+#include "final.cuh"
 #include "product.cuh"
 
 template <class S> __device__ __noinline__ void logits_tile(const block &b, uint32_t tile)
@@ -150,90 +151,31 @@ template <class S> __device__ __noinline__ void head_input_tile(const block &b, 
     store_sums(b, c, at, buffer<float>(b.run, KERN_DEV_HEAD_SPLIT, at.split), false);
 }
 
-/*
- * 32 rows, some at a time: a warp a row adds up the shares and takes the norm's dot product of them, so that
- * a common offset of the logits, whose rounding would spoil the sum over them, does no harm; then threads
- * keep their columns, so that the gain's share needs no exchange but at the end.
- */
 __device__ __noinline__ void final_backward_tile(const block &b, uint32_t tile)
 {
     const kern_cuda_run &r = b.run;
-    const uint32_t width = r.width, splits = b.phase.product.splits, row0 = b.phase.row0;
-    uint32_t count = min(32u, b.phase.rows - tile * 32), batch = min(8u, 16384 / width ? 16384 / width : 1);
-    const float *shares = buffer<float>(r, KERN_DEV_HEAD_SPLIT), *gain = master(r, r.layout.norm);
-    const float *squares = buffer<float>(r, KERN_DEV_SS, r.layers);
-    uint64_t stride = r.stride[KERN_DEV_HEAD_SPLIT] / 4;
-    const bf16 *x = buffer<bf16>(r, KERN_DEV_X, r.layers);
-    bf16 *dx = buffer<bf16>(r, KERN_DEV_DX);
-    float *factor = lines_of(b);                            /* [batch] r^2 / W * dot */
-    float *a = reinterpret_cast<float *>(tile_of(b));       /* [batch][width] */
-    float *partial = a + batch * width;                     /* [groups][width] */
-    uint32_t warp = threadIdx.x / 32, lane = threadIdx.x % 32, vectors = width / 8, groups = 1;
-    while (groups < batch && groups * 2 * vectors <= 256)
-        groups *= 2;
-    uint32_t group = threadIdx.x / (256 / groups), first = threadIdx.x % (256 / groups);
+    const uint32_t width = r.width, splits = b.phase.product.splits, each = r.final_rows;
+    const uint32_t row0 = b.phase.row0 + tile * each;
+    const float *shares = buffer<float>(r, KERN_DEV_HEAD_SPLIT) + (uint64_t)tile * each * width;
+    const uint64_t stride = r.stride[KERN_DEV_HEAD_SPLIT] / 4;
 
-    for (uint32_t i = threadIdx.x; i < groups * width; i += 256)
-        partial[i] = 0;
-    for (uint32_t done = 0; done < count; done += batch) {
-        uint32_t rows = min(batch, count - done);
-        uint64_t chunk0 = (uint64_t)(tile * 32 + done) * width, all0 = (uint64_t)row0 * width + chunk0;
-        __syncthreads();
-        if (warp < rows) {
-            float dot = 0;
-            for (uint32_t v = lane; v < vectors; v += 32) {
-                uint64_t at = (uint64_t)warp * width + v * 8;
-                float sum[8] = {0, 0, 0, 0, 0, 0, 0, 0}, in[8], g[8];
-                load8(in, x + all0 + at);
-                load8(g, gain + v * 8);
-#pragma unroll 4
-                for (uint32_t s = 0; s < splits; s++) {
-                    float part[8];
-                    load8(part, shares + s * stride + chunk0 + at);
-#pragma unroll
-                    for (int e = 0; e < 8; e++)
-                        sum[e] += part[e];
-                }
-#pragma unroll
-                for (int e = 0; e < 8; e++) {
-                    a[at + e] = sum[e];
-                    dot += in[e] * g[e] * sum[e];
-                }
-            }
-            dot = lanes_sum<32>(dot);
-            if (lane == 0) {
-                float scale = rms_scale(r, squares, row0 + tile * 32 + done + warp);
-                factor[warp] = scale * scale * dot / width;
-            }
-        }
-        __syncthreads();
-        for (uint32_t v = first; v < vectors; v += 256 / groups) {
-            float g[8], share[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-            load8(g, gain + v * 8);
-            for (uint32_t row = group; row < rows; row += groups) {
-                uint64_t at = (uint64_t)row * width + v * 8;
-                float in[8], out[8];
-                load8(in, x + all0 + at);
-#pragma unroll
-                for (int e = 0; e < 8; e++) {
-                    share[e] += a[at + e] * in[e];
-                    out[e] = g[e] * a[at + e] - in[e] * factor[row];
-                }
-                store8(dx + all0 + at, out);
-            }
+    norm_rows<32>(
+        b, row0, min(each, b.phase.rows - tile * each), [](uint32_t) {},
+        [&](uint32_t in_tile, uint32_t v, float (&a)[8]) {
+            const float *from = shares + (uint64_t)in_tile * width + v * 8;
 #pragma unroll
             for (int e = 0; e < 8; e++)
-                partial[group * width + v * 8 + e] += share[e];
-        }
-    }
-    __syncthreads();
-    float *to = buffer<float>(r, KERN_DEV_FINAL_SLOT) + (uint64_t)(row0 / 32 + tile) * width;
-    for (uint32_t column = threadIdx.x; column < width; column += 256) {
-        float sum = 0;
-        for (uint32_t i = 0; i < groups; i++)
-            sum += partial[i * width + column];
-        to[column] = sum;
-    }
+                a[e] = 0;
+#pragma unroll 4
+            for (uint32_t s = 0; s < splits; s++) {
+                float part[8];
+                load8(part, from + s * stride);
+#pragma unroll
+                for (int e = 0; e < 8; e++)
+                    a[e] += part[e];
+            }
+        },
+        buffer<float>(r, KERN_DEV_FINAL_SLOT) + (uint64_t)(row0 / each) * width);
 }
 
 #endif

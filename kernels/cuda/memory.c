@@ -61,8 +61,10 @@ static void describe_run(struct kern_cuda *c)
     r->head_dim = m->head_dim, r->ffn = m->ffn, r->vocab = m->vocab;
     r->vocab_padded = t->vocab_padded;
     r->q_width = t->q_width, r->kv_width = t->kv_width, r->qkv_width = t->qkv_width;
+    r->final_rows = t->final_rows;
     r->norm_slots = t->norm_slots, r->mlp_slots = t->mlp_slots, r->vocab_tiles = t->vocab_tiles;
-    r->head_splits = t->head_splits, r->head_rows = t->head_rows, r->gain_slots = t->gain_slots;
+    r->head_splits = t->head_splits, r->head_span = t->head_span;
+    r->head_rows = t->head_rows, r->gain_slots = t->gain_slots;
     r->untied = m->untied, r->forward_only = t->forward_only;
     r->layout = t->layout;
     r->constants =

@@ -12,6 +12,7 @@
 #include "mlp.cuh"
 #include "qkv.cuh"
 #include "residual.cuh"
+#include "scan.cuh"
 #include "update.cuh"
 
 struct lines {
@@ -65,13 +66,20 @@ __device__ __forceinline__ void work(const block &b, uint32_t tile, uint64_t num
         return loss_tile(b, tile);
     case KERN_DEV_FINAL_BACKWARD:
         return final_backward_tile(b, tile);
+    case KERN_DEV_HEAD_SCAN:
+        return head_scan_tile(b, tile);
+    case KERN_DEV_HEAD_LOSS:
+        return head_loss_tile(b, tile);
+    case KERN_DEV_HEAD_WEIGHT:
+        return head_weight_tile(b, tile);
     case KERN_DEV_ATTENTION_BACKWARD: {
         uint32_t keys = b.run.rows * b.run.kv_heads * ((b.run.seq_len + KERN_DEVICE_ATTENTION_ROWS - 1) / KERN_DEVICE_ATTENTION_ROWS);
         if (tile < keys)
             return BY_HEAD((attention_backward_tile<64, true>(b, tile)),
                            (attention_backward_tile<128, true>(b, tile)));
-        return BY_HEAD((attention_backward_tile<64, false>(b, tile - keys)),
-                       (attention_backward_tile<128, false>(b, tile - keys)));
+        tile = kern_device_query_tile(tile, keys, b.phase.tiles);
+        return BY_HEAD((attention_backward_tile<64, false>(b, tile)),
+                       (attention_backward_tile<128, false>(b, tile)));
     }
     case KERN_DEV_EMBED_BACKWARD:
         return embed_backward_tile(b, tile);

@@ -102,7 +102,7 @@ struct kern_cuda_run {
     uint32_t tokens, seq_len, rows, first_blocks;
     uint32_t layers, width, heads, kv_heads, head_dim, ffn, vocab, vocab_padded;
     uint32_t q_width, kv_width, qkv_width;
-    uint32_t norm_slots, mlp_slots, vocab_tiles, head_splits, head_rows, gain_slots;
+    uint32_t final_rows, norm_slots, mlp_slots, vocab_tiles, head_splits, head_span, head_rows, gain_slots;
     uint32_t untied, forward_only;
     struct kern_device_layout layout;
     struct kern_device_constants constants;

@@ -8,8 +8,8 @@ const char *kern_device_buffer_name(enum kern_device_buffer id)
         "master",     "weights",   "gradients",  "moment1",   "moment2",   "rope",  "tokens",
         "targets",    "first",     "order",      "runs",      "first_min", "x",     "xg",
         "ss",         "qkv_out",   "mix",        "lse",       "mid",       "midg",  "ss_mid",
-        "gu",         "hidden",    "logits_out", "logit_max", "logit_sum", "nll",   "nll_slot",
-        "head_split", "dx",        "dgu",        "mlp_c",     "dmix",      "delta", "dqkv",
+        "gu",         "hidden",    "logits_out", "logit_max", "logit_sum", "span_lse", "span_target",
+        "head_terms", "nll",       "nll_slot",   "head_split", "dx",        "dgu",        "mlp_c",     "dmix",      "delta", "dqkv",
         "qkv_c",      "gain_slot", "final_slot", "splits",    "squares",
     };
     return (unsigned)id < (unsigned)KERN_DEVICE_BUFFERS ? names[id] : "unknown";
@@ -71,10 +71,23 @@ struct kern_device_matrix kern_device_matrix(const struct kern_device_table *t,
     case KERN_DEV_HIDDEN:
         return (struct kern_device_matrix){layers, n, f, 2};
     case KERN_DEV_LOGITS_OUT:
+        if (t->head_scanned)
+            return (struct kern_device_matrix){0};
         return (struct kern_device_matrix){1, t->head_rows, t->vocab_padded, 2};
     case KERN_DEV_LOGIT_MAX:
     case KERN_DEV_LOGIT_SUM:
+        if (t->head_scanned)
+            return (struct kern_device_matrix){0};
         return (struct kern_device_matrix){1, t->head_rows, t->vocab_tiles, 4};
+    case KERN_DEV_SPAN_LSE:
+    case KERN_DEV_SPAN_TARGET:
+        if (!t->head_scanned)
+            return (struct kern_device_matrix){0};
+        return (struct kern_device_matrix){1, n, t->head_splits, 4};
+    case KERN_DEV_HEAD_TERMS:
+        if (!t->head_scanned)
+            return (struct kern_device_matrix){0};
+        return (struct kern_device_matrix){1, n, 4, 4};
     case KERN_DEV_NLL_SLOT:
         return (struct kern_device_matrix){
             1, (n + KERN_DEVICE_LOSS_ROWS - 1) / KERN_DEVICE_LOSS_ROWS, 1, 4};
@@ -97,7 +110,7 @@ struct kern_device_matrix kern_device_matrix(const struct kern_device_table *t,
     case KERN_DEV_GAIN_SLOT:
         return (struct kern_device_matrix){2 * layers, t->gain_slots, w, 4};
     case KERN_DEV_FINAL_SLOT:
-        return (struct kern_device_matrix){1, (n + 31) / 32, w, 4};
+        return (struct kern_device_matrix){1, (n + t->final_rows - 1) / t->final_rows, w, 4};
     case KERN_DEV_SPLITS:
         return (struct kern_device_matrix){1, 1, t->at[KERN_DEV_SPLITS].size, 1};
     case KERN_DEV_SQUARES:

@@ -47,6 +47,23 @@ static inline bool is_head_op(uint32_t op)
            op == KERN_DEV_FINAL_BACKWARD;
 }
 
+/* What makes the loss, DX and the head's gradient. */
+static inline uint32_t loss_op(const struct kern_device_table *t)
+{
+    return t->head_scanned ? KERN_DEV_HEAD_LOSS : KERN_DEV_LOSS;
+}
+
+
+static inline uint32_t final_op(const struct kern_device_table *t)
+{
+    return t->head_scanned ? KERN_DEV_HEAD_LOSS : KERN_DEV_FINAL_BACKWARD;
+}
+
+static inline uint32_t head_gradient_op(const struct kern_device_table *t)
+{
+    return t->head_scanned ? KERN_DEV_HEAD_WEIGHT : KERN_DEV_HEAD_BACKWARD;
+}
+
 static inline bool is_layer_op(uint32_t op)
 {
     return (op >= KERN_DEV_QKV && op <= KERN_DEV_DOWN) ||

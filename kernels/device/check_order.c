@@ -112,6 +112,30 @@ static const struct rule rules[] = {
     {DEV(FINAL_BACKWARD), DEV(DX), W, ONE, CHUNK, 0, 0},
     {DEV(FINAL_BACKWARD), DEV(FINAL_SLOT), W, ONE, CHUNK, 0, 0},
 
+    {DEV(HEAD_SCAN), DEV(XG), R, LAST, WHOLE, 0, RESIDUAL},
+    {DEV(HEAD_SCAN), DEV(SS), R, LAST, WHOLE, 0, RESIDUAL},
+    {DEV(HEAD_SCAN), DEV(TARGETS), R, ONE, WHOLE, DEV(FETCH), ANY},
+    {DEV(HEAD_SCAN), DEV(SPAN_LSE), W, ONE, WHOLE, 0, 0},
+    {DEV(HEAD_SCAN), DEV(SPAN_TARGET), W, ONE, WHOLE, 0, 0},
+    {DEV(HEAD_SCAN), DEV(HEAD_SPLIT), W, ONE, WHOLE, 0, 0},
+
+    {DEV(HEAD_LOSS), DEV(SPAN_LSE), R, ONE, WHOLE, DEV(HEAD_SCAN), ANY},
+    {DEV(HEAD_LOSS), DEV(SPAN_TARGET), R, ONE, WHOLE, DEV(HEAD_SCAN), ANY},
+    {DEV(HEAD_LOSS), DEV(HEAD_SPLIT), R, ONE, WHOLE, DEV(HEAD_SCAN), ANY},
+    {DEV(HEAD_LOSS), DEV(TARGETS), R, ONE, WHOLE, DEV(FETCH), ANY},
+    {DEV(HEAD_LOSS), DEV(X), R, LAST, WHOLE, 0, RESIDUAL},
+    {DEV(HEAD_LOSS), DEV(SS), R, LAST, WHOLE, 0, RESIDUAL},
+    {DEV(HEAD_LOSS), DEV(NLL), W, ONE, WHOLE, 0, 0},
+    {DEV(HEAD_LOSS), DEV(NLL_SLOT), W, ONE, WHOLE, 0, 0},
+    {DEV(HEAD_LOSS), DEV(HEAD_TERMS), W, ONE, WHOLE, 0, 0},
+    {DEV(HEAD_LOSS), DEV(DX), W, ONE, WHOLE, 0, 0},
+    {DEV(HEAD_LOSS), DEV(FINAL_SLOT), W, ONE, WHOLE, 0, 0},
+
+    {DEV(HEAD_WEIGHT), DEV(XG), R, LAST, WHOLE, 0, RESIDUAL},
+    {DEV(HEAD_WEIGHT), DEV(TARGETS), R, ONE, WHOLE, DEV(FETCH), ANY},
+    {DEV(HEAD_WEIGHT), DEV(HEAD_TERMS), R, ONE, WHOLE, DEV(HEAD_LOSS), ANY},
+    {DEV(HEAD_WEIGHT), G_HEAD, W, ONE, WHOLE, 0, 0},
+
     {DEV(DOWN_BACKWARD), DEV(DX), R, ONE, WHOLE, 0, ABOVE},
     {DEV(DOWN_BACKWARD), DEV(HIDDEN), R, AT_LAYER, WHOLE, DEV(GATE_UP), SAME},
     {DEV(DOWN_BACKWARD), DEV(GU), R, AT_LAYER, WHOLE, DEV(GATE_UP), SAME},
@@ -239,7 +263,7 @@ static uint32_t number_of(const struct kern_device_phase *p)
 static struct version wanted(const struct order *o, const struct rule *r,
                              const struct kern_device_phase *p, uint32_t copy)
 {
-    uint32_t layers = o->t->model.layers, last = o->t->head_parts - 1;
+    uint32_t layers = o->t->model.layers, last = o->t->head_parts - 1, by = 0;
 
     switch ((enum which)r->which) {
     case SAME:
@@ -249,12 +273,15 @@ static struct version wanted(const struct order *o, const struct rule *r,
                     : (struct version){KERN_DEV_EMBED, 0, 0};
     case ABOVE:
         return p->layer + 1 < layers ? (struct version){KERN_DEV_QKV_BACKWARD, p->layer + 1, 0}
-                                     : (struct version){KERN_DEV_FINAL_BACKWARD, ANY_NUMBER, 0};
+                                     : (struct version){final_op(o->t), ANY_NUMBER, 0};
     case EMBEDDING:
         return o->t->model.untied ? (struct version){KERN_DEV_EMBED, 0, 0}
-                                  : (struct version){KERN_DEV_HEAD_BACKWARD, last, 0};
+                                  : (struct version){head_gradient_op(o->t), last, 0};
     default:
-        return (struct version){r->by, is_head_op(r->by) ? ANY_NUMBER : 0, 0};
+        by = r->by == KERN_DEV_LOSS             ? loss_op(o->t)
+             : r->by == KERN_DEV_FINAL_BACKWARD ? final_op(o->t)
+                                                : r->by;
+        return (struct version){by, is_head_op(by) ? ANY_NUMBER : 0, 0};
     }
 }
 
@@ -304,7 +331,7 @@ static enum kern_status collected(const struct order *o, const struct kern_devic
                     {G_DOWN, KERN_DEV_DOWN_BACKWARD}};
     uint64_t n = o->t->tokens;
     struct version embed = {KERN_DEV_EMBED_BACKWARD, 0, 0};
-    struct version head = {KERN_DEV_HEAD_BACKWARD, o->t->head_parts - 1, 0};
+    struct version head = {head_gradient_op(o->t), o->t->head_parts - 1, 0};
     enum kern_status status = find(o, p, G_EMBED, 0, embed, n);
 
     if (status == KERN_OK && o->t->model.untied)

@@ -285,6 +285,8 @@ static uint32_t when_of(uint32_t op)
 {
     if (op == KERN_DEV_ADAMW)
         return KERN_DEV_LAST;
+    if (op == KERN_DEV_HEAD_SCAN || op == KERN_DEV_HEAD_LOSS)
+        return KERN_DEV_ALWAYS;
     return op >= KERN_DEV_HEAD_BACKWARD && op <= KERN_DEV_COLLECT ? KERN_DEV_TRAINING
                                                                   : KERN_DEV_ALWAYS;
 }
@@ -304,7 +306,13 @@ static uint64_t tiles_of(const struct kern_device_table *t, const struct kern_de
     case KERN_DEV_LOSS:
         return divide_up(p->rows, KERN_DEVICE_LOSS_ROWS);
     case KERN_DEV_FINAL_BACKWARD:
-        return divide_up(p->rows, 32);
+        return divide_up(p->rows, t->final_rows);
+    case KERN_DEV_HEAD_SCAN:
+        return divide_up(t->tokens, KERN_DEVICE_SCAN_ROWS) * t->head_splits;
+    case KERN_DEV_HEAD_LOSS:
+        return divide_up(t->tokens, t->final_rows);
+    case KERN_DEV_HEAD_WEIGHT:
+        return divide_up(t->vocab_padded, KERN_DEVICE_SCAN_ROWS);
     case KERN_DEV_ATTENTION_BACKWARD:
         return blocks * (m->heads + m->kv_heads);
     case KERN_DEV_EMBED_BACKWARD:
@@ -327,6 +335,9 @@ static enum kern_status check_fields(const struct check *c, const struct kern_de
 
     if (p->op >= KERN_DEVICE_OPS)
         return check_refuse(c, p, "no op %u", p->op);
+    if (p->op >= KERN_DEV_LOGITS && p->op <= KERN_DEV_HEAD_WEIGHT &&
+        t->head_scanned != (p->op >= KERN_DEV_HEAD_SCAN))
+        return check_refuse(c, p, "belongs to another kind of head");
     if (p->when != when_of(p->op) || (t->forward_only && p->when != KERN_DEV_ALWAYS))
         return check_refuse(c, p, "takes part when %u, expected %u", p->when, when_of(p->op));
     if (p->layer >= t->model.layers || (p->layer && !is_layer_op(p->op)))

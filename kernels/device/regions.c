@@ -361,7 +361,8 @@ static void head_backward(struct list *l, uint32_t tile)
 
 static void final_backward(struct list *l, uint32_t tile)
 {
-    uint64_t begin = tile * UINT64_C(32), end = least(begin + 32, l->p->rows), row0 = l->p->row0;
+    uint64_t each = l->table->final_rows, begin = tile * each;
+    uint64_t end = least(begin + each, l->p->rows), row0 = l->p->row0;
     uint64_t width = l->table->model.width, bytes = 4 * width;
 
     add(l, (struct kern_device_region){KERN_DEV_HEAD_SPLIT, KERN_DEV_READS, 0, l->p->product.splits,
@@ -369,7 +370,64 @@ static void final_backward(struct list *l, uint32_t tile)
     reads_scale(l, KERN_DEV_SS, KERN_DEV_X, l->table->model.layers, row0 + begin, row0 + end);
     reads_gain(l, l->table->layout.norm, 0, width);
     rows(l, KERN_DEV_WRITES, KERN_DEV_DX, 0, row0 + begin, row0 + end);
-    rows(l, KERN_DEV_WRITES, KERN_DEV_FINAL_SLOT, 0, (row0 + begin) / 32, (row0 + begin) / 32 + 1);
+    rows(l, KERN_DEV_WRITES, KERN_DEV_FINAL_SLOT, 0, (row0 + begin) / each,
+         (row0 + begin) / each + 1);
+}
+
+static void head_scan(struct list *l, uint32_t tile)
+{
+    const struct kern_device_table *t = l->table;
+    uint64_t blocks = (t->tokens + KERN_DEVICE_SCAN_ROWS - 1) / KERN_DEVICE_SCAN_ROWS;
+    uint64_t row0 = tile % blocks * KERN_DEVICE_SCAN_ROWS, span = tile / blocks;
+    uint64_t row1 = least(row0 + KERN_DEVICE_SCAN_ROWS, t->tokens), id = span * t->head_span;
+    struct cut slot = {row0, row1, span, span + 1};
+
+    rows(l, KERN_DEV_READS, KERN_DEV_XG, t->model.layers, row0, row1);
+    reads_scale(l, KERN_DEV_SS, KERN_DEV_X, t->model.layers, row0, row1);
+    reads_weight(l, (struct cut){id, least(id + t->head_span, t->model.vocab), 0, t->model.width});
+    rows(l, KERN_DEV_READS, KERN_DEV_TARGETS, 0, row0, row1);
+    part(l, KERN_DEV_WRITES, KERN_DEV_SPAN_LSE, 0, slot);
+    part(l, KERN_DEV_WRITES, KERN_DEV_SPAN_TARGET, 0, slot);
+    if (l->t->slot.kind == KERN_TRAIN)
+        rows(l, KERN_DEV_WRITES, KERN_DEV_HEAD_SPLIT, (uint32_t)span, row0, row1);
+}
+
+static void head_loss(struct list *l, uint32_t tile)
+{
+    const struct kern_device_table *t = l->table;
+    uint64_t each = t->final_rows, row0 = tile * each, row1 = least(row0 + each, t->tokens);
+    uint64_t width = t->model.width, bytes = 4 * width;
+
+    rows(l, KERN_DEV_READS, KERN_DEV_SPAN_LSE, 0, row0, row1);
+    rows(l, KERN_DEV_READS, KERN_DEV_SPAN_TARGET, 0, row0, row1);
+    rows(l, KERN_DEV_READS, KERN_DEV_TARGETS, 0, row0, row1);
+    rows(l, KERN_DEV_WRITES, KERN_DEV_NLL, 0, row0, row1);
+    rows(l, KERN_DEV_WRITES, KERN_DEV_NLL_SLOT, 0, row0 / KERN_DEVICE_LOSS_ROWS,
+         (row1 + KERN_DEVICE_LOSS_ROWS - 1) / KERN_DEVICE_LOSS_ROWS);
+    if (l->t->slot.kind != KERN_TRAIN)
+        return;
+    add(l, (struct kern_device_region){KERN_DEV_HEAD_SPLIT, KERN_DEV_READS, 0, t->head_splits,
+                                       row0 * bytes, row1 - row0, bytes, bytes});
+    reads_weight(l, (struct cut){0, t->model.vocab, 0, width}); /* the targets' rows */
+    reads_scale(l, KERN_DEV_SS, KERN_DEV_X, t->model.layers, row0, row1);
+    reads_gain(l, t->layout.norm, 0, width);
+    rows(l, KERN_DEV_WRITES, KERN_DEV_HEAD_TERMS, 0, row0, row1);
+    rows(l, KERN_DEV_WRITES, KERN_DEV_DX, 0, row0, row1);
+    rows(l, KERN_DEV_WRITES, KERN_DEV_FINAL_SLOT, 0, tile, tile + 1);
+}
+
+static void head_weight(struct list *l, uint32_t tile)
+{
+    const struct kern_device_table *t = l->table;
+    uint64_t id0 = (uint64_t)tile * KERN_DEVICE_SCAN_ROWS;
+    uint64_t id1 = least(id0 + KERN_DEVICE_SCAN_ROWS, t->vocab_padded);
+
+    reads_weight(l, (struct cut){id0, least(id1, t->model.vocab), 0, t->model.width});
+    rows(l, KERN_DEV_READS, KERN_DEV_XG, t->model.layers, 0, t->tokens);
+    rows(l, KERN_DEV_READS, KERN_DEV_TARGETS, 0, 0, t->tokens);
+    rows(l, KERN_DEV_READS, KERN_DEV_HEAD_TERMS, 0, 0, t->tokens);
+    flat(l, l->t->slot.first_micro ? KERN_DEV_WRITES : KERN_DEV_CHANGES, KERN_DEV_GRADIENTS,
+         t->layout.head, t->model.width, (struct cut){id0, id1, 0, t->model.width});
 }
 
 static void down_backward(struct list *l, uint32_t tile)
@@ -446,7 +504,7 @@ static void attention_backward(struct list *l, uint32_t tile)
         key_gradients(l, tile);
         return;
     }
-    struct queries q = queries_of(t, tile - keys);
+    struct queries q = queries_of(t, kern_device_query_tile(tile, keys, l->p->tiles));
     struct cut heads = {q.row0, q.row1, q.head, q.head + 1};
     uint64_t query = q.head * t->model.head_dim;
 
@@ -570,6 +628,15 @@ void kern_device_regions(const struct kern_device_twin *t, const struct kern_dev
         break;
     case KERN_DEV_FINAL_BACKWARD:
         final_backward(l, tile);
+        break;
+    case KERN_DEV_HEAD_SCAN:
+        head_scan(l, tile);
+        break;
+    case KERN_DEV_HEAD_LOSS:
+        head_loss(l, tile);
+        break;
+    case KERN_DEV_HEAD_WEIGHT:
+        head_weight(l, tile);
         break;
     case KERN_DEV_DOWN_BACKWARD:
         down_backward(l, tile);

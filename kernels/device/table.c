@@ -12,14 +12,18 @@
 #define BLOCKS (2 * KERN_DEVICE_NOMINAL)
 /* Fewer large tiles than this leave so many multiprocessors idle that small ones pay. */
 #define ENOUGH_TILES (KERN_DEVICE_NOMINAL * 3 / 4)
-/* A weight's gradient that can be cut into so many large tiles, shares counted, is. */
-#define ENOUGH_SHARES 48u
 /* Shortest reduction that is worth a share of its own, in stages of the pipeline. */
 #define SHARE_STAGES 4u
-/* Time of a stage of a large tile in tenths of a small one's: four times the products, twice the bytes
- * from L2, which bound small ones. */
-#define LARGE_COST 25u
-#define SMALL_COST 10u
+#define SHARES_MAX 32u
+/*
+ * What a tile costs, in hundreds of cycles, seen on an H100 with two blocks a multiprocessor (kernels/NOTES.md): to
+ * begin and end, and a stage. And a share: bytes that are written and, in COLLECT, read.
+ */
+#define SMALL_COST 50u
+#define SMALL_STAGE 10u
+#define LARGE_COST 120u
+#define LARGE_STAGE 20u
+#define SHARE_BYTES 70000u
 /* Logits of a chunk: rows, and bytes that they may take. */
 #define HEAD_ROWS 8192u
 #define HEAD_BYTES (UINT64_C(1) << 30)
@@ -27,6 +31,8 @@
  * a piece. */
 #define PIECE 8192u
 #define PIECES 2048u
+/* Up to here the head's rows are spread thin: 32 a tile would leave blocks idle. */
+#define FEW_TOKENS 4096u
 #define ARENA_MAX (UINT64_C(1) << 46)
 
 static uint64_t divide_up(uint64_t a, uint64_t b)
@@ -74,41 +80,75 @@ static uint64_t stages(const struct kern_device_product *p)
 /* Time of one tile. */
 static uint64_t cost(const struct kern_device_product *p)
 {
-    return stages(p) * (p->shape == KERN_DEV_LARGE ? LARGE_COST : SMALL_COST);
+    return p->shape == KERN_DEV_LARGE ? LARGE_COST + stages(p) * LARGE_STAGE
+                                      : SMALL_COST + stages(p) * SMALL_STAGE;
 }
 
-/* Divides the reduction so that a tile costs about `limit` at most. */
-static void divide(struct kern_device_product *p, uint64_t limit)
+/* Divides the reduction into `splits`, or as many as come nearest. */
+static void divide(struct kern_device_product *p, uint64_t splits)
 {
-    uint64_t splits = divide_up(cost(p), limit), most = stages(p) / SHARE_STAGES;
-
-    splits = splits < most ? splits : most;
-    if (splits <= 1)
-        return;
-    p->k_split = (uint32_t)(divide_up(stages(p), splits) * KERN_DEVICE_DEPTH);
+    p->k_split = (uint32_t)(divide_up(divide_up(p->k, KERN_DEVICE_DEPTH), splits) * KERN_DEVICE_DEPTH);
     p->splits = (uint32_t)divide_up(p->k, p->k_split);
     p->tiles = p->tiles_m * p->tiles_n * p->splits;
 }
 
-/* What a tile of a phase of these products may cost, for the blocks to finish about together. */
-static uint64_t fair(const struct kern_device_product *a, const struct kern_device_product *b)
+/* Blocks that are busy until the same time. */
+struct load {
+    uint64_t until, blocks;
+};
+
+/* When the blocks are done with tiles of two costs, each taking the next when it has time. */
+static uint64_t makespan(uint64_t count_a, uint64_t cost_a, uint64_t count_b, uint64_t cost_b)
 {
-    uint64_t all = a->tiles * cost(a) + b->tiles * cost(b), third = all / BLOCKS / 3;
-    uint64_t least = SHARE_STAGES * LARGE_COST;
-    return third > least ? third : least;
+    struct load loads[4] = {{count_a / BLOCKS * cost_a, BLOCKS - count_a % BLOCKS},
+                            {(count_a / BLOCKS + 1) * cost_a, count_a % BLOCKS}};
+    unsigned used = loads[1].blocks ? 2 : 1;
+
+    while (count_b > 0) {
+        unsigned least = 0;
+        uint64_t taken = 0, until = 0;
+
+        for (unsigned i = 1; i < used; i++)
+            least = loads[i].until < loads[least].until ? i : least;
+        taken = loads[least].blocks < count_b ? loads[least].blocks : count_b;
+        until = loads[least].until + cost_b;
+        count_b -= taken;
+        if (taken == loads[least].blocks)
+            loads[least].until = until;
+        else /* the last of them */
+            loads[least].blocks -= taken, loads[used++] = (struct load){until, taken};
+    }
+    for (unsigned i = 1; i < used; i++)
+        loads[0].until = loads[i].until > loads[0].until ? loads[i].until : loads[0].until;
+    return loads[0].until;
 }
 
-/* The weight's gradient beside the input's (cut already, never divided). */
-static void cut_beside(struct kern_device_product *weight, const struct kern_device_product *input)
+/* Cuts a product with a long reduction that is worked beside another (cut already, never divided): the shape
+ * and the number of shares by which all is done first. */
+static void cut_beside(struct kern_device_product *p, const struct kern_device_product *other, bool first)
 {
-    uint64_t most = divide_up(weight->k, KERN_DEVICE_DEPTH) / SHARE_STAGES, limit = 0;
+    struct kern_device_product best = *p;
+    uint64_t least = UINT64_MAX, bytes = 4 * (uint64_t)p->m * p->n;
 
-    most = most ? most : 1;
-    shape(weight, plane(weight->m, weight->n, KERN_DEV_LARGE) * most >= ENOUGH_SHARES
-                      ? KERN_DEV_LARGE
-                      : KERN_DEV_SMALL);
-    limit = fair(weight, input);
-    divide(weight, limit > cost(input) ? limit : cost(input));
+    for (uint32_t s = KERN_DEV_LARGE; s <= KERN_DEV_SMALL; s++) {
+        uint64_t most = divide_up(p->k, KERN_DEVICE_DEPTH) / SHARE_STAGES;
+
+        most = most > SHARES_MAX ? SHARES_MAX : most < 1 ? 1 : most;
+        for (uint64_t splits = 1; splits <= most; splits++) {
+            struct kern_device_product q = *p;
+            uint64_t time = 0;
+
+            shape(&q, s);
+            divide(&q, splits);
+            time = first ? makespan(q.tiles, cost(&q), other->tiles, cost(other))
+                         : makespan(other->tiles, cost(other), q.tiles, cost(&q));
+            if (q.splits > 1)
+                time += q.splits * bytes / SHARE_BYTES;
+            if (time < least)
+                least = time, best = q;
+        }
+    }
+    *p = best;
 }
 
 /* ---- buffers ---- */
@@ -183,9 +223,15 @@ static void place_buffers(struct builder *b)
     put(b, KERN_DEV_SS_MID, layers, n, t->norm_slots, 4);
     put(b, KERN_DEV_GU, layers, n, 2 * (uint64_t)m->ffn, 2);
     put(b, KERN_DEV_HIDDEN, layers, n, m->ffn, 2);
-    put(b, KERN_DEV_LOGITS_OUT, 1, t->head_rows, t->vocab_padded, 2);
-    put(b, KERN_DEV_LOGIT_MAX, 1, t->head_rows, t->vocab_tiles, 4);
-    put(b, KERN_DEV_LOGIT_SUM, 1, t->head_rows, t->vocab_tiles, 4);
+    if (t->head_scanned) {
+        put(b, KERN_DEV_SPAN_LSE, 1, n, t->head_splits, 4);
+        put(b, KERN_DEV_SPAN_TARGET, 1, n, t->head_splits, 4);
+        put(b, KERN_DEV_HEAD_TERMS, 1, n, 4, 4);
+    } else {
+        put(b, KERN_DEV_LOGITS_OUT, 1, t->head_rows, t->vocab_padded, 2);
+        put(b, KERN_DEV_LOGIT_MAX, 1, t->head_rows, t->vocab_tiles, 4);
+        put(b, KERN_DEV_LOGIT_SUM, 1, t->head_rows, t->vocab_tiles, 4);
+    }
     put(b, KERN_DEV_NLL, 1, n, 1, 4);
     put(b, KERN_DEV_NLL_SLOT, 1, divide_up(n, KERN_DEVICE_LOSS_ROWS), 1, 4);
     if (!train)
@@ -199,7 +245,7 @@ static void place_buffers(struct builder *b)
     put(b, KERN_DEV_DQKV, 1, n, t->qkv_width, 2);
     put(b, KERN_DEV_QKV_C, 1, n, m->heads + m->kv_heads, 4);
     put(b, KERN_DEV_GAIN_SLOT, 2 * layers, t->gain_slots, w, 4);
-    put(b, KERN_DEV_FINAL_SLOT, 1, divide_up(n, 32), w, 4);
+    put(b, KERN_DEV_FINAL_SLOT, 1, divide_up(n, t->final_rows), w, 4);
     put(b, KERN_DEV_SQUARES, 1, b->pieces, 1, 4);
     put(b, KERN_DEV_SPLITS, 1, b->splits, 1, 1);
 }
@@ -243,7 +289,7 @@ static struct kern_device_product weight_gradient(uint64_t dy, uint64_t x, uint3
 {
     struct kern_device_product p = {
         .a = dy, .b = x, .lda = out, .ldb = in, .m = out, .n = in, .k = rows};
-    cut_beside(&p, input);
+    cut_beside(&p, input, false);
     return p;
 }
 
@@ -256,7 +302,7 @@ static void cut_head(struct kern_device_phase *p, uint64_t logits, uint64_t head
     p->weight = (struct kern_device_product){
         .a = logits, .b = xg, .lda = vocab, .ldb = width, .m = vocab, .n = width, .k = p->rows};
     cut(&p->weight, 0);
-    cut_beside(&p->product, &p->weight);
+    cut_beside(&p->product, &p->weight, true);
 }
 
 static uint64_t weights_at(const struct kern_device_table *t, uint64_t element)
@@ -310,6 +356,21 @@ static void add_forward(struct builder *b)
     }
 }
 
+static void add_scanned_head(struct builder *b)
+{
+    const struct kern_device_table *t = b->t;
+    uint32_t rows = (uint32_t)divide_up(t->tokens, KERN_DEVICE_SCAN_ROWS);
+
+    add(b, (struct kern_device_phase){.op = KERN_DEV_HEAD_SCAN, .tiles = rows * t->head_splits});
+    add(b, (struct kern_device_phase){.op = KERN_DEV_HEAD_LOSS,
+                                      .tiles = (uint32_t)divide_up(t->tokens, t->final_rows)});
+    if (!t->forward_only)
+        add(b, (struct kern_device_phase){
+                   .op = KERN_DEV_HEAD_WEIGHT,
+                   .when = KERN_DEV_TRAINING,
+                   .tiles = (uint32_t)divide_up(t->vocab_padded, KERN_DEVICE_SCAN_ROWS)});
+}
+
 static void add_head(struct builder *b)
 {
     struct kern_device_table *t = b->t;
@@ -339,7 +400,7 @@ static void add_head(struct builder *b)
         add(b, p);
         p.product = (struct kern_device_product){.splits = p.product.splits};
         p.weight = (struct kern_device_product){0};
-        p.op = KERN_DEV_FINAL_BACKWARD, p.tiles = (uint32_t)divide_up(rows, 32);
+        p.op = KERN_DEV_FINAL_BACKWARD, p.tiles = (uint32_t)divide_up(rows, t->final_rows);
         p.weight_out = 0, p.weight_adds = 0;
         add(b, p);
     }
@@ -426,8 +487,11 @@ static void add_pieces(struct builder *b, uint64_t begin, uint64_t size, bool de
                        enum kern_device_source source, uint64_t from, uint64_t stride,
                        uint32_t count)
 {
-    for (uint64_t done = 0; done < size; done += b->piece) {
-        uint64_t length = size - done < b->piece ? size - done : b->piece;
+    /* shares cost more to read than the rest */
+    uint64_t piece = source == KERN_DEV_SHARES ? b->piece / 4 : b->piece;
+
+    for (uint64_t done = 0; done < size; done += piece) {
+        uint64_t length = size - done < piece ? size - done : piece;
         if (b->t->pieces)
             b->t->pieces[b->pieces] =
                 (struct kern_device_piece){.begin = begin + done,
@@ -441,12 +505,10 @@ static void add_pieces(struct builder *b, uint64_t begin, uint64_t size, bool de
     }
 }
 
-/* The weight gradient of (op, layer), or NULL before the phases are known. */
+/* The weight gradient of (op, layer), or NULL: there is none. */
 static const struct kern_device_phase *weight_phase(const struct kern_device_table *t,
                                                     enum kern_device_op op, uint32_t layer)
 {
-    if (!t->phases)
-        return NULL;
     for (uint32_t i = 0; i < t->phase_count; i++)
         if (t->phases[i].op == op && t->phases[i].layer == layer)
             return &t->phases[i];
@@ -490,7 +552,7 @@ static void add_all_pieces(struct builder *b)
         matrix_pieces(b, KERN_DEV_GATE_UP_BACKWARD, i, base + l->gate_up, 2 * m->ffn * w);
         matrix_pieces(b, KERN_DEV_DOWN_BACKWARD, i, base + l->down, w * m->ffn);
     }
-    gain_pieces(b, l->norm, KERN_DEV_FINAL_SLOT, 0, (uint32_t)divide_up(t->tokens, 32));
+    gain_pieces(b, l->norm, KERN_DEV_FINAL_SLOT, 0, (uint32_t)divide_up(t->tokens, t->final_rows));
     if (m->untied)
         add_pieces(b, l->head, table, true, KERN_DEV_DIRECT, 0, 0, 0);
 }
@@ -499,7 +561,10 @@ static void add_all(struct builder *b)
 {
     b->phases = 0;
     add_forward(b);
-    add_head(b);
+    if (b->t->head_scanned)
+        add_scanned_head(b);
+    else
+        add_head(b);
     if (!b->t->forward_only)
         add_backward(b);
     add(b, (struct kern_device_phase){.op = KERN_DEV_RESULT, .tiles = 1});
@@ -527,6 +592,17 @@ static enum kern_status check(const struct kern_config *c, struct kern_error *re
     return KERN_OK;
 }
 
+/* As many spans as give every block a tile. */
+static void derive_spans(struct kern_device_table *t)
+{
+    uint32_t row_blocks = (uint32_t)divide_up(t->tokens, KERN_DEVICE_SCAN_ROWS);
+    uint32_t splits = row_blocks < BLOCKS ? BLOCKS / row_blocks : 1;
+
+    t->head_rows = t->tokens, t->head_parts = 1;
+    t->head_span = (uint32_t)round_up(divide_up(t->model.vocab, splits), 64);
+    t->head_splits = (uint32_t)divide_up(t->model.vocab, t->head_span);
+}
+
 static void derive(struct kern_device_table *t, const struct kern_config *c)
 {
     const struct kern_model *m = &c->model;
@@ -544,6 +620,14 @@ static void derive(struct kern_device_table *t, const struct kern_config *c)
     t->vocab_padded = t->layout.vocab_padded;
     t->first_blocks = (uint32_t)divide_up(t->seq_len, 32);
 
+    t->norm_slots = forward(0, 0, t->tokens, m->width, m->width).tiles_n;
+    t->final_rows = t->tokens <= FEW_TOKENS ? 8 : 32;
+    t->head_splits = 1;
+    t->head_scanned = m->width <= KERN_DEVICE_SCAN_WIDTH && m->vocab >= KERN_DEVICE_SCAN_VOCAB;
+    if (t->head_scanned) {
+        derive_spans(t);
+        return;
+    }
     rows = HEAD_BYTES / (2 * (uint64_t)t->vocab_padded) / 128 * 128;
     rows = rows > HEAD_ROWS ? HEAD_ROWS : rows < 128 ? 128 : rows;
     t->head_rows = (uint32_t)(rows < t->tokens ? rows : t->tokens);
@@ -554,7 +638,6 @@ static void derive(struct kern_device_table *t, const struct kern_config *c)
     uint32_t last = forward(0, 0, rest, t->vocab_padded, m->width).tiles_n;
     if (last > t->vocab_tiles)
         t->vocab_tiles = last;
-    t->norm_slots = forward(0, 0, t->tokens, m->width, m->width).tiles_n;
 }
 
 enum kern_status kern_device_table_new(const struct kern_config *config,
@@ -572,9 +655,13 @@ enum kern_status kern_device_table_new(const struct kern_config *config,
         goto no_memory;
     b.t = t;
     derive(t, config);
-    /* Offsets depend on slot counts and those on phases: the first round counts, the second finds
-     * the sizes of all buffers, the third has every offset. */
-    t->head_splits = 1;
+    /* Phases tell how gradients are shared, which tells the pieces; then all buffers have their sizes and the
+     * phases get their addresses. */
+    add_all(&b);
+    t->phase_count = b.phases;
+    t->phases = calloc(b.phases, sizeof *t->phases);
+    if (!t->phases)
+        goto no_memory;
     add_all(&b);
     add_all_pieces(&b);
     place_buffers(&b);
@@ -586,11 +673,9 @@ enum kern_status kern_device_table_new(const struct kern_config *config,
             "take fewer rows",
             config->rows, config->seq_len);
     }
-    t->phase_count = b.phases;
-    t->phases = calloc(b.phases, sizeof *t->phases);
     t->piece_count = b.pieces;
     t->pieces = calloc(b.pieces, sizeof *t->pieces);
-    if (!t->phases || !t->pieces)
+    if (!t->pieces)
         goto no_memory;
     add_all(&b);
     add_all_pieces(&b);
@@ -626,6 +711,9 @@ const char *kern_device_op_name(enum kern_device_op op)
         "loss",
         "head_backward",
         "final_backward",
+        "head_scan",
+        "head_loss",
+        "head_weight",
         "down_backward",
         "gate_up_backward",
         "out_backward",

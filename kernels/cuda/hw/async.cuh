@@ -18,6 +18,13 @@ __device__ __forceinline__ void async_copy16(uint32_t shared, const void *global
                  : "memory");
 }
 
+/* 4 bytes, likewise; these may come from L1, which a grid barrier's acquire has emptied. */
+__device__ __forceinline__ void async_copy4(uint32_t shared, const void *global, bool valid)
+{
+    int bytes = valid ? 4 : 0;
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared), "l"(global), "r"(bytes) : "memory");
+}
+
 __device__ __forceinline__ void async_commit()
 {
     asm volatile("cp.async.commit_group;" ::: "memory");

@@ -231,7 +231,7 @@ void twin_attention_backward(struct kern_device_twin *t, const struct kern_devic
     if (tile < keys)
         key_backward(t, p->layer, tile);
     else
-        query_backward(t, p->layer, tile - keys);
+        query_backward(t, p->layer, kern_device_query_tile(tile, keys, p->tiles));
 }
 
 void twin_out(struct kern_device_twin *t, const struct kern_device_phase *p, uint32_t tile)

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-static const uint16_t *final_row(const struct kern_device_twin *t, uint64_t n)
+const uint16_t *twin_final_row(const struct kern_device_twin *t, uint64_t n)
 {
     const struct kern_model *m = &t->table->model;
     return bf16_at(t, KERN_DEV_X, m->layers) + n * m->width;
@@ -18,7 +18,7 @@ void twin_logits(struct kern_device_twin *t, const struct kern_device_phase *p, 
     for (uint64_t c = b.m0; c < b.m1; c++) {
         const double *row = y + (c - b.m0) * (b.n1 - b.n0);
         uint16_t *logits = bf16_at(t, KERN_DEV_LOGITS_OUT, 0) + c * table->vocab_padded;
-        double r = twin_row_scale(t, final_row(t, p->row0 + c)), top = -INFINITY, sum = 0;
+        double r = twin_row_scale(t, twin_final_row(t, p->row0 + c)), top = -INFINITY, sum = 0;
 
         for (uint64_t id = b.n0; id < b.n1; id++)
             logits[id] = to_bf16(r * row[id - b.n0]);
@@ -65,7 +65,7 @@ void twin_loss(struct kern_device_twin *t, const struct kern_device_phase *p, ui
         total += (double)nll;
         if (t->slot.kind != KERN_TRAIN)
             continue;
-        double r = twin_row_scale(t, final_row(t, n));
+        double r = twin_row_scale(t, twin_final_row(t, n));
         for (uint32_t id = 0; id < table->vocab_padded; id++) {
             double logit = from_bf16(logits[id]), d = 0;
 
@@ -100,13 +100,14 @@ void twin_final_backward(struct kern_device_twin *t, const struct kern_device_ph
 {
     const struct kern_device_table *table = t->table;
     uint64_t width = table->model.width;
-    uint64_t begin = tile * UINT64_C(32), end = begin + 32 < p->rows ? begin + 32 : p->rows;
+    uint64_t each = table->final_rows, begin = tile * each;
+    uint64_t end = begin + each < p->rows ? begin + each : p->rows;
     const float *gain = gain_of(t, table->model.layers, 0);
     double *a = twin_scratch(width), *row = twin_scratch(width), *dgain = twin_scratch(width);
 
     for (uint64_t c = begin; c < end; c++) {
         uint64_t n = p->row0 + c;
-        const uint16_t *x = final_row(t, n);
+        const uint16_t *x = twin_final_row(t, n);
 
         memset(a, 0, width * sizeof *a);
         for (uint32_t s = 0; s < p->product.splits; s++)
@@ -119,7 +120,7 @@ void twin_final_backward(struct kern_device_twin *t, const struct kern_device_ph
         }
     }
     for (uint64_t j = 0; j < width; j++)
-        f32_at(t, KERN_DEV_FINAL_SLOT, 0)[(p->row0 + begin) / 32 * width + j] = (float)dgain[j];
+        f32_at(t, KERN_DEV_FINAL_SLOT, 0)[(p->row0 + begin) / each * width + j] = (float)dgain[j];
     free(a);
     free(row);
     free(dgain);

@@ -23,6 +23,7 @@ twin_fn twin_gate_up, twin_down;                     /* mlp.c */
 twin_fn twin_down_backward, twin_gate_up_backward;   /* mlp.c */
 twin_fn twin_logits, twin_loss;                      /* head.c */
 twin_fn twin_head_backward, twin_final_backward;     /* head.c */
+twin_fn twin_head_scan, twin_head_loss, twin_head_weight; /* scan.c */
 twin_fn twin_collect, twin_adamw, twin_result;       /* update.c */
 
 /* ---- numbers ---- */
@@ -171,6 +172,9 @@ void twin_residual(const struct kern_device_twin *t, const struct kern_device_ph
  */
 void twin_norm_backward(const struct kern_device_twin *t, const struct kern_device_phase *p,
                         uint32_t tile, const uint16_t *x, const float *gain, uint32_t gain_copy);
+
+/* Row n of the residual stream that enters the head. */
+const uint16_t *twin_final_row(const struct kern_device_twin *t, uint64_t n);
 
 /* dx = g a - x r^2 (sum of x g a) / W of one row: what is added to the residual's gradient. */
 void twin_norm_row(const struct kern_device_twin *t, const uint16_t *x, const float *gain,

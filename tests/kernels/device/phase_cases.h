@@ -46,6 +46,11 @@ static const struct phase_case phase_cases[] = {
     {"outlier",                2, 128,   2, 2,  64, 192, 301,  2, 150, true,  true,  false, 1, PHASE_OUTLIER},
     {"offset",                 1, 128,   2, 2,  64, 192, 1001, 2, 150, true,  true,  false, 1, PHASE_OFFSET},
     {"no_targets",             1,  64,   1, 1,  64,  64,   77, 2,  40, false, true,  false, 1, PHASE_NO_TARGETS},
+    {"scanned",                1, 128,   2, 1,  64, 192, 4099, 2, 150, false, true,  false, 2, PHASE_PLAIN},
+    {"scanned_narrow",         1,  72,   1, 1,  64,  64, 4200, 1,  70, true,  true,  false, 1, PHASE_PLAIN},
+    {"scanned_offset",         1, 128,   1, 1,  64,  64, 4100, 1, 130, true,  true,  false, 1, PHASE_OFFSET},
+    {"scanned_no_targets",     1,  64,   1, 1,  64,  64, 4096, 2,  40, false, true,  false, 1, PHASE_NO_TARGETS},
+    {"scanned_forward",        1, 128,   2, 1,  64, 200, 4100, 2, 150, false, true,  true,  0, PHASE_PLAIN},
     {"forward_only",           2, 136,   2, 1,  64, 200, 301,  2, 150, false, true,  true,  0, PHASE_PLAIN},
 };
 /* clang-format on */
@@ -121,15 +126,20 @@ static inline void phase_case_premise(const struct phase_case *s, struct phase_c
 {
     const struct kern_device_table *t = c->lab->table;
     const uint16_t *logits = device_lab_at(c->lab, KERN_DEV_LOGITS_OUT, 0);
+    const float *lses = device_lab_at(c->lab, KERN_DEV_SPAN_LSE, 0);
     const uint16_t *x = device_lab_at(c->lab, KERN_DEV_X, t->model.layers);
     double sum = 0, channel = 0, others = 0;
 
-    if (p->op != KERN_DEV_LOGITS)
+    if (p->op != KERN_DEV_LOGITS && p->op != KERN_DEV_HEAD_SCAN)
         return;
-    for (uint64_t n = 0; n < p->rows; n++)
-        for (uint32_t id = 0; id < t->model.vocab; id++)
-            sum += (double)device_lab_from_bf16(logits[n * t->vocab_padded + id]);
-    sum /= (double)p->rows * t->model.vocab;
+    if (t->head_scanned) /* a mean, as good as another */
+        for (uint64_t i = 0; i < (uint64_t)t->tokens * t->head_splits; i++)
+            sum += (double)lses[i] - log(t->head_span);
+    else
+        for (uint64_t n = 0; n < p->rows; n++)
+            for (uint32_t id = 0; id < t->model.vocab; id++)
+                sum += (double)device_lab_from_bf16(logits[n * t->vocab_padded + id]);
+    sum /= t->head_scanned ? (double)t->tokens * t->head_splits : (double)p->rows * t->model.vocab;
     for (uint64_t i = 0; i < (uint64_t)t->tokens * t->model.width; i++) {
         double v = (double)device_lab_from_bf16(x[i]);
         *(i % t->model.width == 5 ? &channel : &others) += v * v;

@@ -143,26 +143,29 @@ static inline void phase_check_strays(struct phase_check *c, const struct kern_d
 
 /* ---- how far apart ---- */
 
-/* A matrix of a buffer, by rows without gaps. */
+/* A matrix of a buffer. */
 struct phase_view {
     enum kern_device_buffer id;
-    const char *part; /* of a flat vector */
+    const char *part; /* of a flat vector, or a column */
     uint64_t at;      /* byte in the arena */
     uint64_t rows, cols, bytes;
+    uint64_t pitch; /* elements from row to row */
 };
 
 /*
  * Relative error that is allowed. Results in f32 are exact to f32 when they come from operands in
  * bf16, but QKV_C, which is summed from products of p and ds in bf16, and LOGIT_SUM: a logit that falls
  * on the other side of a rounding moves its term (by 65% where all have a common offset of about 100,
- * as bf16 tells them apart by halves there; seen without an offset: 1.1e-3 in a block). Attention's
+ * as bf16 tells them apart by halves there; seen without an offset: 1.1e-3 in a block). The scanned head's
+ * probabilities and their differences are in bf16 in the products. Attention's
  * gradients with a channel far above the rest cancel: 1.3e-2 in a block was seen.
  */
 static inline double phase_check_bound(const struct phase_check *c,
                                        const struct kern_device_phase *p,
                                        const struct phase_view *v)
 {
-    if (v->id == KERN_DEV_LOGIT_SUM)
+    if (v->id == KERN_DEV_LOGIT_SUM || (p->op == KERN_DEV_HEAD_SCAN && v->id == KERN_DEV_HEAD_SPLIT) ||
+        p->op == KERN_DEV_HEAD_WEIGHT)
         return KERN_DEVICE_TOLERANCE_BF16;
     if (v->id == KERN_DEV_DQKV && c->outlier)
         return 2 * KERN_DEVICE_TOLERANCE_BF16;
@@ -232,7 +235,7 @@ static inline void phase_check_view(struct phase_check *c, const struct kern_dev
         for (uint64_t col = 0; col < v->cols; col++) {
             struct phase_block *b =
                 &block[row / PHASE_CHECK_SIDE * across + col / PHASE_CHECK_SIDE];
-            uint64_t at = v->at + (row * v->cols + col) * v->bytes;
+            uint64_t at = v->at + (row * v->pitch + col) * v->bytes;
 
             if (!c->access[at])
                 continue;
@@ -288,7 +291,7 @@ static inline void phase_check_tensor(struct phase_check *c, const struct kern_d
 {
     uint64_t bytes = kern_device_matrix(c->lab->table, id).bytes, i = 0;
     struct phase_view v = {id,   part, c->lab->table->at[id].offset + element * bytes,
-                           rows, cols, bytes};
+                           rows, cols, bytes, cols};
 
     while (i < rows * cols * bytes && !c->access[v.at + i])
         i += bytes;
@@ -340,12 +343,19 @@ static inline void phase_check_buffer(struct phase_check *c, const struct kern_d
             phase_check_view(c, p,
                              &(struct phase_view){id, "",
                                                   p->weight_out + 4 * (uint64_t)s * w->m * w->n,
-                                                  w->m, w->n, 4});
+                                                  w->m, w->n, 4, w->n});
+        return;
+    }
+    if (id == KERN_DEV_HEAD_TERMS) { /* columns of very different size */
+        for (uint64_t col = 0; col < m.cols; col++)
+            phase_check_view(c, p,
+                             &(struct phase_view){id, "one column", t->at[id].offset + col * m.bytes,
+                                                  m.rows, 1, m.bytes, m.cols});
         return;
     }
     for (uint64_t copy = 0; copy < m.copies; copy++) {
         struct phase_view v = {id,     "",     t->at[id].offset + copy * t->at[id].stride,
-                               m.rows, m.cols, m.bytes};
+                               m.rows, m.cols, m.bytes, m.cols};
         uint64_t i = 0;
 
         while (i < t->at[id].size && !c->access[v.at + i])

@@ -130,7 +130,7 @@ static void check_sums(const char *name, const struct device_lab *lab)
     error = size = 0;
     for (uint64_t j = 0; j < width; j++) {
         double sum = 0, d = 0;
-        for (uint64_t block = 0; block < (t->tokens + 31) / 32; block++)
+        for (uint64_t block = 0; block < (t->tokens + t->final_rows - 1) / t->final_rows; block++)
             sum += (double)slot[block * width + j];
         d = (double)g[t->layout.norm + j] - sum;
         error += d * d;

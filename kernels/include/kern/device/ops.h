@@ -69,8 +69,19 @@ struct kern_device_constants {
  *          LOGITS_OUT = bf16(rf * d).
  * HEAD_BACKWARD  product: HEAD_SPLIT[split][row - row0] = LOGITS_OUT . head (f32). Weight:
  *          LOGITS_OUT^T . XG[L].
- * FINAL_BACKWARD tile: 32 rows of the chunk. a = the shares in order; DX[n] = bf16(gain * a - X[L] * rf^2
- *          * (sum of X[L] * gain * a) / W); FINAL_SLOT[n / 32] = sum over the tile's rows of a * X[L].
+ * FINAL_BACKWARD tile: final_rows rows of the chunk. a = the shares in order; DX[n] = bf16(gain * a - X[L] * rf^2
+ *          * (sum of X[L] * gain * a) / W); FINAL_SLOT[n / final_rows] = sum over the tile's rows of a * X[L].
+ * HEAD_SCAN tile: KERN_DEVICE_SCAN_ROWS rows, the ids of a span (tile = span * row blocks + row block; span s: ids
+ *          head_span * s and on, below the vocabulary). With z = rf * XG[L] . head^T, not rounded:
+ *          SPAN_LSE[n][s] = lse of z over the span; SPAN_TARGET[n][s] = z of the target if it is one of
+ *          them, else 0. In training: HEAD_SPLIT[s][n] = sum over the span's ids but the target of
+ *          exp(z - SPAN_LSE) * head[id], the first factor rounded to bf16 in some scale.
+ * HEAD_LOSS tile: final_rows rows. lse over the spans' SPAN_LSE; NLL[n], NLL_SLOT as LOSS. In training: f =
+ *          inverse_targets * rf, 0 without a target; a = f * (sum over spans of exp(SPAN_LSE - lse) *
+ *          HEAD_SPLIT + (exp(z of the target - lse) - 1) * head[target]) (selected); HEAD_TERMS[n]; then DX
+ *          and FINAL_SLOT as FINAL_BACKWARD.
+ * HEAD_WEIGHT tile: KERN_DEVICE_SCAN_ROWS ids. GRADIENTS[head][id] = or += sum over rows of bf16(f * (exp(z - lse) -
+ *          [id is the target])) * XG[L], 0 for padding ids, with what HEAD_TERMS has.
  * DOWN_BACKWARD  product dh = DX . W. With g, u of GU[l], s = sigmoid(g): dg = dh * u * s * (1 + g (1 - s)),
  *          du = dh * g * s; MLP_C[n][block column] = sum of dg * g + du * u over the block's units; DGU =
  *          bf16(r2 * (dg, du)) interleaved. Weight: DX^T . HIDDEN[l].
@@ -81,7 +92,8 @@ struct kern_device_constants {
  *          DMIX * MIX[l]. Weight: DX^T . MIX[l].
  * ATTENTION_BACKWARD  tiles: keys first, then queries. With B = ceil(T / 64), KV = kv_heads: tile < rows *
  *          KV * B: block = tile / (rows * KV), sequence and kv head from the rest: dk, dv of 64 keys over
- *          all query heads of the kv head. The others: as ATTENTION's tiles: dq of 64 queries.
+ *          all query heads of the kv head. The others: kern_device_query_tile() of
+ *          ATTENTION's tiles: dq of 64 queries.
  *          p = exp(s - LSE), ds = p * (DMIX . v - DELTA) / sqrt(hd), p and ds in bf16 in the products.
  *          QKV_C[n][head] = sum of dq * q; QKV_C[n][heads + kv head] = sum of dk * k + dv * v, of the
  *          unrounded gradients; DQKV = bf16(r1 * them), dq and dk turned back by RoPE first.

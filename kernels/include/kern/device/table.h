@@ -32,6 +32,11 @@ extern "C" {
 #define KERN_DEVICE_ATTENTION_ROWS 64u
 /* Rows of a LOSS tile. */
 #define KERN_DEVICE_LOSS_ROWS 2u
+/* Widest model whose head is worked without its logits ever being stored, and the smallest vocabulary for which
+ * that pays; rows of tokens, and of the head, that one tile of it holds. */
+#define KERN_DEVICE_SCAN_WIDTH 128u
+#define KERN_DEVICE_SCAN_VOCAB 4096u
+#define KERN_DEVICE_SCAN_ROWS 128u
 
 /* In the order of a step. Contracts: device/ops.h. */
 enum kern_device_op {
@@ -46,6 +51,9 @@ enum kern_device_op {
     KERN_DEV_LOSS,
     KERN_DEV_HEAD_BACKWARD,
     KERN_DEV_FINAL_BACKWARD,
+    KERN_DEV_HEAD_SCAN, /* this and the next two instead of the four before them */
+    KERN_DEV_HEAD_LOSS,
+    KERN_DEV_HEAD_WEIGHT,
     KERN_DEV_DOWN_BACKWARD,
     KERN_DEV_GATE_UP_BACKWARD,
     KERN_DEV_OUT_BACKWARD,
@@ -56,7 +64,7 @@ enum kern_device_op {
     KERN_DEV_ADAMW,
     KERN_DEV_RESULT,
 };
-#define KERN_DEVICE_OPS 20
+#define KERN_DEVICE_OPS 23
 
 /* When a phase takes part, ascending: a slot of one kind runs all phases up to its own. */
 enum kern_device_when {
@@ -95,10 +103,14 @@ enum kern_device_buffer {
     KERN_DEV_LOGITS_OUT, /* bf16 [R, vocab_padded]; LOSS turns them into r * gradients */
     KERN_DEV_LOGIT_MAX,  /* f32 [R, vocab_tiles] */
     KERN_DEV_LOGIT_SUM,  /* f32 [R, vocab_tiles] sum of exp(logit - max) */
+    KERN_DEV_SPAN_LSE,    /* f32 [N, head_splits] of the ids of a span, natural */
+    KERN_DEV_SPAN_TARGET, /* f32 [N, head_splits] the target's logit where it is in the span, else 0 */
+    KERN_DEV_HEAD_TERMS,  /* f32 [N, 4] rf / ln 2, lse / ln 2, inverse_targets * rf (0: no target), 0 */
     KERN_DEV_NLL,        /* f32 [N] */
     KERN_DEV_NLL_SLOT,   /* f32 [ceil(N / 2)] sums of KERN_DEVICE_LOSS_ROWS rows */
     /* gradients of activations */
-    KERN_DEV_HEAD_SPLIT, /* f32 [head_splits][R, W] shares of (r dlogits) * head */
+    KERN_DEV_HEAD_SPLIT, /* f32 [head_splits][R, W] shares of (r dlogits) * head; scanned: of a span's
+                            softmax * head, without the target */
     KERN_DEV_DX,         /* bf16 [N, W] */
     KERN_DEV_DGU,        /* bf16 [N, 2F] times r */
     KERN_DEV_MLP_C,      /* f32 [N, mlp_slots] shares of c of the norm before the MLP */
@@ -108,7 +120,7 @@ enum kern_device_buffer {
     KERN_DEV_QKV_C,      /* f32 [N, heads + kv_heads] shares of c of the norm before attention */
     KERN_DEV_GAIN_SLOT, /* f32 [2L][gain_slots, W] a gain's gradient in shares of row blocks: layer l's
                             first norm, its second, ... */
-    KERN_DEV_FINAL_SLOT, /* f32 [ceil(N / 32), W] the same of the final norm */
+    KERN_DEV_FINAL_SLOT, /* f32 [ceil(N / final_rows), W] the same of the final norm */
     KERN_DEV_SPLITS,     /* f32: weight gradients in shares of rows, see kern_device_piece */
     KERN_DEV_SQUARES,    /* f32 [pieces] */
     KERN_DEV_BUFFER_END,
@@ -192,6 +204,9 @@ struct kern_device_table {
     uint32_t gain_slots;            /* row blocks of the products that give a gain's shares */
     uint32_t head_rows, head_parts; /* R */
     uint32_t vocab_tiles, head_splits;
+    bool head_scanned;  /* HEAD_SCAN and so on; R is N then, and there are no logits */
+    uint32_t head_span; /* scanned: ids of a split, a multiple of 64; else 0 */
+    uint32_t final_rows;   /* of a tile of FINAL_BACKWARD or HEAD_LOSS: few where they are few in all */
     uint32_t first_blocks; /* of 32 positions, a sequence */
 
     struct kern_device_place at[KERN_DEVICE_BUFFERS];
@@ -223,6 +238,16 @@ struct kern_device_coordinates {
 #else
 #define KERN_DEVICE_INLINE static inline
 #endif
+/*
+ * The tile of ATTENTION's numbering that tile `tile` of ATTENTION_BACKWARD's `tiles`, of which the first `keys` are
+ * keys, works. Long ones come first. But where every tile finds a block at once, two on a
+ * multiprocessor, the short queries come first: there they meet the long keys.
+ */
+KERN_DEVICE_INLINE uint32_t kern_device_query_tile(uint32_t tile, uint32_t keys, uint32_t tiles)
+{
+    return tiles <= 2 * KERN_DEVICE_NOMINAL ? tiles - 1 - tile : tile - keys;
+}
+
 KERN_DEVICE_INLINE struct kern_device_coordinates
 kern_device_tile(const struct kern_device_product *p, uint32_t tile)
 {

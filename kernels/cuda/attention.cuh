@@ -49,8 +49,9 @@ template <int N> __device__ __forceinline__ void add_up(float (&v)[N][4], const 
             v[j][e] += from[(j * 4 + e) * 32];
 }
 
-template <int HD> __device__ __noinline__ void attention_tile(const block &b, uint32_t tile)
+template <int HD> __device__ __noinline__ void attention_tile(uint32_t tile)
 {
+    const block b = here();
     constexpr int STAGES = stream_stages<HD>;
     constexpr uint32_t OWN = OWN_ROWS * HD * 2, PART = STREAM * HD * 2, STAGE = 2 * PART;
     static_assert(OWN + STAGES * STAGE <= KERN_CUDA_TILE_BYTES, "stages");
@@ -184,14 +185,25 @@ template <int HD> __device__ __noinline__ void attention_tile(const block &b, ui
     }
 }
 
+/* Angles of a position for this lane's columns. */
+template <int HD> struct turns {
+    float4 v[HD / 16];
+
+    __device__ __forceinline__ void load(const float *angles)
+    {
+#pragma unroll
+        for (int j = 0; j < HD / 16; j++)
+            v[j] = *reinterpret_cast<const float4 *>(angles + (j * 8 + threadIdx.x % 4 * 2) * 2);
+    }
+};
+
 /* A gradient of q or k back through RoPE, in place: the pair is in neighbouring column tiles. */
 template <int HD>
-__device__ __forceinline__ void turn_back(float (&d)[HD / 8][4], int i, const float *angles)
+__device__ __forceinline__ void turn_back(float (&d)[HD / 8][4], int i, const turns<HD> &of)
 {
-    uint32_t lane = threadIdx.x % 32;
 #pragma unroll
     for (int j = 0; j < HD / 8; j += 2) {
-        float4 turn = *reinterpret_cast<const float4 *>(angles + (j / 2 * 8 + lane % 4 * 2) * 2);
+        const float4 &turn = of.v[j / 2];
         float a0 = d[j][2 * i], a1 = d[j][2 * i + 1], b0 = d[j + 1][2 * i], b1 = d[j + 1][2 * i + 1];
         d[j][2 * i] = a0 * turn.x + b0 * turn.y;
         d[j + 1][2 * i] = b0 * turn.x - a0 * turn.y;
@@ -218,13 +230,16 @@ __device__ __forceinline__ float row_dot(const float (&d)[HD / 8][4], int i, con
  * KEYS: dk and dv of 64 keys of a key/value head; else dq of 64 queries of a head. Own rows are the keys
  * (with the values) or the queries (with the gradients of their mixes), the other pair streams.
  */
-template <int HD, bool KEYS> __device__ __noinline__ void attention_backward_tile(const block &b, uint32_t tile)
+template <int HD, bool KEYS> __device__ __noinline__ void attention_backward_tile(uint32_t tile)
 {
+    const block b = here();
     constexpr int STAGES = stream_stages<HD>;
     constexpr int COLUMNS = KEYS ? 16 : HALF; /* worked at once: what registers hold beside two sums */
     constexpr uint32_t OWN = OWN_ROWS * HD * 2, PART = STREAM * HD * 2, STAGE = 2 * PART;
     static_assert(2 * OWN + STAGES * STAGE <= KERN_CUDA_TILE_BYTES, "stages");
-    static_assert(3 * STAGES * STREAM <= (int)KERN_CUDA_LINES, "lines");
+    constexpr uint32_t LINES = 3 * STAGES * STREAM; /* beside the stages if there is room, else beside the tile */
+    constexpr bool INSIDE = 2 * OWN + STAGES * STAGE + LINES * 4 <= KERN_CUDA_TILE_BYTES;
+    static_assert(INSIDE || LINES <= KERN_CUDA_LINES, "lines");
     const kern_cuda_run &r = b.run;
     /* in registers, as above */
     const uint32_t seq_len = r.seq_len, q_width = r.q_width, kv_width = r.kv_width;
@@ -244,35 +259,14 @@ template <int HD, bool KEYS> __device__ __noinline__ void attention_backward_til
     uint32_t warp = threadIdx.x / 32, lane = threadIdx.x % 32, m = warp % 4 * 16, half = warp / 4 * HALF;
     uint32_t own = shared_address(tile_of(b)), stages = own + 2 * OWN;
     /* KEYS: of the streaming queries, by stage */
-    uint32_t lines = shared_address(lines_of(b));
-    const float *lines_lse = lines_of(b), *lines_delta = lines_of(b) + STAGES * STREAM;
-    const uint32_t *lines_first = reinterpret_cast<const uint32_t *>(lines_of(b) + 2 * STAGES * STREAM);
-    uint32_t begin, span; /* streamed blocks of one head */
+    const float *lines_lse = INSIDE ? reinterpret_cast<float *>(tile_of(b) + 2 * OWN + STAGES * STAGE) : lines_of(b);
+    const float *lines_delta = lines_lse + STAGES * STREAM;
+    const uint32_t *lines_first = reinterpret_cast<const uint32_t *>(lines_lse + 2 * STAGES * STREAM);
+    uint32_t lines = shared_address(lines_lse);
+    /* streamed blocks of one head: how many is found out while the first is on its way */
+    uint32_t begin = KEYS ? p0 / STREAM : first_of(r, sequence, p0, OWN_ROWS) / STREAM, span = UINT32_MAX;
     uint32_t row[2] = {p0 + m + lane / 4, p0 + m + lane / 4 + 8};
     float scale = rsqrtf((float)HD), grow = scale * LOG2E;
-
-    if (KEYS) {
-        /* queries from the first key on, up to the first block whose segments all begin later */
-        const uint32_t *mins = buffer<uint32_t>(r, KERN_DEV_FIRST_MIN) + (uint64_t)sequence * r.first_blocks;
-        uint32_t end = (seq_len + STREAM - 1) / STREAM, found = end;
-        begin = p0 / STREAM;
-        for (uint32_t t = begin; t < end && found == end; t += 32) {
-            uint32_t at = (t + lane) * (STREAM / 32), least = 0;
-            if (t + lane < end) {
-                least = mins[at];
-                if (at + 1 < r.first_blocks)
-                    least = min(least, mins[at + 1]);
-            }
-            uint32_t later = __ballot_sync(0xffffffffu, t + lane < end && least >= p0 + OWN_ROWS);
-            if (later)
-                found = t + __ffs((int)later) - 1;
-        }
-        span = found - begin;
-    } else {
-        begin = first_of(r, sequence, p0, OWN_ROWS) / STREAM;
-        span = (min(p0 + OWN_ROWS, seq_len) + STREAM - 1) / STREAM - begin;
-    }
-    uint32_t total = span * (KEYS ? group : 1);
 
     /* rows of q, k, v; of dmix */
     row_copies<HD> wide(r.qkv_width), narrow(q_width);
@@ -296,7 +290,7 @@ template <int HD, bool KEYS> __device__ __noinline__ void attention_backward_til
                 wide.copy(to + PART, v + at * pitch, limit);
             }
             if (++asked == span && KEYS && head + 1 < head0 + group)
-                asked = 0, head++;
+                asked = 0, head++; /* of the next head */
         }
         async_commit();
     };
@@ -308,8 +302,31 @@ template <int HD, bool KEYS> __device__ __noinline__ void attention_backward_til
         wide.copy(own, qkv + p0 * pitch + own_head * HD, seq_len - p0);
         narrow.copy(own + OWN, mixed + (uint64_t)p0 * q_width + own_head * HD, seq_len - p0);
     }
+    stream(0);
+    if (KEYS) {
+        /* up to the first block whose segments all begin later */
+        const uint32_t *mins = buffer<uint32_t>(r, KERN_DEV_FIRST_MIN) + (uint64_t)sequence * r.first_blocks;
+        uint32_t end = (seq_len + STREAM - 1) / STREAM, found = end;
+        for (uint32_t t = begin; t < end && found == end; t += 32) {
+            uint32_t at = (t + lane) * (STREAM / 32), least = 0;
+            if (t + lane < end) {
+                least = mins[at];
+                if (at + 1 < r.first_blocks)
+                    least = min(least, mins[at + 1]);
+            }
+            uint32_t later = __ballot_sync(0xffffffffu, t + lane < end && least >= p0 + OWN_ROWS);
+            if (later)
+                found = t + __ffs((int)later) - 1;
+        }
+        span = found - begin;
+    } else {
+        span = (min(p0 + OWN_ROWS, seq_len) + STREAM - 1) / STREAM - begin;
+    }
+    uint32_t total = span * (KEYS ? group : 1);
+    if (asked == span && KEYS && group > 1) /* it was the head's only one */
+        asked = 0, head++;
 #pragma unroll 1
-    for (int i = 0; i < STAGES - 1; i++)
+    for (int i = 1; i < STAGES - 1; i++)
         stream(i);
     float own_lse[2] = {0, 0}, own_delta[2] = {0, 0};
     uint32_t own_first[2] = {UINT32_MAX, UINT32_MAX}; /* rows that are not there see nothing */
@@ -390,6 +407,16 @@ template <int HD, bool KEYS> __device__ __noinline__ void attention_backward_til
 #pragma unroll
         for (int e = 0; e < 4; e++)
             d0[j][e] *= scale; /* of the scores */
+    /* what the rows' end takes is on its way while pairs meet */
+    const float *squares = buffer<float>(r, KERN_DEV_SS, l), *rope = buffer<float>(r, KERN_DEV_ROPE);
+    float back[2];
+    uint32_t position[2];
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+        uint32_t there = min(row[i], seq_len - 1);
+        position[i] = there - starts[there];
+        back[i] = rms_scale(r, squares, (uint32_t)base + there);
+    }
     async_wait<0>();
     __syncthreads();
     constexpr int VALUES = (KEYS ? 2 : 1) * HD / 2;
@@ -403,11 +430,16 @@ template <int HD, bool KEYS> __device__ __noinline__ void attention_backward_til
     __syncthreads();
     if (half)
         return;
+    constexpr int AT_ONCE = HD == 64 ? 2 : 1; /* rows whose angles registers hold */
+    turns<HD> angles[AT_ONCE];
+    if (AT_ONCE == 2)
+#pragma unroll
+        for (int i = 0; i < AT_ONCE; i++)
+            angles[i].load(rope + (uint64_t)position[i] * HD);
     add_up(d0, meet);
     if constexpr (KEYS)
         add_up(d1, meet + HD / 2 * 32);
 
-    const float *squares = buffer<float>(r, KERN_DEV_SS, l), *rope = buffer<float>(r, KERN_DEV_ROPE);
     float *dots = buffer<float>(r, KERN_DEV_QKV_C);
     bf16 *to = buffer<bf16>(r, KERN_DEV_DQKV);
 #pragma unroll
@@ -422,26 +454,28 @@ template <int HD, bool KEYS> __device__ __noinline__ void attention_backward_til
             continue;
         if (lane % 4 == 0)
             dots[(uint64_t)n * (all_heads + kv_heads) + (KEYS ? all_heads + kv : own_head)] = dot;
-        float back = rms_scale(r, squares, n);
-        turn_back<HD>(d0, i, rope + (uint64_t)(row[i] - starts[row[i]]) * HD);
+        if (AT_ONCE == 1)
+            angles[0].load(rope + (uint64_t)position[i] * HD);
+        turn_back<HD>(d0, i, angles[i % AT_ONCE]);
         uint32_t *out = reinterpret_cast<uint32_t *>(to + (uint64_t)n * pitch +
                                                      (KEYS ? q_width + kv * HD : own_head * HD) +
                                                      lane % 4 * 2);
 #pragma unroll
         for (int j = 0; j < HD / 8; j++)
-            out[j * 4] = pack(d0[j][2 * i] * back, d0[j][2 * i + 1] * back);
+            out[j * 4] = pack(d0[j][2 * i] * back[i], d0[j][2 * i + 1] * back[i]);
         if constexpr (KEYS) {
             out += kv_width / 2;
 #pragma unroll
             for (int j = 0; j < HD / 8; j++)
-                out[j * 4] = pack(d1[j][2 * i] * back, d1[j][2 * i + 1] * back);
+                out[j * 4] = pack(d1[j][2 * i] * back[i], d1[j][2 * i + 1] * back[i]);
         }
     }
 }
 
 /* OUT_BACKWARD: DMIX, and delta of the heads whose columns the tile holds, whole ones (table.c). */
-template <class S> __device__ __noinline__ void out_backward_tile(const block &b, uint32_t tile)
+template <class S> __device__ __noinline__ void out_backward_tile(uint32_t tile)
 {
+    const block b = here();
     const kern_cuda_run &r = b.run;
     const kern_device_product &p = b.phase.product;
     place at = tile_place<S>(p, tile);

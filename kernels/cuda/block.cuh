@@ -5,14 +5,50 @@
 #include "hw/mma.cuh"
 #include "run.h"
 
-struct block {
-    const kern_cuda_run &run;
-    const kern_device_phase &phase; /* shared */
-    const kern_device_slot &slot;   /* shared */
+/* What a step's update is, the same in every block. */
+struct verdict {
+    float norm, scale;
+    bool update;
 };
+
+/*
+ * Beside the tile: what a block needs between tiles and through all of them, in shared memory. Tiles have all
+ * registers; and a function that is not part of the kernel gets at the kernel's arguments by way of
+ * memory only, through a cache that every grid barrier empties.
+ */
+struct block_state {
+    float lines[KERN_CUDA_LINES];
+    kern_cuda_run run;
+    kern_device_phase phase;
+    kern_device_slot slot;
+    uint64_t number; /* of the slot */
+    verdict judged;
+    uint32_t go_on;
+    uint32_t next; /* tile */
+    /* thread 0's */
+    uint64_t since, entered, ns, busy, all;
+    int64_t came, start;
+};
+static_assert(sizeof(block_state) <= KERN_CUDA_SHARED_BYTES - KERN_CUDA_TILE_BYTES, "lines beside a tile");
 
 /* By the array's own name, which tells the compiler that they are in shared memory. */
 extern __shared__ uint4 block_memory[];
+
+__device__ __forceinline__ block_state *state_here()
+{
+    return reinterpret_cast<block_state *>(reinterpret_cast<unsigned char *>(block_memory) + KERN_CUDA_TILE_BYTES);
+}
+
+struct block {
+    const kern_cuda_run &run;
+    const kern_device_phase &phase;
+    const kern_device_slot &slot;
+};
+
+__device__ __forceinline__ block here()
+{
+    return {state_here()->run, state_here()->phase, state_here()->slot};
+}
 
 /* [KERN_CUDA_TILE_BYTES], undefined at a tile's beginning and end. */
 __device__ __forceinline__ unsigned char *tile_of(const block &)
@@ -23,13 +59,13 @@ __device__ __forceinline__ unsigned char *tile_of(const block &)
 /* [KERN_CUDA_LINES] beside it, likewise. */
 __device__ __forceinline__ float *lines_of(const block &)
 {
-    return reinterpret_cast<float *>(reinterpret_cast<unsigned char *>(block_memory) + KERN_CUDA_TILE_BYTES);
+    return state_here()->lines;
 }
 
 template <class T>
 __device__ __forceinline__ T *buffer(const kern_cuda_run &r, int id, uint32_t copy = 0)
 {
-    T *p = reinterpret_cast<T *>(r.arena + r.at[id] + copy * r.stride[id]);
+    T *p = reinterpret_cast<T *>(r.arena + ((uint64_t)r.at[id] + (uint64_t)copy * r.stride[id]) * KERN_CUDA_UNIT);
     __builtin_assume(__isGlobal(p)); /* else every access would ask which memory it is */
     return p;
 }

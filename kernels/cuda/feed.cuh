@@ -30,7 +30,7 @@ __device__ __forceinline__ bool given_up(const kern_cuda_run &r)
  * The leader: waits until the host has published slot `number` and lets the other blocks go. It alone
  * asks: reads of one host word by all blocks stand in line for 80 ns each. False: the kernel is to end.
  */
-__device__ __noinline__ bool await_slot(const kern_cuda_run &r, uint64_t number)
+__device__ __forceinline__ bool await_slot(const kern_cuda_run &r, uint64_t number)
 {
     uint64_t since = nanoseconds(), seen = 0;
     for (uint32_t round = 0;; round++) {
@@ -55,7 +55,7 @@ __device__ __noinline__ bool await_slot(const kern_cuda_run &r, uint64_t number)
 }
 
 /* Thread 0 of the other blocks. The leader keeps the deadline. */
-__device__ __noinline__ bool await_leader(const kern_cuda_run &r, uint64_t number)
+__device__ __forceinline__ bool await_leader(const kern_cuda_run &r, uint64_t number)
 {
     for (uint32_t round = 0;; round++) {
         if ((int32_t)(load_acquire(&r.state->granted) - (uint32_t)number) > 0)
@@ -80,10 +80,11 @@ __device__ __forceinline__ uint32_t host_word(const unsigned char *array, uint64
 
 /* 256 positions of the five arrays, 16 bytes a read: a read over the bus takes 1.3 us, but many at once
  * do not take longer. */
-__device__ __noinline__ void fetch_tile(const block &b, uint32_t tile, uint64_t number)
+__device__ __noinline__ void fetch_tile(uint32_t tile)
 {
+    const block b = here();
     const kern_cuda_run &r = b.run;
-    const unsigned char *from = slot_at(r, number) + KERN_CUDA_SLOT_HEADER;
+    const unsigned char *from = slot_at(r, state_here()->number) + KERN_CUDA_SLOT_HEADER;
     uint64_t array = kern_cuda_slot_array(r.tokens);
     uint32_t T = r.seq_len, *firsts = reinterpret_cast<uint32_t *>(lines_of(b)); /* [256] */
     /* RUNS has one number more, for which the last tile has room or reads it apart */
@@ -129,8 +130,10 @@ __device__ __noinline__ void fetch_tile(const block &b, uint32_t tile, uint64_t 
 }
 
 /* One block, when everything of the slot is done and seen. The leader may be at the next slot already. */
-__device__ __noinline__ void result_tile(const block &b, uint64_t number)
+__device__ __noinline__ void result_tile()
 {
+    const block b = here();
+    const uint64_t number = state_here()->number;
     const kern_cuda_run &r = b.run;
     kern_cuda_state *state = r.state;
     const float *slots = buffer<float>(r, KERN_DEV_NLL_SLOT);

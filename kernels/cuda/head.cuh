@@ -5,8 +5,9 @@
 #include "final.cuh"
 #include "product.cuh"
 
-template <class S> __device__ __noinline__ void logits_tile(const block &b, uint32_t tile)
+template <class S> __device__ __noinline__ void logits_tile(uint32_t tile)
 {
+    const block b = here();
     const kern_cuda_run &r = b.run;
     const kern_device_product &p = b.phase.product;
     place at = tile_place<S>(p, tile);
@@ -59,8 +60,9 @@ template <class S> __device__ __noinline__ void logits_tile(const block &b, uint
 }
 
 /* Four warps a row. */
-__device__ __noinline__ void loss_tile(const block &b, uint32_t tile)
+__device__ __noinline__ void loss_tile(uint32_t tile)
 {
+    const block b = here();
     constexpr uint32_t THREADS = 256 / KERN_DEVICE_LOSS_ROWS, FLIGHT = 8;
     const kern_cuda_run &r = b.run;
     uint32_t in_tile = threadIdx.x / THREADS, thread = threadIdx.x % THREADS;
@@ -141,8 +143,9 @@ __device__ __noinline__ void loss_tile(const block &b, uint32_t tile)
     }
 }
 
-template <class S> __device__ __noinline__ void head_input_tile(const block &b, uint32_t tile)
+template <class S> __device__ __noinline__ void head_input_tile(uint32_t tile)
 {
+    const block b = here();
     const kern_device_product &p = b.phase.product;
     place at = tile_place<S>(p, tile);
     sums<S> c;
@@ -151,13 +154,14 @@ template <class S> __device__ __noinline__ void head_input_tile(const block &b, 
     store_sums(b, c, at, buffer<float>(b.run, KERN_DEV_HEAD_SPLIT, at.split), false);
 }
 
-__device__ __noinline__ void final_backward_tile(const block &b, uint32_t tile)
+__device__ __noinline__ void final_backward_tile(uint32_t tile)
 {
+    const block b = here();
     const kern_cuda_run &r = b.run;
     const uint32_t width = r.width, splits = b.phase.product.splits, each = r.final_rows;
     const uint32_t row0 = b.phase.row0 + tile * each;
     const float *shares = buffer<float>(r, KERN_DEV_HEAD_SPLIT) + (uint64_t)tile * each * width;
-    const uint64_t stride = r.stride[KERN_DEV_HEAD_SPLIT] / 4;
+    const uint64_t stride = (uint64_t)r.stride[KERN_DEV_HEAD_SPLIT] * (KERN_CUDA_UNIT / 4);
 
     norm_rows<32>(
         b, row0, min(each, b.phase.rows - tile * each), [](uint32_t) {},

@@ -51,7 +51,8 @@ static void describe_run(struct kern_cuda *c)
     struct kern_cuda_run *r = &c->run;
 
     for (int i = 0; i < KERN_DEVICE_BUFFERS; i++)
-        r->at[i] = t->at[i].offset, r->stride[i] = t->at[i].stride;
+        r->at[i] = (uint32_t)(t->at[i].offset / KERN_CUDA_UNIT),
+        r->stride[i] = (uint32_t)(t->at[i].stride / KERN_CUDA_UNIT);
     r->deadline_ns = c->deadline_ns;
     r->blocks = c->ctas;
     r->phase_count = t->phase_count, r->piece_count = t->piece_count;

@@ -10,8 +10,9 @@ __device__ __forceinline__ float sigmoid(float x)
     return __fdividef(1.0f, 1.0f + power2(-x * LOG2E));
 }
 
-template <class S> __device__ __noinline__ void gate_up_tile(const block &b, uint32_t tile)
+template <class S> __device__ __noinline__ void gate_up_tile(uint32_t tile)
 {
+    const block b = here();
     const kern_cuda_run &r = b.run;
     const kern_device_product &p = b.phase.product;
     place at = tile_place<S>(p, tile);
@@ -52,8 +53,9 @@ template <class S> __device__ __noinline__ void gate_up_tile(const block &b, uin
     });
 }
 
-template <class S> __device__ __noinline__ void down_backward_tile(const block &b, uint32_t tile)
+template <class S> __device__ __noinline__ void down_backward_tile(uint32_t tile)
 {
+    const block b = here();
     const kern_cuda_run &r = b.run;
     const kern_device_product &p = b.phase.product;
     place at = tile_place<S>(p, tile);

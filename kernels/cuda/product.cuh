@@ -366,8 +366,9 @@ __device__ __forceinline__ void store_sums(const block &b, const sums<S> &c, con
 }
 
 /* The weight's part of a backward phase: dW = dY^T X. */
-template <class S> __device__ __noinline__ void weight_tile(const block &b, uint32_t tile)
+template <class S> __device__ __noinline__ void weight_tile(uint32_t tile)
 {
+    const block b = here();
     const kern_device_product &p = b.phase.weight;
     place at = tile_place<S>(p, tile);
     sums<S> c;

@@ -4,8 +4,9 @@
 
 #include "product.cuh"
 
-template <class S> __device__ __noinline__ void qkv_tile(const block &b, uint32_t tile)
+template <class S> __device__ __noinline__ void qkv_tile(uint32_t tile)
 {
+    const block b = here();
     const kern_cuda_run &r = b.run;
     const kern_device_product &p = b.phase.product;
     place at = tile_place<S>(p, tile);

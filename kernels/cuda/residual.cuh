@@ -5,8 +5,9 @@
 #include "product.cuh"
 
 /* x' = product + x, x'g, and the block's shares of the sum of squares. */
-template <class S> __device__ __noinline__ void residual_tile(const block &b, uint32_t tile)
+template <class S> __device__ __noinline__ void residual_tile(uint32_t tile)
 {
+    const block b = here();
     const kern_cuda_run &r = b.run;
     const kern_device_product &p = b.phase.product;
     place at = tile_place<S>(p, tile);
@@ -62,8 +63,9 @@ template <class S> __device__ __noinline__ void residual_tile(const block &b, ui
  * The gradient of x through y = rmsnorm(x) W^T, added to the residual's, from a = (r dY) W; and the
  * gain's share. The two norms of a layer by the phase's op.
  */
-template <class S> __device__ __noinline__ void norm_backward_tile(const block &b, uint32_t tile)
+template <class S> __device__ __noinline__ void norm_backward_tile(uint32_t tile)
 {
+    const block b = here();
     const kern_cuda_run &r = b.run;
     const kern_device_product &p = b.phase.product;
     place at = tile_place<S>(p, tile);

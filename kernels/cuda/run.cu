@@ -15,17 +15,8 @@
 #include "scan.cuh"
 #include "update.cuh"
 
-struct lines {
-    float lines[KERN_CUDA_LINES];
-    kern_device_phase phase;
-    kern_device_slot slot;
-    uint32_t go_on;
-    uint32_t next; /* tile */
-};
-static_assert(sizeof(lines) <= KERN_CUDA_SHARED_BYTES - KERN_CUDA_TILE_BYTES, "lines beside a tile");
-
 #define BY_SHAPE(function, shape)                                                                  \
-    ((shape) == KERN_DEV_LARGE ? function<large_tile>(b, tile) : function<small_tile>(b, tile))
+    ((shape) == KERN_DEV_LARGE ? function<large_tile>(tile) : function<small_tile>(tile))
 #define BY_HEAD(call64, call128) (b.run.head_dim == 64 ? call64 : call128)
 
 __device__ __forceinline__ void product_tile(const block &b, uint32_t tile)
@@ -53,42 +44,42 @@ __device__ __forceinline__ void product_tile(const block &b, uint32_t tile)
     }
 }
 
-__device__ __forceinline__ void work(const block &b, uint32_t tile, uint64_t number, const verdict &judged)
+__device__ __forceinline__ void work(const block &b, uint32_t tile)
 {
     switch (b.phase.op) {
     case KERN_DEV_FETCH:
-        return fetch_tile(b, tile, number);
+        return fetch_tile(tile);
     case KERN_DEV_EMBED:
-        return embed_tile(b, tile);
+        return embed_tile(tile);
     case KERN_DEV_ATTENTION:
-        return BY_HEAD(attention_tile<64>(b, tile), attention_tile<128>(b, tile));
+        return BY_HEAD(attention_tile<64>(tile), attention_tile<128>(tile));
     case KERN_DEV_LOSS:
-        return loss_tile(b, tile);
+        return loss_tile(tile);
     case KERN_DEV_FINAL_BACKWARD:
-        return final_backward_tile(b, tile);
+        return final_backward_tile(tile);
     case KERN_DEV_HEAD_SCAN:
-        return head_scan_tile(b, tile);
+        return head_scan_tile(tile);
     case KERN_DEV_HEAD_LOSS:
-        return head_loss_tile(b, tile);
+        return head_loss_tile(tile);
     case KERN_DEV_HEAD_WEIGHT:
-        return head_weight_tile(b, tile);
+        return head_weight_tile(tile);
     case KERN_DEV_ATTENTION_BACKWARD: {
         uint32_t keys = b.run.rows * b.run.kv_heads * ((b.run.seq_len + KERN_DEVICE_ATTENTION_ROWS - 1) / KERN_DEVICE_ATTENTION_ROWS);
         if (tile < keys)
-            return BY_HEAD((attention_backward_tile<64, true>(b, tile)),
-                           (attention_backward_tile<128, true>(b, tile)));
+            return BY_HEAD((attention_backward_tile<64, true>(tile)),
+                           (attention_backward_tile<128, true>(tile)));
         tile = kern_device_query_tile(tile, keys, b.phase.tiles);
-        return BY_HEAD((attention_backward_tile<64, false>(b, tile)),
-                       (attention_backward_tile<128, false>(b, tile)));
+        return BY_HEAD((attention_backward_tile<64, false>(tile)),
+                       (attention_backward_tile<128, false>(tile)));
     }
     case KERN_DEV_EMBED_BACKWARD:
-        return embed_backward_tile(b, tile);
+        return embed_backward_tile(tile);
     case KERN_DEV_COLLECT:
-        return collect_tile(b, tile);
+        return collect_tile(tile);
     case KERN_DEV_ADAMW:
-        return adamw_tile(b, tile, judged);
+        return adamw_tile(tile);
     case KERN_DEV_RESULT:
-        return result_tile(b, number);
+        return result_tile();
     default:
         if (tile < b.phase.product.tiles)
             return product_tile(b, tile);
@@ -111,7 +102,7 @@ __device__ __noinline__ void dawdle(uint64_t key, uint32_t phase, uint32_t most)
  * block's writes, its acquire the block's later reads (bar.sync is cumulative). `arrived` only grows:
  * turn t ends at t * blocks. False: a block gave up or did not come within the deadline.
  */
-__device__ __forceinline__ bool barrier(const kern_cuda_run &r, lines *l, uint32_t phase, uint32_t turn)
+__device__ __forceinline__ bool barrier(const kern_cuda_run &r, block_state *l, uint32_t phase, uint32_t turn)
 {
     __syncthreads();
     if (threadIdx.x == 0) {
@@ -213,16 +204,19 @@ __device__ __forceinline__ void let_go(const kern_cuda_run &r, uint64_t number)
 extern "C" __global__ void __launch_bounds__(KERN_DEVICE_THREADS, 2)
 kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint32_t last, uint32_t resident)
 {
-    lines *l = reinterpret_cast<lines *>(reinterpret_cast<unsigned char *>(block_memory) + KERN_CUDA_TILE_BYTES);
-    block b = {run, l->phase, l->slot};
+    block_state *l = state_here();
+    const block b = here();
     kern_cuda_clocks *clocks = &run.clocks[blockIdx.x];
-    uint64_t number = *(volatile uint64_t *)&run.state->number;
-    uint64_t busy = clocks->busy, all = clocks->all, ns = clocks->ns;
-    uint64_t entered = nanoseconds();
-    int64_t came = clock64();
-    uint32_t turn = 0, rank = blockIdx.x, word = 0; /* of the next phase */
-    bool fetched = false;
+    uint32_t turn = 0, rank = blockIdx.x;
 
+    static_assert(sizeof run % 4 == 0, "words");
+    for (uint32_t i = threadIdx.x; i < sizeof run / 4; i += KERN_DEVICE_THREADS)
+        reinterpret_cast<uint32_t *>(&l->run)[i] = reinterpret_cast<const uint32_t *>(&run)[i];
+    if (threadIdx.x == 0) {
+        l->number = *(volatile uint64_t *)&run.state->number;
+        l->busy = clocks->busy, l->all = clocks->all, l->ns = clocks->ns;
+        l->entered = nanoseconds(), l->came = clock64();
+    }
     if (resident) {
         uint32_t processor = 0, nth = 0;
         asm volatile("mov.u32 %0, %smid;" : "=r"(processor));
@@ -236,70 +230,73 @@ kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint
         rank = l->go_on;
     }
     bool leader = rank == 0 && threadIdx.x == 0;
+    load_words(&l->phase, &run.phases[first]);
     load_words(&l->slot, &run.state->slot);
-    for (;; number++) {
-        for (uint32_t i = first; i < last; i++) {
-            __syncthreads(); /* all have seen the last of the phase before */
-            if (fetched)
-                put_words(&l->phase, word);
-            else
-                load_words(&l->phase, &run.phases[i]);
-            fetched = false;
-            if (l->phase.op != KERN_DEV_FETCH && l->phase.when > l->slot.when)
-                continue;
-            uint64_t since = leader ? nanoseconds() : 0;
+    for (uint32_t i = first;;) {
+        if (l->phase.op == KERN_DEV_FETCH || l->phase.when <= l->slot.when) {
+            if (leader)
+                l->since = nanoseconds();
             if (l->phase.op == KERN_DEV_FETCH) {
                 if (leader)
-                    run.state->asked_ns[number % 2] = since;
+                    run.state->asked_ns[l->number % 2] = l->since;
                 if (threadIdx.x == 0)
-                    l->go_on = leader ? await_slot(run, number) : await_leader(run, number);
+                    l->go_on = leader ? await_slot(run, l->number) : await_leader(run, l->number);
                 __syncthreads();
                 if (!l->go_on)
                     return;
                 if (rank == 0)
-                    take_header(run, number);
+                    take_header(run, l->number);
             }
-            verdict judged = {0, 0, false};
             if (l->phase.op == KERN_DEV_ADAMW) {
-                judged = judge(b);
+                verdict judged = judge(b);
+                if (threadIdx.x == 0)
+                    l->judged = judged;
+                __syncthreads();
                 if (leader)
                     run.state->norm = judged.norm, run.state->updated = judged.update;
             }
-            int64_t start = clock64();
+            if (threadIdx.x == 0)
+                l->start = clock64();
             /* RESULT goes to the last block, as the leader has the next slot to ask for. Every block's first
              * tile is given, the others are drawn, each while the one before is worked:
              * tiles differ in cost. */
-            uint32_t turned = l->phase.op == KERN_DEV_RESULT ? gridDim.x - 1 - rank : rank;
-            for (uint32_t tile = turned; tile < l->phase.tiles; tile = l->next) {
+            uint32_t tile = l->phase.op == KERN_DEV_RESULT ? gridDim.x - 1 - rank : rank;
+#pragma unroll 1
+            while (tile < l->phase.tiles) {
                 uint32_t drawn = threadIdx.x == 0 ? gridDim.x + atomicAdd(&run.tickets[i], 1) : 0;
-                work(b, tile, number, judged);
+                work(b, tile);
                 if (threadIdx.x == 0)
                     l->next = drawn;
                 __syncthreads();
+                tile = l->next;
             }
-            int64_t now = clock64();
-            busy += now - start;
             if (threadIdx.x == 0) {
-                clocks->busy = busy;
-                clocks->all = all + (now - came);
-                clocks->ns = ns + (nanoseconds() - entered);
+                int64_t now = clock64();
+                l->busy += now - l->start;
+                clocks->busy = l->busy;
+                clocks->all = l->all + (now - l->came);
+                clocks->ns = l->ns + (nanoseconds() - l->entered);
             }
-            if (resident) { /* the next phase's description comes while the barrier is waited for */
-                word = word_of(&run.phases[i + 1 < last ? i + 1 : first]);
-                fetched = true;
-            }
-            if (resident && l->phase.op != KERN_DEV_RESULT && !barrier(run, l, i, ++turn))
+            /* the next phase's description comes while the barrier is waited for */
+            bool stays = resident && l->phase.op != KERN_DEV_RESULT;
+            uint32_t op = l->phase.op, next = i + 1 < last ? i + 1 : first;
+            uint32_t word = word_of(&run.phases[next]);
+            if (stays && !barrier(run, l, i, ++turn))
                 return;
-            if (l->phase.op == KERN_DEV_FETCH) {
+            if (!stays)
+                __syncthreads();
+            if (leader) /* not waited for */
+                atomicAdd(reinterpret_cast<unsigned long long *>(&run.phase_ns[i]), nanoseconds() - l->since);
+            if (op == KERN_DEV_FETCH) {
                 if (leader) {
-                    run.state->began_ns[number % 2] = nanoseconds();
+                    run.state->began_ns[l->number % 2] = nanoseconds();
                     run.tickets[i] = 0;
                 }
                 if (resident)
                     load_words(&l->slot, &run.state->slot);
                 if (resident && l->slot.kind == KERN_STOP) {
                     if (leader)
-                        let_go(run, number);
+                        let_go(run, l->number);
                     return;
                 }
                 if (resident && l->slot.kind == KERN_CUDA_SNAPSHOT) {
@@ -307,16 +304,28 @@ kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint
                     if (!barrier(run, l, i, ++turn))
                         return;
                     if (leader)
-                        let_go(run, number);
-                    fetched = false;
-                    break;
+                        let_go(run, l->number);
+                    __syncthreads();
+                    if (threadIdx.x == 0)
+                        l->number++;
+                    __syncthreads();
+                    continue; /* FETCH again */
                 }
             }
-            if (leader) /* not waited for */
-                atomicAdd(reinterpret_cast<unsigned long long *>(&run.phase_ns[i]), nanoseconds() - since);
+            put_words(&l->phase, word);
+        } else { /* not of this slot */
+            uint32_t next = i + 1 < last ? i + 1 : first, word = word_of(&run.phases[next]);
+            __syncthreads();
+            put_words(&l->phase, word);
         }
-        if (!resident)
-            return;
+        if (++i == last) {
+            if (!resident)
+                return;
+            i = first;
+            if (threadIdx.x == 0)
+                l->number++;
+            __syncthreads();
+        }
     }
 }
 

@@ -28,7 +28,9 @@
 /* Dynamic shared memory of a block: what sm_86, 89 and 120 give one block. */
 #define KERN_CUDA_TILE_BYTES 98304u
 #define KERN_CUDA_SHARED_BYTES 101376u
-#define KERN_CUDA_LINES 576u /* floats beside a tile */
+#define KERN_CUDA_LINES 384u /* floats beside a tile */
+/* Bytes that offsets and strides of buffers count in: an arena has up to 2^40. */
+#define KERN_CUDA_UNIT 256u
 
 /* Why the kernel gave up; 0 while it has not. */
 enum kern_cuda_fault {
@@ -96,7 +98,7 @@ struct kern_cuda_run {
     uint64_t slot_bytes;
     uint64_t deadline_ns;
 
-    uint64_t at[KERN_DEVICE_BUFFERS], stride[KERN_DEVICE_BUFFERS];
+    uint32_t at[KERN_DEVICE_BUFFERS], stride[KERN_DEVICE_BUFFERS]; /* in units */
     uint32_t phase_count, piece_count;
     uint32_t blocks; /* of the largest launch: clocks there are */
     uint32_t tokens, seq_len, rows, first_blocks;

@@ -40,8 +40,9 @@ __device__ __forceinline__ void clear(float (&v)[SCAN_WIDTH / 8][4])
             v[j][e] = 0;
 }
 
-__device__ __noinline__ void head_scan_tile(const block &b, uint32_t tile)
+__device__ __noinline__ void head_scan_tile(uint32_t tile)
 {
+    const block b = here();
     const kern_cuda_run &r = b.run;
     const uint32_t width = r.width, tokens = r.tokens, splits = r.head_splits;
     uint32_t blocks = (tokens + SCAN_OWN - 1) / SCAN_OWN, span = tile / blocks, m0 = tile % blocks * SCAN_OWN;
@@ -157,14 +158,15 @@ __device__ __noinline__ void head_scan_tile(const block &b, uint32_t tile)
 }
 
 /* A warp a row: lse over the spans, the loss, and in training what DX is made of. */
-__device__ __noinline__ void head_loss_tile(const block &b, uint32_t tile)
+__device__ __noinline__ void head_loss_tile(uint32_t tile)
 {
+    const block b = here();
     const kern_cuda_run &r = b.run;
     const uint32_t width = r.width, splits = r.head_splits, row0 = tile * r.final_rows;
     const uint32_t rows = min(r.final_rows, r.tokens - row0);
     const float *lses = buffer<float>(r, KERN_DEV_SPAN_LSE), *found = buffer<float>(r, KERN_DEV_SPAN_TARGET);
     const float *shares = buffer<float>(r, KERN_DEV_HEAD_SPLIT);
-    const uint64_t stride = r.stride[KERN_DEV_HEAD_SPLIT] / 4;
+    const uint64_t stride = (uint64_t)r.stride[KERN_DEV_HEAD_SPLIT] * (KERN_CUDA_UNIT / 4);
     const bf16 *head = buffer<bf16>(r, KERN_DEV_WEIGHTS) + r.layout.head;
     uint32_t warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     bool train = b.slot.when >= KERN_DEV_TRAINING && b.slot.kind == KERN_TRAIN;
@@ -244,8 +246,9 @@ __device__ __noinline__ void head_loss_tile(const block &b, uint32_t tile)
 }
 
 /* Own rows are the head's, tokens stream by. */
-__device__ __noinline__ void head_weight_tile(const block &b, uint32_t tile)
+__device__ __noinline__ void head_weight_tile(uint32_t tile)
 {
+    const block b = here();
     const kern_cuda_run &r = b.run;
     const uint32_t width = r.width, tokens = r.tokens, vocab = r.vocab;
     uint32_t id0 = tile * SCAN_OWN, count = (tokens + STREAM - 1) / STREAM;

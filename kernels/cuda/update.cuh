@@ -26,8 +26,9 @@ __device__ __forceinline__ float4 add_shares(const unsigned char *from, uint64_t
     return sum;
 }
 
-__device__ __noinline__ void collect_tile(const block &b, uint32_t tile)
+__device__ __noinline__ void collect_tile(uint32_t tile)
 {
+    const block b = here();
     const kern_cuda_run &r = b.run;
     const kern_device_piece piece = r.pieces[tile];
     float4 *g = reinterpret_cast<float4 *>(buffer<float>(r, KERN_DEV_GRADIENTS) + piece.begin);
@@ -102,12 +103,6 @@ __device__ __noinline__ void collect_tile(const block &b, uint32_t tile)
     }
 }
 
-/* What a step's update is, the same in every block. */
-struct verdict {
-    float norm, scale;
-    bool update;
-};
-
 __device__ __forceinline__ verdict judge(const block &b)
 {
     const kern_cuda_run &r = b.run;
@@ -124,8 +119,9 @@ __device__ __forceinline__ verdict judge(const block &b)
     return v;
 }
 
-__device__ __noinline__ void adamw_tile(const block &b, uint32_t tile, const verdict &judged)
+__device__ __noinline__ void adamw_tile(uint32_t tile)
 {
+    const block b = here();
     const kern_cuda_run &r = b.run;
     const kern_device_piece piece = r.pieces[tile];
     const float4 *g = reinterpret_cast<const float4 *>(buffer<float>(r, KERN_DEV_GRADIENTS) + piece.begin);
@@ -135,9 +131,9 @@ __device__ __noinline__ void adamw_tile(const block &b, uint32_t tile, const ver
     uint2 *rounded = reinterpret_cast<uint2 *>(buffer<bf16>(r, KERN_DEV_WEIGHTS) + piece.begin);
     float beta1 = r.constants.beta1, beta2 = r.constants.beta2, eps = r.constants.adam_eps;
     float decay = piece.decay ? b.slot.lr * r.constants.weight_decay : 0;
-    float step = b.slot.step_size, root2 = b.slot.root2, scale = judged.scale;
+    float step = b.slot.step_size, root2 = b.slot.root2, scale = state_here()->judged.scale;
 
-    if (!judged.update)
+    if (!state_here()->judged.update)
         return;
     auto one = [&](float grad, float &first, float &second, float &weight) {
         float d = grad * scale;

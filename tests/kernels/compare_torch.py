@@ -344,7 +344,7 @@ def interrupt(signum, frame):
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("--build", default=os.path.join(ROOT, "build"), help="folder with the binaries (default build)")
+    ap.add_argument("--build", help="folder with the binaries (default build; build-gpu for cuda)")
     ap.add_argument("--device", default="cpu", choices=["cpu", "cuda", "twin"], help="what computes our side")
     ap.add_argument("--seeds", type=int, help="trials of a model (default 8 in bf16, 1 in fp32)")
     ap.add_argument("--cases", default="", help="some models: parts of their names, by ;")
@@ -353,6 +353,7 @@ def main():
                                                     "comparison must fail")
     a = ap.parse_args()
     a.seeds = a.seeds or (1 if a.device == "cpu" else 8)
+    a.build = a.build or os.path.join(ROOT, "build-gpu" if a.device == "cuda" else "build")
     a.out = a.out or os.path.join(a.build, "compare-torch")
     driver = os.path.join(a.build, "tests", "kernels", "dump_step")
     if not os.path.exists(driver):

@@ -155,7 +155,8 @@ def their_losses(folder):
 def theirs(a, seed, folder, log):
     """Trains PyTorch's model, unless that is done; losses are kept every so many steps."""
     with open(os.path.join(folder, "run", "config.json")) as f:
-        about = {"torch": torch.__version__, "mode": a.mode, "device": a.device, "plant": a.plant, "config": json.load(f)["options"]}
+        about = {"torch": torch.__version__, "mode": a.mode, "device": a.device, "plant": a.plant,
+                 "config": json.load(f)["options"]}
     old, done = their_losses(folder)
     if old == about and len(done) >= a.steps:
         return

@@ -27,8 +27,11 @@ class Block(nn.Module):
         h = self.qkv(F.rms_norm(x, (width,), self.norm1, EPS)).view(rows, seq_len, -1, self.head_dim)
         q, k, v = h.split((self.heads, self.kv_heads, self.kv_heads), 2)
         q, k, v = (rope(q, cos, sin).transpose(1, 2), rope(k, cos, sin).transpose(1, 2), v.transpose(1, 2))
+        shared = self.heads // self.kv_heads
+        if mask is not None and shared > 1:  # no fused kernel takes both a mask and shared heads
+            k, v = k.repeat_interleave(shared, 1), v.repeat_interleave(shared, 1)
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None,
-                                           enable_gqa=self.heads != self.kv_heads)
+                                           enable_gqa=mask is None and shared > 1)
         x = x + self.out(y.transpose(1, 2).reshape(rows, seq_len, -1))
         gate, up = self.gate_up(F.rms_norm(x, (width,), self.norm2, EPS)).chunk(2, -1)
         return x + self.down(F.silu(gate) * up)
@@ -56,12 +59,13 @@ class Model(nn.Module):
                 residual = name.endswith(("out.weight", "down.weight"))
                 nn.init.normal_(p, std=0.02 / (math.sqrt(2 * layers) if residual else 1))
 
-    def forward(self, tokens, targets, first=None):
-        """Loss, the mean over targets (-100: none). first [rows, seq_len]: where each token's segment begins."""
+    def forward(self, tokens, targets, first=None, divisor=None):
+        """Loss, the mean over targets (-100: none), or their sum over divisor: a micro-batch's share of a step.
+        first [rows, seq_len]: where each token's segment begins."""
         seq_len, mask = tokens.shape[1], None
         cos, sin = self.cos[:seq_len, None], self.sin[:seq_len, None]
         if first is not None:
-            at = torch.arange(seq_len)
+            at = torch.arange(seq_len, device=tokens.device)
             cos, sin = self.cos[at - first][:, :, None], self.sin[at - first][:, :, None]
             mask = ((at[None, None] <= at[None, :, None]) & (at[None, None] >= first[:, :, None]))[:, None]
         x = self.embed(tokens)
@@ -70,7 +74,10 @@ class Model(nn.Module):
         head = self.embed.weight if self.head is None else self.head.weight
         logits = F.linear(F.rms_norm(x, x.shape[-1:], self.norm, EPS), head)
         logits = logits.float() if logits.dtype == torch.bfloat16 else logits
-        return F.cross_entropy(logits.view(-1, logits.shape[-1]), targets.reshape(-1))
+        logits, targets = logits.view(-1, logits.shape[-1]), targets.reshape(-1)
+        if divisor is None:
+            return F.cross_entropy(logits, targets)
+        return F.cross_entropy(logits, targets, reduction="sum") / divisor
 
     def optimizer(self, lr, eps=1e-8):
         matrices = [p for p in self.parameters() if p.dim() > 1]

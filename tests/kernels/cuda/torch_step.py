@@ -6,10 +6,8 @@ Says {"ready": true, ...} when the model is compiled and captured; then, for eac
 more than these and says what one of these took between two events on the GPU, in JSON. Between two lines nothing of it runs
 there, and memory that only a step needs is given back, but for a graph's own.
 
-Weights, activations and gradients are bf16; masters and moments fp32 with fused AdamW on the masters; the norm is clipped to
-1 over all gradients at once; attention is whatever PyTorch chooses. A step: tokens from pinned memory, forward, backward,
-clip, AdamW, masters rounded into the weights. compile is torch.compile of the model; graph replays the whole step of the
-compiled model, optimizer and all, as one CUDA graph.
+A step: tokens from pinned memory, then all that torch_training.py has: forward, backward, clip, AdamW, masters rounded into
+the weights.
 """
 import gc
 import json
@@ -19,75 +17,30 @@ import sys
 import time
 
 import torch
-from torch import nn
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 from presets import PRESETS, VOCAB  # noqa: E402
 from torch_model import Model  # noqa: E402
+from torch_training import Training  # noqa: E402
 
 WARM = 4  # steps before the clock starts
 BATCHES = 8
 
 
-class Trainer:
+class Trainer(Training):
     def __init__(self, preset, rows, seq_len, mode):
         torch.manual_seed(0)
         with torch.device("cuda"):
-            self.model = Model(*PRESETS[preset], VOCAB, False, seq_len)
-        for p in self.model.parameters():
-            p.data = p.data.bfloat16()
-        self.weights = list(self.model.parameters())
-        self.masters = [w.detach().float() for w in self.weights]
-        for m in self.masters:
-            m.grad = torch.zeros_like(m)
-        self.adamw = torch.optim.AdamW(
-            [{"params": [m for m in self.masters if m.dim() > 1], "weight_decay": 0.1},
-             {"params": [m for m in self.masters if m.dim() < 2], "weight_decay": 0.0}],
-            lr=3e-4, betas=(0.9, 0.95), eps=1e-8, fused=True, capturable=True)
+            model = Model(*PRESETS[preset], VOCAB, False, seq_len)
         self.host = [torch.randint(VOCAB, (2, rows, seq_len)).pin_memory() for _ in range(BATCHES)]
-        self.batch = torch.zeros(2, rows, seq_len, dtype=torch.long, device="cuda")
-        self.count, self.loss, self.graph = 0, None, None
-        self.forward = self.model if mode == "eager" else torch.compile(self.model, dynamic=False)
-        if mode == "graph":
-            self.capture()
-
-    def body(self):
-        for w in self.weights:
-            w.grad = None
-        loss = self.forward(self.batch[0], self.batch[1])
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.weights, 1.0, foreach=True)
-        torch._foreach_copy_([m.grad for m in self.masters], [w.grad for w in self.weights])
-        self.adamw.step()
-        with torch.no_grad():
-            torch._foreach_copy_(self.weights, self.masters)
-        return loss.detach()
-
-    def capture(self):
-        """Compiles and warms up on a stream of its own, as captures demand, then records one step."""
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(3):
-                self.body()
-        torch.cuda.current_stream().wait_stream(stream)
-        for w in self.weights:
-            w.grad = None
-        gc.collect()
-        torch.cuda.empty_cache()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self.loss = self.body()
-        self.graph = graph
+        self.count = 0
+        super().__init__(model, rows, seq_len, mode, 3e-4)
 
     def step(self):
         self.batch.copy_(self.host[self.count % BATCHES], non_blocking=True)
         self.count += 1
-        if self.graph:
-            self.graph.replay()
-        else:
-            self.loss = self.body()
+        super().step()
 
     def measure(self, steps):
         begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))

@@ -256,16 +256,19 @@ out:
     return status;
 }
 
+const char *ngt_write_remedy(int code)
+{
+    return code == ENOSPC || code == EDQUOT ? "; make room and start again"
+           : code == EFBIG ? "; raise the limit on the size of files (ulimit -f) and start again"
+                           : "";
+}
+
 /* errno says why `out` could not be written at `offset`. */
 static enum ngt_status cannot_write(const struct ngt_output *out, uint64_t offset, const char *what,
                                     struct ngt_error *reterr)
 {
-    const char *remedy = errno == ENOSPC || errno == EDQUOT ? "; make room and start again"
-                         : errno == EFBIG ? "; raise the limit on the size of files (ulimit -f) and "
-                                            "start again"
-                                          : "";
-
-    return ngt_fail(reterr, NGT_E_IO, out->path, offset, NGT_NO_POS, "%s%s", what, remedy);
+    return ngt_fail(reterr, NGT_E_IO, out->path, offset, NGT_NO_POS, "%s%s", what,
+                    ngt_write_remedy(errno));
 }
 
 static enum ngt_status write_all(struct ngt_output *out, const uint8_t *bytes, uint64_t size,

@@ -54,6 +54,8 @@ NGT_NODISCARD enum ngt_status ngt_output_write(struct ngt_output *out, const voi
 NGT_NODISCARD enum ngt_status ngt_output_patch(struct ngt_output *out, uint64_t offset,
                                                const void *bytes, uint64_t size,
                                                struct ngt_error *reterr);
+/* What to do about a write that failed with this errno: "" or "; make room and start again" ... */
+const char *ngt_write_remedy(int code);
 uint64_t ngt_output_size(const struct ngt_output *out);
 /* fsync, rename to the final name, fsync of the folder; frees *out. After a failure nothing has the
  * final name. */

@@ -21,8 +21,8 @@ struct trainer_keeper {
     struct ngt_error error;
     double seconds;
     _Atomic bool ended; /* by the thread: the four above are the keeper's again */
-    bool told; /* false: the last job's end has not been told */
-    bool any;  /* a job has come to its end */
+    bool told;          /* false: the last job's end has not been told */
+    bool any;           /* a job has come to its end */
 };
 
 static double wall(void)

@@ -337,10 +337,10 @@ static enum ngt_status verify_blocks(const struct ngt_reader *r, uint64_t from, 
         if (ngt_digest64(hot(r, NGT_S_TOKENS) + at, n) !=
             ngt_get64(hot(r, NGT_S_BLOCK_HASHES) + 8 * b)) {
             status = held(r, reterr);
-            return status != NGT_OK ? status
-                                    : ngt_fail(reterr, NGT_E_CORRUPT, r->map.path,
-                                               tokens->offset + at, b,
-                                               "block digest mismatch: token data was changed");
+            return status != NGT_OK
+                       ? status
+                       : ngt_fail(reterr, NGT_E_CORRUPT, r->map.path, tokens->offset + at, b,
+                                  "block digest mismatch: token data was changed");
         }
         atomic_store_explicit(&r->block_done[b], 1, memory_order_relaxed);
     }

@@ -62,7 +62,8 @@ static void *open_in(const char *folder)
 
     snprintf(name, sizeof name, "libcupti.so.%d", CUDA_VERSION / 1000);
     for (int plain = 0; plain < 2 && !found; plain++) {
-        snprintf(path, sizeof path, "%s%s%s", folder, *folder ? "/" : "", plain ? "libcupti.so" : name);
+        snprintf(path, sizeof path, "%s%s%s", folder, *folder ? "/" : "",
+                 plain ? "libcupti.so" : name);
         found = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     }
     return found;

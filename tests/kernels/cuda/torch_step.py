@@ -1,6 +1,6 @@
 """PyTorch's side of scripts/bench-train: one model on the GPU that trains when it is told to.
 
-  torch_step.py PRESET ROWS SEQ_LEN eager|compile|graph
+  torch_step.py PRESET ROWS SEQ_LEN eager|compile|graph [FILE]
 
 Says {"ready": true, ...} when the model is compiled and captured; then, for each line with a number of steps, trains a few
 more than these and says what one of these took between two events on the GPU, in JSON. Between two lines nothing of it runs
@@ -10,7 +10,11 @@ Weights, activations and gradients are bf16; masters and moments fp32 with fused
 1 over all gradients at once; attention is whatever PyTorch chooses. A step: tokens from pinned memory, forward, backward,
 clip, AdamW, masters rounded into the weights. compile is torch.compile of the model; graph replays the whole step of the
 compiled model, optimizer and all, as one CUDA graph.
+
+Tokens are random in full rows; or those of a FILE of dump_batches: packed sequences whose segments neither see each other nor
+share positions, by PyTorch's attention for varied lengths, which needs no mask.
 """
+import array
 import gc
 import json
 import math
@@ -27,11 +31,31 @@ from presets import PRESETS, VOCAB  # noqa: E402
 from torch_model import Model  # noqa: E402
 
 WARM = 4  # steps before the clock starts
-BATCHES = 8
+BATCHES = 8  # as bench_batches.h has it
+NO_TARGET = 0xffffffff
+
+
+def packed(path, rows, seq_len):
+    """For each batch of the file: tokens and targets [2, rows, seq_len], first positions [rows, seq_len], and the bounds of
+    the segments, as many for every batch: what is missing is empty segments at the end."""
+    header, values = array.array("I"), array.array("I")
+    with open(path, "rb") as f:
+        header.frombytes(f.read(16))
+        values.frombytes(f.read())
+    if list(header[:2]) != [rows * BATCHES, seq_len] or header[2] > VOCAB:
+        raise RuntimeError(f"{path} is not of this shape")
+    all_rows = torch.tensor(values, dtype=torch.long).view(BATCHES, rows, 3, seq_len)
+    batches, bounds = [], []
+    for tokens, targets, first in all_rows.transpose(1, 2):
+        batches.append((torch.stack([tokens, targets.masked_fill(targets == NO_TARGET, -100)]), first))
+        starts = (first == torch.arange(seq_len)).flatten().nonzero().flatten()
+        bounds.append(torch.cat([starts, torch.tensor([rows * seq_len])]))
+    most = max(len(b) for b in bounds)
+    return [(*batch, torch.cat([b, b[-1:].expand(most - len(b))]).int()) for batch, b in zip(batches, bounds)]
 
 
 class Trainer:
-    def __init__(self, preset, rows, seq_len, mode):
+    def __init__(self, preset, rows, seq_len, mode, path):
         torch.manual_seed(0)
         with torch.device("cuda"):
             self.model = Model(*PRESETS[preset], VOCAB, False, seq_len)
@@ -45,8 +69,9 @@ class Trainer:
             [{"params": [m for m in self.masters if m.dim() > 1], "weight_decay": 0.1},
              {"params": [m for m in self.masters if m.dim() < 2], "weight_decay": 0.0}],
             lr=3e-4, betas=(0.9, 0.95), eps=1e-8, fused=True, capturable=True)
-        self.host = [torch.randint(VOCAB, (2, rows, seq_len)).pin_memory() for _ in range(BATCHES)]
-        self.batch = torch.zeros(2, rows, seq_len, dtype=torch.long, device="cuda")
+        self.host = [tuple(t.pin_memory() for t in batch) for batch in (
+            packed(path, rows, seq_len) if path else [(torch.randint(VOCAB, (2, rows, seq_len)),) for _ in range(BATCHES)])]
+        self.batch = tuple(torch.empty_like(t, device="cuda").copy_(t) for t in self.host[0])
         self.count, self.loss, self.graph = 0, None, None
         self.forward = self.model if mode == "eager" else torch.compile(self.model, dynamic=False)
         if mode == "graph":
@@ -55,7 +80,7 @@ class Trainer:
     def body(self):
         for w in self.weights:
             w.grad = None
-        loss = self.forward(self.batch[0], self.batch[1])
+        loss = self.forward(self.batch[0][0], self.batch[0][1], *self.batch[1:])
         loss.backward()
         nn.utils.clip_grad_norm_(self.weights, 1.0, foreach=True)
         torch._foreach_copy_([m.grad for m in self.masters], [w.grad for w in self.weights])
@@ -82,7 +107,8 @@ class Trainer:
         self.graph = graph
 
     def step(self):
-        self.batch.copy_(self.host[self.count % BATCHES], non_blocking=True)
+        for to, taken in zip(self.batch, self.host[self.count % BATCHES]):
+            to.copy_(taken, non_blocking=True)
         self.count += 1
         if self.graph:
             self.graph.replay()
@@ -120,7 +146,7 @@ def say(**what):
 def main():
     preset, rows, seq_len, mode = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     start = time.perf_counter()
-    trainer = Trainer(preset, rows, seq_len, mode)
+    trainer = Trainer(preset, rows, seq_len, mode, sys.argv[5] if len(sys.argv) > 5 else None)
     trainer.measure(1)
     trainer.park()
     say(ready=True, torch=torch.__version__, cuda=torch.version.cuda, warm_s=time.perf_counter() - start)

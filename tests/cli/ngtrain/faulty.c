@@ -15,6 +15,7 @@
 #undef _FILE_OFFSET_BITS /* fstat and fstat64 by their own names */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -54,11 +55,6 @@ static bool is_file(int fd, const char *part, char path[static 1024])
     return strstr(path, part) != NULL;
 }
 
-static void halt_thread(void)
-{
-    syscall(SYS_exit, 0); /* this thread alone */
-}
-
 static void cut(const char *path)
 {
     if (truncate(path, 4096) != 0)
@@ -73,7 +69,7 @@ static void before_look(const char *path, long look)
         for (;;)
             pause();
     if (fault("die", &n) && look == n)
-        halt_thread();
+        pthread_exit(NULL);
     if (fault("shrink", &n) && look == n)
         cut(path);
 }
@@ -119,7 +115,7 @@ int fsync(int fd)
     if (is_file(fd, ".ngc.tmp", path)) {
         long number = ++checkpoints;
         if (fault("die-write", &n) && number == n)
-            halt_thread();
+            pthread_exit(NULL);
         if (fault("slow-write", &n))
             nanosleep(&(struct timespec){n, 0}, NULL);
     }

@@ -219,6 +219,8 @@ struct trainer_checkpoint {
 static enum ngt_status corrupt(const struct trainer_checkpoint *c, uint64_t offset,
                                const char *what, struct ngt_error *reterr)
 {
+    if (ngt_map_lost(&c->map)) /* zeros were read in place of the file */
+        return ngt_map_check(&c->map, reterr);
     return ngt_fail(reterr, NGT_E_CORRUPT, c->map.path, offset, NGT_NO_POS,
                     "%s; remove this checkpoint to go on from an older one", what);
 }
@@ -425,6 +427,13 @@ const float *trainer_checkpoint_state(const struct trainer_checkpoint *c, enum k
 
     /* the mapping begins at a page and the section at a multiple of 4096: aligned */
     return s->offset ? (const float *)(const void *)(c->map.bytes + s->offset) : NULL;
+}
+
+enum ngt_status trainer_checkpoint_check(const struct trainer_checkpoint *c,
+                                         struct ngt_error *reterr)
+{
+    ngt_error_clear(reterr);
+    return ngt_map_check(&c->map, reterr);
 }
 
 /* ---- the folder ---- */

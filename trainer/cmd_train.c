@@ -31,6 +31,8 @@
 #define RING_STEPS_MOST 64u
 #define RING_BYTES (UINT64_C(32) << 20)
 #define KEPT_CHECKPOINTS 2u
+/* A thread has this long to end when the run does: a read of a slow disk ends by itself. */
+#define JOIN_SECONDS 2.0
 
 /* What was summed since the last line of metrics. */
 struct since {
@@ -343,6 +345,8 @@ static enum ngt_status load(struct run *r, const char *path, struct ngt_error *r
             status = set_state(r, (enum kern_state)which, values, reterr);
     }
     if (status == NGT_OK)
+        status = trainer_checkpoint_check(c, reterr);
+    if (status == NGT_OK)
         r->first_step = about->step;
     trainer_checkpoint_close(&c);
     return status;
@@ -400,6 +404,12 @@ static bool stopped(void *context)
 {
     (void)context;
     return cli_stopped();
+}
+
+static bool feeding(void *context)
+{
+    struct run *r = context;
+    return trainer_feed_alive(r->feed);
 }
 
 /* Takes the time since the last call: what lies between is not a step's. */
@@ -479,6 +489,9 @@ static enum ngt_status step_done(void *context, const struct kern_result *result
     report->loss = line.loss;
     *s = (struct since){0};
     status = trainer_metrics_step(r->metrics, &line, reterr);
+    /* a disk that is full is told now, not at the next checkpoint */
+    if (status == NGT_OK)
+        status = trainer_keeper_check(r->keeper, reterr);
     show(r, &line, done == r->end_step);
     return status;
 }
@@ -569,7 +582,9 @@ static enum ngt_status train(struct run *r, bool *ret_stopped, struct ngt_error 
     };
     struct trainer_drive drive = {.backend = r->backend,
                                   .validation_micros = trainer_feed_validation_micros(&feed),
+                                  .deadline = r->options->deadline,
                                   .context = r,
+                                  .feeding = feeding,
                                   .stopped = stopped,
                                   .step_done = step_done,
                                   .validated = validated,
@@ -587,7 +602,8 @@ static enum ngt_status train(struct run *r, bool *ret_stopped, struct ngt_error 
         return status;
     double begin = wall(), cpu_begin = cpu();
     rest(r);
-    status = trainer_keeper_new(r->options->out, r->backend, KEPT_CHECKPOINTS, &r->keeper, reterr);
+    status = trainer_keeper_new(r->options->out, r->backend, KEPT_CHECKPOINTS,
+                                r->options->deadline / 2, &r->keeper, reterr);
     if (status == NGT_OK)
         status = trainer_drive(&drive, r->first_step, &done, ret_stopped, reterr);
     if (status == NGT_OK) {
@@ -644,6 +660,35 @@ static int conclude(struct run *r, bool stop, struct ngt_error *reterr)
     return CLI_EXIT_OK;
 }
 
+/* A thread that hangs in a call of the system keeps what it works on; the end of the process takes it along. */
+static void release(struct run *r)
+{
+    bool read = trainer_feed_stop(&r->feed, JOIN_SECONDS);
+    bool written = trainer_keeper_free(&r->keeper, fmax(r->options->deadline, JOIN_SECONDS));
+
+    if (!written)
+        cli_say(r->console, "step %llu: its checkpoint did not come to disk; the one before stays",
+                (unsigned long long)r->about.step);
+    trainer_metrics_close(&r->metrics);
+    if (written) {
+        kern_backend_free(&r->backend);
+        free(r->config_text);
+        free(r->identity);
+    }
+    ngt_pool_free(&r->pool);
+    if (read) {
+        trainer_ring_free(&r->ring);
+        ngt_sequences_free(&r->val_sequences);
+        ngt_sequences_free(&r->sequences);
+    }
+    if (read && written) {
+        ngt_dataset_close(&r->val_set);
+        ngt_dataset_close(&r->set);
+    }
+    if (r->lock >= 0)
+        close(r->lock);
+}
+
 int trainer_cmd_train(const struct trainer_options *options, const struct cli_list *operands,
                       struct cli_console *console)
 {
@@ -687,20 +732,7 @@ int trainer_cmd_train(const struct trainer_options *options, const struct cli_li
 out:
     if (error.code != NGT_OK)
         cli_error(console, &error);
-    trainer_feed_stop(&r.feed);
-    trainer_ring_free(&r.ring);
-    trainer_keeper_free(&r.keeper);
-    trainer_metrics_close(&r.metrics);
-    kern_backend_free(&r.backend);
-    ngt_pool_free(&r.pool);
-    ngt_sequences_free(&r.val_sequences);
-    ngt_dataset_close(&r.val_set);
-    ngt_sequences_free(&r.sequences);
-    ngt_dataset_close(&r.set);
+    release(&r);
     free(old_text);
-    free(r.config_text);
-    free(r.identity);
-    if (r.lock >= 0)
-        close(r.lock);
     return code;
 }

@@ -26,11 +26,10 @@ static void pool_run(void *context, void (*task)(void *arg, unsigned worker), vo
 
 static enum ngt_status refuse_device_only(const struct trainer_options *o, struct ngt_error *reterr)
 {
-    const char *name = o->launch_given     ? "launch"
-                       : o->ctas_given     ? "ctas"
-                       : o->recompute      ? "recompute"
-                       : o->deadline_given ? "deadline"
-                                           : NULL;
+    const char *name = o->launch_given ? "launch"
+                       : o->ctas_given ? "ctas"
+                       : o->recompute  ? "recompute"
+                                       : NULL;
 
     if (!name)
         return NGT_OK;

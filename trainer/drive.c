@@ -1,5 +1,6 @@
 #include "trainer/drive.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "trainer/device.h"
@@ -9,6 +10,8 @@ _Static_assert(KERN_NO_TARGET == UINT32_MAX, "the feed's targets are the backend
 /* Steps submitted and not yet answered: their learning rates wait here for the metrics. A device
  * may run this far ahead; it is bounded by its own ring long before. */
 #define AHEAD 64u
+/* An empty ring is looked at so often: for a stop, for results, for whether anybody fills it. */
+#define LOOK_SECONDS 0.05
 
 struct progress {
     const struct trainer_drive *d;
@@ -97,6 +100,50 @@ static enum ngt_status submit(struct progress *p, const struct trainer_slot *slo
     return NGT_OK;
 }
 
+/*
+ * The next slot; NULL when stopped() ends the wait for one. What was handed over so far ends with a whole
+ * step or within a validation, hence it may end here.
+ */
+static enum ngt_status next_slot(struct progress *p, const struct trainer_slot **ret_slot,
+                                 struct ngt_error *reterr)
+{
+    const struct trainer_drive *d = p->d;
+
+    /* counted in looks, not by the clock: a process that was suspended has not waited */
+    for (double waited = 0;; waited += LOOK_SECONDS) {
+        bool feeding = !d->feeding || d->feeding(d->context); /* before the look, not after it */
+        enum ngt_status status = trainer_ring_take(d->ring, LOOK_SECONDS, ret_slot, reterr);
+        if (status != NGT_OK || *ret_slot || d->stopped(d->context))
+            return status;
+        if (!feeding || (d->deadline > 0 && waited >= d->deadline)) {
+            errno = 0; /* no call failed: nothing to append */
+            if (!feeding)
+                return ngt_fail(reterr, NGT_E_IO, NULL, NGT_NO_POS, NGT_NO_POS,
+                                "the thread that reads the data died: please report this; the same "
+                                "command goes on from the last checkpoint");
+            return ngt_fail(reterr, NGT_E_IO, NULL, NGT_NO_POS, NGT_NO_POS,
+                            "no data came for %.3g s: is their disk stalled? the same command goes "
+                            "on from the last checkpoint, with a longer --deadline if it is only "
+                            "slow",
+                            waited);
+        }
+        status = collect(p, false, reterr);
+        if (status != NGT_OK)
+            return status;
+    }
+}
+
+static enum ngt_status stop_device(const struct trainer_drive *d, uint64_t done,
+                                   struct ngt_error *reterr)
+{
+    struct kern_error error = {0};
+    struct kern_slot stop = {.kind = KERN_STOP, .step = done};
+
+    if (kern_submit(d->backend, &stop, &error) != KERN_OK)
+        return trainer_kern_fail(reterr, &error, "stopping the device");
+    return NGT_OK;
+}
+
 enum ngt_status trainer_drive(const struct trainer_drive *d, uint64_t first_step,
                               uint64_t *ret_steps, bool *ret_stopped, struct ngt_error *reterr)
 {
@@ -108,9 +155,13 @@ enum ngt_status trainer_drive(const struct trainer_drive *d, uint64_t first_step
     ngt_error_clear(reterr);
     while (status == NGT_OK && !ended) {
         const struct trainer_slot *slot = NULL;
-        status = trainer_ring_take(d->ring, &slot, reterr);
+        status = next_slot(&p, &slot, reterr);
         if (status != NGT_OK)
             break;
+        if (!slot) {
+            stopped = true;
+            break;
+        }
         switch (slot->kind) {
         case TRAINER_TRAIN:
         case TRAINER_VALIDATE:
@@ -141,12 +192,11 @@ enum ngt_status trainer_drive(const struct trainer_drive *d, uint64_t first_step
     uint64_t done = first_step + p.answered;
     if (status == NGT_OK && stopped && kept != done && p.answered)
         status = d->checkpoint(d->context, done, reterr);
-    if (status == NGT_OK) {
-        struct kern_error error = {0};
-        struct kern_slot stop = {.kind = KERN_STOP, .step = done};
-        if (kern_submit(d->backend, &stop, &error) != KERN_OK)
-            status = trainer_kern_fail(reterr, &error, "stopping the device");
-    }
+    /* after a failure its cause stays the error */
+    if (status == NGT_OK)
+        status = stop_device(d, done, reterr);
+    else
+        ngt_ignore(stop_device(d, done, NULL));
     if (status == NGT_OK) {
         *ret_steps = done;
         *ret_stopped = stopped;

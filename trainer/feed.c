@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "ngt/permutation.h"
+#include "trainer/join.h"
 
 struct trainer_feed {
     struct trainer_feed_config config;
@@ -12,6 +13,8 @@ struct trainer_feed {
     uint64_t epoch; /* of permutation; UINT64_MAX before the first */
     struct ngt_permutation *permutation;
     pthread_t thread;
+    bool joined;
+    _Atomic bool ended; /* feed_main came to its last line */
 };
 
 static uint64_t divide_up(uint64_t a, uint64_t b)
@@ -171,6 +174,7 @@ static void *feed_main(void *arg)
         trainer_ring_fail(f->ring, &error);
     else if (open)
         (void)feed_mark(f, TRAINER_STOP, c->end_step);
+    f->ended = true;
     return NULL;
 }
 
@@ -204,15 +208,24 @@ enum ngt_status trainer_feed_start(const struct trainer_feed_config *config,
     return NGT_OK;
 }
 
-void trainer_feed_stop(struct trainer_feed **feed)
+bool trainer_feed_alive(struct trainer_feed *f)
+{
+    if (!f->joined)
+        f->joined = pthread_tryjoin_np(f->thread, NULL) == 0;
+    return !f->joined || f->ended;
+}
+
+bool trainer_feed_stop(struct trainer_feed **feed, double seconds)
 {
     struct trainer_feed *f = *feed;
 
     if (!f)
-        return;
+        return true;
     trainer_ring_close(f->ring);
-    pthread_join(f->thread, NULL);
+    *feed = NULL;
+    if (!f->joined && !trainer_join_within(f->thread, seconds))
+        return false;
     ngt_permutation_free(&f->permutation);
     free(f);
-    *feed = NULL;
+    return true;
 }

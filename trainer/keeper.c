@@ -1,15 +1,18 @@
 #include "trainer/keeper.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "trainer/device.h"
+#include "trainer/join.h"
 
 struct trainer_keeper {
     const char *folder;
     struct kern_backend *backend;
     unsigned keep;
+    double patience;
     /* the job under way: the thread's from its start to its join */
     pthread_t thread;
     bool running;
@@ -17,8 +20,9 @@ struct trainer_keeper {
     enum ngt_status status;
     struct ngt_error error;
     double seconds;
-    bool told; /* false: the last job's end has not been told */
-    bool any;  /* a job has come to its end */
+    _Atomic bool ended; /* by the thread: the four above are the keeper's again */
+    bool told;          /* false: the last job's end has not been told */
+    bool any;           /* a job has come to its end */
 };
 
 static double wall(void)
@@ -41,26 +45,34 @@ static enum ngt_status state(void *context, enum kern_state which, uint64_t coun
     return NGT_OK;
 }
 
+/* k->error is what a thread that dies halfway leaves behind. */
 static void *write_out(void *arg)
 {
     struct trainer_keeper *k = arg;
     double begin = wall();
+    struct ngt_error error;
     char *path = trainer_checkpoint_path(k->folder, k->about.step);
+    enum ngt_status status = NGT_OK;
 
+    ngt_error_clear(&error);
     if (!path)
-        k->status = ngt_fail(&k->error, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
-                             "out of memory for a checkpoint");
+        status = ngt_fail(&error, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
+                          "out of memory for a checkpoint");
     else
-        k->status = trainer_checkpoint_write(path, &k->about, state, k, &k->error);
-    if (k->status == NGT_OK)
-        k->status = trainer_checkpoint_prune(k->folder, k->keep, &k->error);
-    k->seconds = wall() - begin;
+        status = trainer_checkpoint_write(path, &k->about, state, k, &error);
+    if (status == NGT_OK)
+        status = trainer_checkpoint_prune(k->folder, k->keep, &error);
     free(path);
+    k->seconds = wall() - begin;
+    k->status = status;
+    k->error = error;
+    k->ended = true;
     return NULL;
 }
 
 enum ngt_status trainer_keeper_new(const char *folder, struct kern_backend *backend, unsigned keep,
-                                   struct trainer_keeper **ret_keeper, struct ngt_error *reterr)
+                                   double patience, struct trainer_keeper **ret_keeper,
+                                   struct ngt_error *reterr)
 {
     struct trainer_keeper *k = calloc(1, sizeof *k);
 
@@ -71,6 +83,7 @@ enum ngt_status trainer_keeper_new(const char *folder, struct kern_backend *back
     k->folder = folder;
     k->backend = backend;
     k->keep = keep;
+    k->patience = patience;
     *ret_keeper = k;
     return NGT_OK;
 }
@@ -80,7 +93,12 @@ enum ngt_status trainer_keeper_finish(struct trainer_keeper *k, struct ngt_error
     ngt_error_clear(reterr);
     if (!k->running)
         return NGT_OK;
-    pthread_join(k->thread, NULL);
+    if (!trainer_join_within(k->thread, k->patience)) {
+        struct kern_error ignored = {0};
+        struct kern_slot stop = {.kind = KERN_STOP};
+        (void)!kern_submit(k->backend, &stop, &ignored);
+        pthread_join(k->thread, NULL);
+    }
     k->running = false;
     k->any = true, k->told = false;
     if (k->status != NGT_OK && reterr)
@@ -88,14 +106,22 @@ enum ngt_status trainer_keeper_finish(struct trainer_keeper *k, struct ngt_error
     return k->status;
 }
 
-void trainer_keeper_free(struct trainer_keeper **keeper)
+enum ngt_status trainer_keeper_check(struct trainer_keeper *k, struct ngt_error *reterr)
 {
-    if (!*keeper)
-        return;
-    if ((*keeper)->running)
-        pthread_join((*keeper)->thread, NULL);
-    free(*keeper);
+    ngt_error_clear(reterr);
+    return k->running && k->ended && k->status != NGT_OK ? trainer_keeper_finish(k, reterr)
+                                                         : NGT_OK;
+}
+
+bool trainer_keeper_free(struct trainer_keeper **keeper, double seconds)
+{
+    struct trainer_keeper *k = *keeper;
+
     *keeper = NULL;
+    if (k && k->running && !trainer_join_within(k->thread, seconds))
+        return false;
+    free(k);
+    return true;
 }
 
 enum ngt_status trainer_keeper_begin(struct trainer_keeper *k, const struct trainer_about *about,
@@ -109,8 +135,13 @@ enum ngt_status trainer_keeper_begin(struct trainer_keeper *k, const struct trai
     if (kern_snapshot_take(k->backend, &error) != KERN_OK)
         return trainer_kern_fail(reterr, &error, "copying the weights");
     k->about = *about;
-    k->status = NGT_OK;
+    k->ended = false;
     ngt_error_clear(&k->error);
+    errno = 0; /* no call failed: nothing to append */
+    k->status = ngt_fail(&k->error, NGT_E_IO, NULL, NGT_NO_POS, NGT_NO_POS,
+                         "the thread that writes the checkpoint of step %llu died: please report "
+                         "this; the same command goes on from the one before",
+                         (unsigned long long)about->step);
     if (pthread_create(&k->thread, NULL, write_out, k) != 0)
         write_out(k); /* no thread to be had: written here and now */
     else

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "ngt/file.h"
 #include "trainer/commands.h"
 
 struct entry {
@@ -20,6 +21,7 @@ int main(int argc, char **argv)
     struct cli_list operands;
     int code = CLI_EXIT_FAILED;
 
+    ngt_map_guard();
     enum cli_outcome outcome =
         cli_parse(&trainer_program, argc, argv, &options, &command, &operands);
     if (outcome != CLI_RUN)

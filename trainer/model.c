@@ -74,6 +74,9 @@ enum ngt_status trainer_model_open(const char *path, const struct trainer_option
             status = trainer_kern_fail(reterr, &error, "setting the weights");
             goto out;
         }
+        status = trainer_checkpoint_check(m.checkpoint, reterr);
+        if (status != NGT_OK)
+            goto out;
     }
     *ret_model = m;
     m = (struct trainer_model){0};

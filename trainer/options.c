@@ -94,8 +94,7 @@ static const struct cli_option train_options[] = {
     {"recompute", 0, NULL, CLI_TRUE, AT(recompute), .help = "save memory, cost time (CUDA)",
      .group = "Device"},
     {"deadline", 0, "SECONDS", CLI_DOUBLE, AT(deadline), .fallback = "60", .low = 0.1, .high = 1e6,
-     .help = "a feed this late ends the run (CUDA)", .group = "Device",
-     .given = AT(deadline_given)},
+     .help = "data this late end the run", .group = "Device"},
 
     {"progress", 0, NULL, CLI_CHOICE, AT(progress), .fallback = "auto", .choices = progress_modes,
      .help = "the live line"},

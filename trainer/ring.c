@@ -5,6 +5,7 @@
  */
 #include "trainer/ring.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
@@ -35,6 +36,7 @@ enum ngt_status trainer_ring_new(uint64_t slots, uint64_t rows, uint64_t seq_len
                                  struct trainer_ring **ret_ring, struct ngt_error *reterr)
 {
     struct trainer_ring *r = NULL;
+    pthread_condattr_t monotonic;
     uint64_t positions, words, bytes;
 
     ngt_error_clear(reterr);
@@ -46,7 +48,10 @@ enum ngt_status trainer_ring_new(uint64_t slots, uint64_t rows, uint64_t seq_len
     if (!r)
         goto out;
     pthread_mutex_init(&r->lock, NULL);
-    pthread_cond_init(&r->filled, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&r->filled, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     pthread_cond_init(&r->freed, NULL);
     r->slots = slots;
     r->slot = calloc(slots, sizeof *r->slot);
@@ -121,28 +126,37 @@ void trainer_ring_fail(struct trainer_ring *r, const struct ngt_error *error)
     pthread_mutex_unlock(&r->lock);
 }
 
-enum ngt_status trainer_ring_take(struct trainer_ring *r, const struct trainer_slot **ret_slot,
-                                  struct ngt_error *reterr)
+/* Until something can be taken, or for so many seconds; with the lock held. */
+static void await_filled(struct trainer_ring *r, double seconds)
+{
+    double begin = now(), end = begin + seconds;
+    struct timespec until = {(time_t)end, (long)((end - floor(end)) * 1e9)};
+
+    while (r->taken == r->published && !r->failed && !r->closed)
+        if (pthread_cond_timedwait(&r->filled, &r->lock, &until) != 0)
+            break;
+    /* the first slot is always late: that is starting up, not being starved */
+    if (r->taken)
+        r->waited += now() - begin;
+}
+
+enum ngt_status trainer_ring_take(struct trainer_ring *r, double seconds,
+                                  const struct trainer_slot **ret_slot, struct ngt_error *reterr)
 {
     enum ngt_status status = NGT_OK;
 
     ngt_error_clear(reterr);
     pthread_mutex_lock(&r->lock);
-    if (r->taken == r->published && !r->failed && !r->closed) {
-        double begin = now();
-        while (r->taken == r->published && !r->failed && !r->closed)
-            pthread_cond_wait(&r->filled, &r->lock);
-        /* the first slot is always late: that is starting up, not being starved */
-        if (r->taken)
-            r->waited += now() - begin;
-    }
+    if (r->taken == r->published && !r->failed && !r->closed)
+        await_filled(r, seconds);
+    *ret_slot = NULL;
     if (r->taken < r->published) {
         *ret_slot = &r->slot[r->taken++ % r->slots];
     } else if (r->failed) {
         if (reterr)
             *reterr = r->error;
         status = r->error.code;
-    } else {
+    } else if (r->closed) {
         status = ngt_fail(reterr, NGT_E_STOPPED, NULL, NGT_NO_POS, NGT_NO_POS,
                           "the data ring is closed");
     }

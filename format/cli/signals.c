@@ -4,7 +4,7 @@
 #include "cli/progress.h"
 
 /*
- * The one global of the project's libraries: a signal handler can reach nothing else. It only ever
+ * A global, as a signal handler can reach nothing else (the other one: format/src/guard.c). It only ever
  * goes from 0 to 1.
  */
 static _Atomic int stop_requested; /* lock-free, hence fit for a handler; read by all threads */
@@ -27,6 +27,8 @@ void cli_catch_signals(void)
     /* after the first SIGINT the default action is back: the second ends the program at once */
     action.sa_flags |= (int)SA_RESETHAND;
     sigaction(SIGINT, &action, NULL);
+    /* a file that may not grow is an error of write, told with its name */
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 bool cli_stopped(void)

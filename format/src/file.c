@@ -19,6 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "guard.h"
+
 #define HERE NGT_NO_POS, NGT_NO_POS
 #define BUFFER_BYTES (1u << 20)
 
@@ -61,6 +63,11 @@ enum ngt_status ngt_map_open(const char *path, struct ngt_map *ret_map, struct n
             goto out;
         }
         map.bytes = p;
+        map.guard = ngt_guard_add(map.bytes, map.size);
+        if (!map.guard) {
+            status = no_memory(reterr, path);
+            goto out;
+        }
     }
     *ret_map = map;
     map = (struct ngt_map){.fd = -1};
@@ -71,6 +78,7 @@ out:
 
 void ngt_map_close(struct ngt_map *map)
 {
+    ngt_guard_drop(map->guard);
     if (map->bytes)
         munmap((void *)(uintptr_t)map->bytes, map->size);
     if (map->fd >= 0)
@@ -94,7 +102,18 @@ enum ngt_status ngt_map_check(const struct ngt_map *map, struct ngt_error *reter
             "the file shrank from %llu to %llu bytes while it was read; restore it and start again",
             (unsigned long long)map->size, (unsigned long long)st.st_size);
     }
+    if (ngt_map_lost(map)) {
+        errno = EIO;
+        return ngt_fail(reterr, NGT_E_IO, map->path, HERE,
+                        "a page could not be read: its disk failed, or the file was changed; "
+                        "restore it and start again");
+    }
     return NGT_OK;
+}
+
+bool ngt_map_lost(const struct ngt_map *map)
+{
+    return ngt_guard_lost(map->guard);
 }
 
 /* ---- whole files ---- */
@@ -237,6 +256,21 @@ out:
     return status;
 }
 
+const char *ngt_write_remedy(int code)
+{
+    return code == ENOSPC || code == EDQUOT ? "; make room and start again"
+           : code == EFBIG ? "; raise the limit on the size of files (ulimit -f) and start again"
+                           : "";
+}
+
+/* errno says why `out` could not be written at `offset`. */
+static enum ngt_status cannot_write(const struct ngt_output *out, uint64_t offset, const char *what,
+                                    struct ngt_error *reterr)
+{
+    return ngt_fail(reterr, NGT_E_IO, out->path, offset, NGT_NO_POS, "%s%s", what,
+                    ngt_write_remedy(errno));
+}
+
 static enum ngt_status write_all(struct ngt_output *out, const uint8_t *bytes, uint64_t size,
                                  struct ngt_error *reterr)
 {
@@ -245,7 +279,7 @@ static enum ngt_status write_all(struct ngt_output *out, const uint8_t *bytes, u
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return ngt_fail(reterr, NGT_E_IO, out->path, out->written, NGT_NO_POS, "cannot write");
+            return cannot_write(out, out->written, "cannot write", reterr);
         bytes += n;
         size -= (uint64_t)n;
         out->written += (uint64_t)n;
@@ -312,7 +346,7 @@ enum ngt_status ngt_output_patch(struct ngt_output *out, uint64_t offset, const 
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return ngt_fail(reterr, NGT_E_IO, out->path, offset, NGT_NO_POS, "cannot write");
+            return cannot_write(out, offset, "cannot write", reterr);
         from += n;
         offset += (uint64_t)n;
         size -= (uint64_t)n;
@@ -348,12 +382,12 @@ enum ngt_status ngt_output_commit(struct ngt_output **outp, struct ngt_error *re
     status = flush(out, reterr);
 
     if (status == NGT_OK && fsync(out->fd) != 0)
-        status = ngt_fail(reterr, NGT_E_IO, out->path, HERE, "cannot sync");
+        status = cannot_write(out, NGT_NO_POS, "cannot sync", reterr);
     if (status == NGT_OK) {
         int fd = out->fd;
         out->fd = -1;
         if (close(fd) != 0)
-            status = ngt_fail(reterr, NGT_E_IO, out->path, HERE, "cannot close");
+            status = cannot_write(out, NGT_NO_POS, "cannot close", reterr);
     }
     if (status == NGT_OK) {
         if (rename(out->temporary, out->path) != 0) {

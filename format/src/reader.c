@@ -47,10 +47,20 @@ struct ngt_reader {
     const char **strings[KNOWN_KINDS];
 };
 
+/* What was read is what the file holds: asked after a read, as a page that is gone reads as zeros. */
+static enum ngt_status held(const struct ngt_reader *r, struct ngt_error *reterr)
+{
+    return ngt_map_lost(&r->map) ? ngt_map_check(&r->map, reterr) : NGT_OK;
+}
+
 static enum ngt_status corrupt(const struct ngt_reader *r, uint32_t kind, uint64_t item,
                                struct ngt_error *reterr, const char *what)
 {
     const struct ngt_section *s = r->by_kind[kind];
+    enum ngt_status status = held(r, reterr);
+
+    if (status != NGT_OK)
+        return status;
     return ngt_fail(reterr, NGT_E_CORRUPT, r->map.path, s ? s->offset : NGT_NO_POS, item,
                     "section %s: %s", ngt_section_name(kind), what);
 }
@@ -244,7 +254,7 @@ static enum ngt_status bounds(const struct ngt_reader *r, uint32_t kind, uint64_
         return corrupt(r, kind, i, reterr, "starts do not rise within what they point into");
     *ret_first = first;
     *ret_count = end - first;
-    return NGT_OK;
+    return held(r, reterr);
 }
 
 enum ngt_status ngt_reader_doc(const struct ngt_reader *r, uint64_t doc, uint64_t *ret_first,
@@ -277,7 +287,7 @@ enum ngt_status ngt_reader_lengths(const struct ngt_reader *r, uint64_t first, u
         ret_lengths[i] = end - begin;
         begin = end;
     }
-    return NGT_OK;
+    return held(r, reterr);
 }
 
 enum ngt_status ngt_reader_doc_of(const struct ngt_reader *r, uint64_t token, uint64_t *ret_doc,
@@ -325,9 +335,13 @@ static enum ngt_status verify_blocks(const struct ngt_reader *r, uint64_t from, 
         if ((status = ngt_map_check(&r->map, reterr)) != NGT_OK)
             return status;
         if (ngt_digest64(hot(r, NGT_S_TOKENS) + at, n) !=
-            ngt_get64(hot(r, NGT_S_BLOCK_HASHES) + 8 * b))
-            return ngt_fail(reterr, NGT_E_CORRUPT, r->map.path, tokens->offset + at, b,
-                            "block digest mismatch: token data was changed");
+            ngt_get64(hot(r, NGT_S_BLOCK_HASHES) + 8 * b)) {
+            status = held(r, reterr);
+            return status != NGT_OK
+                       ? status
+                       : ngt_fail(reterr, NGT_E_CORRUPT, r->map.path, tokens->offset + at, b,
+                                  "block digest mismatch: token data was changed");
+        }
         atomic_store_explicit(&r->block_done[b], 1, memory_order_relaxed);
     }
     return NGT_OK;
@@ -362,7 +376,7 @@ enum ngt_status ngt_reader_ids(const struct ngt_reader *r, uint64_t first, uint6
         }
     if (n && largest >= r->header.vocab_size)
         return corrupt(r, NGT_S_TOKENS, first, reterr, "an id is outside the vocabulary");
-    return NGT_OK;
+    return held(r, reterr);
 }
 
 enum ngt_status ngt_reader_sequence(const struct ngt_reader *r, uint64_t sequence,
@@ -394,7 +408,7 @@ enum ngt_status ngt_reader_segment(const struct ngt_reader *r, uint64_t segment,
     if (s.doc >= r->header.docs)
         return corrupt(r, NGT_S_SEGMENTS, segment, reterr, "document number is out of range");
     *ret_segment = s;
-    return NGT_OK;
+    return held(r, reterr);
 }
 
 enum ngt_status ngt_reader_loss(const struct ngt_reader *r, uint64_t index, bool *ret_all,
@@ -423,7 +437,7 @@ enum ngt_status ngt_reader_loss_span(const struct ngt_reader *r, uint64_t span, 
     const uint8_t *p = hot(r, NGT_S_LOSS_SPANS) + 8 * (items + 1) + 16 * span;
     *ret_first = ngt_get64(p);
     *ret_count = ngt_get64(p + 8);
-    return NGT_OK;
+    return held(r, reterr);
 }
 
 enum ngt_status ngt_reader_text_hash(const struct ngt_reader *r, uint64_t doc,

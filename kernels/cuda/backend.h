@@ -4,8 +4,9 @@
  * Plain C on the runtime's C interface.
  *
  * Invariants: everything is allocated before the first launch, as an allocation or a free may wait for a
- * resident kernel to end; while it is resident the host only writes pinned memory and copies on streams of
- * its own. One thread calls, but for kern_snapshot_get.
+ * resident kernel to end; while it is resident the host only writes pinned memory, copies on streams of its
+ * own, and asks whether they are done. No call of the driver waits but the one for the kernel's end: a wait
+ * inside the driver spins on a core. One thread calls, but for kern_snapshot_get.
  */
 #ifndef KERN_CUDA_BACKEND_H
 #define KERN_CUDA_BACKEND_H
@@ -17,6 +18,7 @@
 #include "slot.h"
 
 #define KERN_CUDA_GRAPHS 3u /* by enum kern_device_when */
+#define KERN_CUDA_BOUNCE (UINT64_C(16) << 20)
 
 struct kern_cuda {
     struct kern_backend base;
@@ -46,6 +48,7 @@ struct kern_cuda {
     float *kept;        /* device [3][layout.size], or NULL */
     float *kept_host;   /* [3][layout.size], made with the first one where kept is NULL */
     float *drained;     /* [layout.size] */
+    void *bounce;       /* pinned [KERN_CUDA_BOUNCE]: to other memory the driver would copy and wait */
     cudaStream_t drain; /* of whoever reads it */
     bool taken;
 
@@ -79,6 +82,7 @@ enum kern_status kern_cuda_submit(struct kern_backend *b, const struct kern_slot
                                   struct kern_error *reterr);
 enum kern_status kern_cuda_collect(struct kern_backend *b, bool wait, bool *ret_have,
                                    struct kern_result *ret_result, struct kern_error *reterr);
+void kern_cuda_nap(uint64_t ns);
 /* Waits until every slot submitted has been worked; a resident kernel then waits for the next. */
 enum kern_status kern_cuda_settle(struct kern_cuda *c, struct kern_error *reterr);
 

@@ -164,6 +164,9 @@ static enum kern_status host_memory(struct kern_cuda *c, struct kern_error *rete
     KERN_CUDA_TRY(
         cudaHostAlloc((void **)&c->slots, KERN_CUDA_SLOTS * r->slot_bytes, cudaHostAllocMapped),
         "allocating the rings");
+    if (c->kept)
+        KERN_CUDA_TRY(cudaHostAlloc(&c->bounce, KERN_CUDA_BOUNCE, cudaHostAllocDefault),
+                      "allocating room for checkpoints on their way");
     memset(c->control, 0, sizeof *c->control);
     memset(c->slots, 0, KERN_CUDA_SLOTS * r->slot_bytes);
     KERN_CUDA_TRY(cudaHostGetDevicePointer((void **)&r->control, c->control, 0),
@@ -214,6 +217,7 @@ void kern_cuda_release(struct kern_cuda *c)
     cudaFree(c->kept);
     free(c->kept_host);
     free(c->drained);
+    cudaFreeHost(c->bounce);
     cudaFreeHost(c->control);
     cudaFreeHost(c->slots);
     if (c->drain)

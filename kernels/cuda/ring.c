@@ -14,7 +14,7 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static void nap(uint64_t ns)
+void kern_cuda_nap(uint64_t ns)
 {
     struct timespec t = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
     nanosleep(&t, NULL);
@@ -93,7 +93,7 @@ static uint32_t fill(struct kern_cuda *c, const struct kern_slot *s, uint64_t nu
 static enum kern_status await(struct kern_cuda *c, const uint64_t *word, uint64_t than,
                               struct kern_error *reterr)
 {
-    uint64_t since = now_ns(), pause = 1000, asked = since;
+    uint64_t since = now_ns(), asked = since;
 
     while (__atomic_load_n(word, __ATOMIC_ACQUIRE) <= than) {
         uint64_t now = now_ns();
@@ -110,8 +110,9 @@ static enum kern_status await(struct kern_cuda *c, const uint64_t *word, uint64_
         if (now - since > 100 * c->deadline_ns)
             return kern_fail(reterr, KERN_E_DEVICE, "the GPU did not answer for %.3g s",
                              (double)(now - since) / 1e9);
-        nap(pause);
-        pause = pause < 100000 ? pause * 2 : pause;
+        /* a sixteenth of the time waited: late by that share at most, and long steps cost few wakes */
+        uint64_t pause = (now - since) / 16;
+        kern_cuda_nap(pause < 1000 ? 1000 : pause > 1000000 ? 1000000 : pause);
     }
     return drain(c, reterr);
 }

@@ -27,13 +27,23 @@ static enum kern_status check_state(const struct kern_cuda *c, enum kern_state w
                      "a forward-only backend keeps weights alone: no moments, no gradients");
 }
 
+/* Waits for a stream that has copies alone. */
+static cudaError_t quiet(cudaStream_t stream)
+{
+    cudaError_t code = cudaSuccess;
+
+    while ((code = cudaStreamQuery(stream)) == cudaErrorNotReady)
+        kern_cuda_nap(20000);
+    return code;
+}
+
 enum kern_status kern_cuda_copy(struct kern_cuda *c, void *to, const void *from, uint64_t bytes,
                                 enum cudaMemcpyKind kind, struct kern_error *reterr)
 {
     enum kern_status status = KERN_OK;
 
     KERN_CUDA_TRY(cudaMemcpyAsync(to, from, bytes, kind, c->copies), "copying the model's state");
-    KERN_CUDA_TRY(cudaStreamSynchronize(c->copies), "copying the model's state");
+    KERN_CUDA_TRY(quiet(c->copies), "copying the model's state");
 out:
     return status;
 }
@@ -138,10 +148,14 @@ enum kern_status kern_cuda_snapshot_get(struct kern_backend *b, enum kern_state 
     if (!c->taken || which > KERN_MOMENT2)
         return kern_fail(reterr, KERN_E_SHAPE, "no snapshot was taken of this");
     if (c->kept) {
-        KERN_CUDA_TRY(
-            cudaMemcpyAsync(c->drained, c->kept + at, bytes, cudaMemcpyDeviceToHost, c->drain),
-            "copying a checkpoint");
-        KERN_CUDA_TRY(cudaStreamSynchronize(c->drain), "copying a checkpoint");
+        for (uint64_t done = 0, n = 0; done < bytes; done += n) {
+            n = bytes - done < KERN_CUDA_BOUNCE ? bytes - done : KERN_CUDA_BOUNCE;
+            KERN_CUDA_TRY(cudaMemcpyAsync(c->bounce, (const char *)(c->kept + at) + done, n,
+                                          cudaMemcpyDeviceToHost, c->drain),
+                          "copying a checkpoint");
+            KERN_CUDA_TRY(quiet(c->drain), "copying a checkpoint");
+            memcpy((char *)c->drained + done, c->bounce, n);
+        }
         from = c->drained;
     }
     kern_device_layout_from(&t->model, &t->layout, from, ret_values);

@@ -5,7 +5,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "shards.h"
 #include "t.h"
@@ -104,6 +106,62 @@ T_CASE(a_full_disk_is_told_and_leaves_nothing)
     T_EQ_INT(e.sys_errno, ENOSPC);
     ngt_output_abort(&out);
     T_TRUE(access(at("c"), F_OK) != 0);
+}
+
+/* A page that a file has no more reads as zeros, and the mapping says so; the others go on. */
+T_CASE(a_file_cut_while_mapped_is_lost_and_nothing_else)
+{
+    struct ngt_map cut = {.fd = -1}, whole = {.fd = -1};
+    struct ngt_error error;
+    uint8_t *bytes = calloc(1, 40000);
+    unsigned sum = 0;
+
+    T_REQUIRE(bytes);
+    memset(bytes, 'x', 40000);
+    T_REQUIRE(ngt_file_write(at("cut"), bytes, 40000, NULL) == NGT_OK);
+    T_REQUIRE(ngt_file_write(at("whole"), bytes, 40000, NULL) == NGT_OK);
+    T_REQUIRE(ngt_map_open(at("cut"), &cut, NULL) == NGT_OK);
+    T_REQUIRE(ngt_map_open(at("whole"), &whole, NULL) == NGT_OK);
+    ngt_map_guard();
+    T_REQUIRE(truncate(at("cut"), 10000) == 0);
+    T_TRUE(!ngt_map_lost(&cut));
+    for (uint64_t i = 0; i < cut.size; i++)
+        sum += cut.bytes[i] == 'x';
+    T_EQ_U64(sum, 10000);
+    T_TRUE(ngt_map_lost(&cut));
+    ngt_error_clear(&error);
+    T_EQ_INT(ngt_map_check(&cut, &error), NGT_E_IO);
+    T_TRUE(strstr(error.message, "shrank from 40000 to 10000 bytes") != NULL);
+    /* grown again: what was read is wrong all the same */
+    T_REQUIRE(truncate(at("cut"), 40000) == 0);
+    ngt_error_clear(&error);
+    T_EQ_INT(ngt_map_check(&cut, &error), NGT_E_IO);
+    T_TRUE(strstr(error.message, "a page could not be read") != NULL);
+    T_EQ_MEM(whole.bytes, bytes, 40000);
+    T_EQ_INT(ngt_map_check(&whole, NULL), NGT_OK);
+    ngt_map_close(&cut);
+    T_REQUIRE(ngt_map_open(at("cut"), &cut, NULL) == NGT_OK);
+    T_TRUE(!ngt_map_lost(&cut)); /* a new mapping begins anew */
+    ngt_map_close(&cut);
+    ngt_map_close(&whole);
+    free(bytes);
+}
+
+/* A SIGBUS outside every mapping still ends the program. */
+T_CASE(other_faults_end_the_program)
+{
+    int status = 0;
+    pid_t child = fork();
+
+    T_REQUIRE(child >= 0);
+    if (child == 0) {
+        ngt_map_guard();
+        raise(SIGBUS);
+        raise(SIGBUS);
+        _exit(0);
+    }
+    T_REQUIRE(waitpid(child, &status, 0) == child);
+    T_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
 }
 
 T_CASE(stale_temporaries_are_those_of_dead_processes)

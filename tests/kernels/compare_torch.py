@@ -184,7 +184,7 @@ def theirs(case, model, trial, device, kernels):
     for tokens, targets, first in trial.micros:
         tokens, targets = tokens.to(device), targets.masked_fill(targets < 0, -100).to(device)
         with sdpa_kernel(kernels) if kernels else contextlib.nullcontext():
-            share = model(tokens, targets, first.to(device) if case.segments else None, trial.targets)
+            share = model(tokens, targets, first.to(device) if case.segments else None, divisor=trial.targets)
         share.backward()
         loss += float(share.detach())
     return loss, case.flat(model, lambda p: p.grad, device)

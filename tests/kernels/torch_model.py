@@ -3,11 +3,18 @@
 Pre-norm RMSNorm, RoPE with pairs half a head apart, causal grouped-query attention, SwiGLU, no biases; q, k, v
 and gate, up as one matrix each, as a fast PyTorch program has them.
 """
+import inspect
 import math
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+try:  # since 2.10; its arguments have changed since
+    from torch.nn.attention.varlen import varlen_attn
+    CAUSAL = {"is_causal": True} if "is_causal" in inspect.signature(varlen_attn).parameters else {"window_size": (-1, 0)}
+except ImportError:
+    varlen_attn = None
 
 EPS, THETA = 1e-5, 10000.0
 
@@ -22,17 +29,21 @@ class Block(nn.Module):
         self.gate_up = nn.Linear(width, 2 * ffn, bias=False)
         self.down = nn.Linear(ffn, width, bias=False)
 
-    def forward(self, x, cos, sin, mask):
+    def forward(self, x, cos, sin, mask, bounds):
         rows, seq_len, width = x.shape
         h = self.qkv(F.rms_norm(x, (width,), self.norm1, EPS)).view(rows, seq_len, -1, self.head_dim)
         q, k, v = h.split((self.heads, self.kv_heads, self.kv_heads), 2)
-        q, k, v = (rope(q, cos, sin).transpose(1, 2), rope(k, cos, sin).transpose(1, 2), v.transpose(1, 2))
+        q, k = rope(q, cos, sin), rope(k, cos, sin)
         shared = self.heads // self.kv_heads
-        if mask is not None and shared > 1:  # no fused kernel takes both a mask and shared heads
-            k, v = k.repeat_interleave(shared, 1), v.repeat_interleave(shared, 1)
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None,
-                                           enable_gqa=mask is None and shared > 1)
-        x = x + self.out(y.transpose(1, 2).reshape(rows, seq_len, -1))
+        if bounds is None:
+            q, k, v = (t.transpose(1, 2) for t in (q, k, v))
+            if mask is not None and shared > 1:  # no fused kernel takes both a mask and shared heads
+                k, v = k.repeat_interleave(shared, 1), v.repeat_interleave(shared, 1)
+            y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None,
+                                               enable_gqa=mask is None and shared > 1).transpose(1, 2)
+        else:
+            y = by_segment(*(t.reshape(rows * seq_len, -1, self.head_dim) for t in (q, k, v)), bounds, seq_len)
+        x = x + self.out(y.reshape(rows, seq_len, -1))
         gate, up = self.gate_up(F.rms_norm(x, (width,), self.norm2, EPS)).chunk(2, -1)
         return x + self.down(F.silu(gate) * up)
 
@@ -41,6 +52,14 @@ def rope(x, cos, sin):
     """In fp32, as cos and sin are; the result in x's own type."""
     a, b = x.chunk(2, -1)
     return torch.cat((a * cos - b * sin, b * cos + a * sin), -1).type_as(x)
+
+
+def by_segment(q, k, v, bounds, longest):
+    """Causal attention inside segments [bounds[i], bounds[i + 1]) of all tokens one after the other: PyTorch's kernel for
+    sequences of varied lengths, which does no work between two segments."""
+    if k.shape[1] != q.shape[1]:
+        k, v = (t.repeat_interleave(q.shape[1] // k.shape[1], 1) for t in (k, v))
+    return varlen_attn(q, k, v, bounds, bounds, longest, longest, **CAUSAL)
 
 
 class Model(nn.Module):
@@ -59,18 +78,21 @@ class Model(nn.Module):
                 residual = name.endswith(("out.weight", "down.weight"))
                 nn.init.normal_(p, std=0.02 / (math.sqrt(2 * layers) if residual else 1))
 
-    def forward(self, tokens, targets, first=None, divisor=None):
+    def forward(self, tokens, targets, first=None, bounds=None, divisor=None):
         """Loss, the mean over targets (-100: none), or their sum over divisor: a micro-batch's share of a step.
-        first [rows, seq_len]: where each token's segment begins."""
+        first [rows, seq_len]: where each token's segment begins. bounds: the same as the starts of all segments of the
+        flattened rows, ended by the number of tokens, which may stand there more than once: attention goes by these, on a
+        GPU, in place of a mask."""
         seq_len, mask = tokens.shape[1], None
         cos, sin = self.cos[:seq_len, None], self.sin[:seq_len, None]
         if first is not None:
-            at = torch.arange(seq_len, device=tokens.device)
+            at = torch.arange(seq_len, device=first.device)
             cos, sin = self.cos[at - first][:, :, None], self.sin[at - first][:, :, None]
+        if first is not None and bounds is None:
             mask = ((at[None, None] <= at[None, :, None]) & (at[None, None] >= first[:, :, None]))[:, None]
         x = self.embed(tokens)
         for block in self.blocks:
-            x = block(x, cos, sin, mask)
+            x = block(x, cos, sin, mask, bounds)
         head = self.embed.weight if self.head is None else self.head.weight
         logits = F.linear(F.rms_norm(x, x.shape[-1:], self.norm, EPS), head)
         logits = logits.float() if logits.dtype == torch.bfloat16 else logits

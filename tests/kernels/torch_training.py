@@ -11,8 +11,9 @@ from torch import nn
 
 
 class Training:
-    def __init__(self, model, rows, seq_len, mode, lr, segments=False):
-        """model: with the weights to begin with, in fp32; lr: a number, or a tensor beside the weights that may change."""
+    def __init__(self, model, rows, seq_len, mode, lr, segments=False, bounds=0):
+        """model: with the weights to begin with, in fp32; lr: a number, or a tensor beside the weights that may change;
+        bounds: that many bounds of segments (torch_model.py) stand beside a batch."""
         device = next(model.parameters()).device
         self.weights = list(model.parameters())
         self.masters = [w.detach().clone() for w in self.weights]
@@ -26,6 +27,7 @@ class Training:
             lr=lr, betas=(0.9, 0.95), eps=1e-8, fused=True, capturable=device.type == "cuda")
         # tokens, targets and, with segments, where each token's begins
         self.batch = torch.zeros(3 if segments else 2, rows, seq_len, dtype=torch.long, device=device)
+        self.bounds = torch.zeros(bounds, dtype=torch.int32, device=device) if bounds else None
         self.loss, self.graph = None, None
         self.forward = model if mode == "eager" else torch.compile(model, dynamic=False)
         if mode == "graph":
@@ -34,7 +36,7 @@ class Training:
     def body(self):
         for w in self.weights:
             w.grad = None
-        loss = self.forward(*self.batch)
+        loss = self.forward(*self.batch) if self.bounds is None else self.forward(*self.batch, self.bounds)
         loss.backward()
         nn.utils.clip_grad_norm_(self.weights, 1.0, foreach=True)
         torch._foreach_copy_([m.grad for m in self.masters], [w.grad for w in self.weights])

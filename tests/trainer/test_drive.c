@@ -142,12 +142,25 @@ static struct trainer_ring *script(void)
     return ring;
 }
 
+static struct trainer_drive drive(struct kern_backend *backend, struct trainer_ring *ring,
+                                  struct seen *seen)
+{
+    return (struct trainer_drive){.backend = backend,
+                                  .ring = ring,
+                                  .validation_micros = 3,
+                                  .context = seen,
+                                  .stopped = stopped,
+                                  .step_done = step_done,
+                                  .validated = validated,
+                                  .checkpoint = checkpoint};
+}
+
 static void run(unsigned lag, uint64_t stop_before, const char *expected, uint64_t steps)
 {
     struct kern_backend backend = {.lag = lag};
     struct seen seen = {.stop_before = stop_before, .backend = &backend};
     struct trainer_ring *ring = script();
-    struct trainer_drive d = {&backend, ring, 3, &seen, stopped, step_done, validated, checkpoint};
+    struct trainer_drive d = drive(&backend, ring, &seen);
     struct ngt_error error;
     uint64_t done = 0;
     bool stop = false;
@@ -181,7 +194,7 @@ T_CASE(a_stop_takes_what_is_outstanding_along)
     struct kern_backend backend = {.lag = 2};
     struct seen seen = {.stop_before = 1, .backend = &backend};
     struct trainer_ring *ring = script();
-    struct trainer_drive d = {&backend, ring, 3, &seen, stopped, step_done, validated, checkpoint};
+    struct trainer_drive d = drive(&backend, ring, &seen);
     uint64_t done = 0;
     bool stop = false;
 
@@ -197,7 +210,7 @@ T_CASE(a_failing_device_ends_the_run)
     struct kern_backend backend = {.fail_at = 4};
     struct seen seen = {.stop_before = UINT64_MAX, .backend = &backend};
     struct trainer_ring *ring = script();
-    struct trainer_drive d = {&backend, ring, 3, &seen, stopped, step_done, validated, checkpoint};
+    struct trainer_drive d = drive(&backend, ring, &seen);
     struct ngt_error error;
     uint64_t done = 77;
     bool stop = false;
@@ -206,6 +219,77 @@ T_CASE(a_failing_device_ends_the_run)
     T_EQ_STR(error.message, "training step 2: fell off the bus");
     T_EQ_STR(seen.text, "t0 ");
     T_EQ_U64(done, 77);
+    T_EQ_U64(backend.stops, 1); /* all the same: a kernel may be resident */
+    trainer_ring_free(&ring);
+}
+
+/* One step handed over and nothing after it. */
+static struct trainer_ring *starved(void)
+{
+    struct trainer_ring *ring = NULL;
+    T_REQUIRE(trainer_ring_new(4, 1, 1, &ring, NULL) == NGT_OK);
+    put(ring, TRAINER_TRAIN, 0, true, true);
+    return ring;
+}
+
+static bool dead(void *context)
+{
+    (void)context;
+    return false;
+}
+
+static void starve(struct trainer_drive *d, const char *message)
+{
+    struct ngt_error error;
+    uint64_t done = 77;
+    bool stop = false;
+
+    T_EQ_INT(trainer_drive(d, 0, &done, &stop, &error), NGT_E_IO);
+    T_TRUE(strstr(error.message, message) == error.message);
+    T_EQ_INT(error.sys_errno, 0);
+    T_EQ_U64(d->backend->stops, 1);
+    /* what the device had done was told while the ring was empty */
+    T_EQ_STR(((struct seen *)d->context)->text, "t0 ");
+}
+
+T_CASE(an_empty_ring_ends_the_run_after_the_deadline)
+{
+    struct kern_backend backend = {0};
+    struct seen seen = {.stop_before = UINT64_MAX, .backend = &backend};
+    struct trainer_ring *ring = starved();
+    struct trainer_drive d = drive(&backend, ring, &seen);
+
+    d.deadline = 0.2;
+    starve(&d, "no data came for 0.2 s");
+    trainer_ring_free(&ring);
+}
+
+T_CASE(a_dead_feed_ends_the_run_at_once)
+{
+    struct kern_backend backend = {0};
+    struct seen seen = {.stop_before = UINT64_MAX, .backend = &backend};
+    struct trainer_ring *ring = starved();
+    struct trainer_drive d = drive(&backend, ring, &seen);
+
+    d.deadline = 1000;
+    d.feeding = dead;
+    starve(&d, "the thread that reads the data died");
+    trainer_ring_free(&ring);
+}
+
+T_CASE(a_stop_is_heeded_while_the_ring_is_empty)
+{
+    struct kern_backend backend = {0};
+    struct seen seen = {.stop_before = 1, .backend = &backend};
+    struct trainer_ring *ring = starved();
+    struct trainer_drive d = drive(&backend, ring, &seen);
+    uint64_t done = 0;
+    bool stop = false;
+
+    T_EQ_INT(trainer_drive(&d, 0, &done, &stop, NULL), NGT_OK);
+    T_TRUE(stop);
+    T_EQ_U64(done, 1);
+    T_EQ_STR(seen.text, "t0 c1 ");
     trainer_ring_free(&ring);
 }
 

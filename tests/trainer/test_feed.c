@@ -77,7 +77,7 @@ static void run_feed(uint64_t slots, uint64_t batch, uint64_t micro, uint64_t fr
     T_REQUIRE(trainer_feed_start(&c, ring, &feed, NULL) == NGT_OK);
     for (uint64_t step = from; step <= end; step++) {
         for (uint64_t m = 0; validate && m < checks; m++) {
-            T_REQUIRE(trainer_ring_take(ring, &slot, NULL) == NGT_OK);
+            T_REQUIRE(trainer_ring_take(ring, 60, &slot, NULL) == NGT_OK);
             T_EQ_INT(slot->kind, TRAINER_VALIDATE);
             T_EQ_U64(slot->step, step);
             T_EQ_INT(slot->first, m == 0);
@@ -85,7 +85,7 @@ static void run_feed(uint64_t slots, uint64_t batch, uint64_t micro, uint64_t fr
             trainer_ring_release(ring);
         }
         if (step > from && (step % 3 == 0 || step == end)) {
-            T_REQUIRE(trainer_ring_take(ring, &slot, NULL) == NGT_OK);
+            T_REQUIRE(trainer_ring_take(ring, 60, &slot, NULL) == NGT_OK);
             T_EQ_INT(slot->kind, TRAINER_CHECKPOINT);
             T_EQ_U64(slot->step, step);
             trainer_ring_release(ring);
@@ -94,7 +94,7 @@ static void run_feed(uint64_t slots, uint64_t batch, uint64_t micro, uint64_t fr
             break;
         uint64_t targets = 0, said = 0, row = 0;
         for (uint64_t m = 0; m < micros; m++) {
-            T_REQUIRE(trainer_ring_take(ring, &slot, NULL) == NGT_OK);
+            T_REQUIRE(trainer_ring_take(ring, 60, &slot, NULL) == NGT_OK);
             T_EQ_INT(slot->kind, TRAINER_TRAIN);
             T_EQ_U64(slot->step, step);
             T_EQ_INT(slot->first, m == 0);
@@ -110,11 +110,11 @@ static void run_feed(uint64_t slots, uint64_t batch, uint64_t micro, uint64_t fr
         T_EQ_U64(said, targets);
         validate = (step + 1) % 4 == 0 || step + 1 == c.schedule.steps;
     }
-    T_REQUIRE(trainer_ring_take(ring, &slot, NULL) == NGT_OK);
+    T_REQUIRE(trainer_ring_take(ring, 60, &slot, NULL) == NGT_OK);
     T_EQ_INT(slot->kind, TRAINER_STOP);
     T_EQ_U64(slot->step, end);
     trainer_ring_release(ring);
-    trainer_feed_stop(&feed);
+    T_TRUE(trainer_feed_stop(&feed, 60));
     trainer_ring_free(&ring);
     close_fixture(&f);
 }
@@ -161,10 +161,10 @@ T_CASE(consumer_that_leaves)
         T_REQUIRE(trainer_feed_start(&c, ring, &feed, NULL) == NGT_OK);
         for (int i = 0; i < taken; i++) {
             const struct trainer_slot *slot = NULL;
-            T_EQ_INT(trainer_ring_take(ring, &slot, NULL), NGT_OK);
+            T_EQ_INT(trainer_ring_take(ring, 60, &slot, NULL), NGT_OK);
             trainer_ring_release(ring);
         }
-        trainer_feed_stop(&feed); /* joins a thread that waits for a free slot */
+        T_TRUE(trainer_feed_stop(&feed, 60)); /* joins a thread that waits for a free slot */
         T_TRUE(feed == NULL);
         trainer_ring_free(&ring);
     }
@@ -184,10 +184,10 @@ T_CASE(failure_of_the_producer_comes_in_order)
     trainer_ring_reserved(ring, 0)->step = 9;
     trainer_ring_publish(ring, 1);
     trainer_ring_fail(ring, &error);
-    T_EQ_INT(trainer_ring_take(ring, &slot, &got), NGT_OK);
+    T_EQ_INT(trainer_ring_take(ring, 60, &slot, &got), NGT_OK);
     T_EQ_U64(slot->step, 9);
     trainer_ring_release(ring);
-    T_EQ_INT(trainer_ring_take(ring, &slot, &got), NGT_E_CORRUPT);
+    T_EQ_INT(trainer_ring_take(ring, 60, &slot, &got), NGT_E_CORRUPT);
     T_EQ_STR(got.message, "bad block");
     trainer_ring_free(&ring);
 }

@@ -15,6 +15,7 @@ struct ngt_map {
     uint64_t size;
     int fd;
     char *path;
+    struct ngt_guard *guard; /* where a SIGBUS leaves its mark */
 };
 
 /* NGT_OK; NGT_E_IO cannot open or map; NGT_E_DATA not a regular file. */
@@ -22,8 +23,15 @@ NGT_NODISCARD enum ngt_status ngt_map_open(const char *path, struct ngt_map *ret
                                            struct ngt_error *reterr);
 void ngt_map_close(struct ngt_map *map);
 /* NGT_E_IO when the file is no longer as large as it was when mapped: touching the missing part
- * would be a SIGBUS. */
+ * would be a SIGBUS. Or when such a touch has happened (ngt_map_guard). */
 NGT_NODISCARD enum ngt_status ngt_map_check(const struct ngt_map *map, struct ngt_error *reterr);
+
+/* Whether a page could not be read since it was mapped: what was read may be zeros, and ngt_map_check
+ * tells the error. Costs no system call. */
+bool ngt_map_lost(const struct ngt_map *map);
+/* Takes SIGBUS over for all mappings of the process, for a program to call once at its start: a page that
+ * is gone reads as zeros and its mapping is lost, instead of the program. */
+void ngt_map_guard(void);
 
 /* ---- whole small files ---- */
 /* *ret_bytes is malloced, ends with an extra NUL, and belongs to the caller. NGT_E_DATA when larger
@@ -46,6 +54,8 @@ NGT_NODISCARD enum ngt_status ngt_output_write(struct ngt_output *out, const voi
 NGT_NODISCARD enum ngt_status ngt_output_patch(struct ngt_output *out, uint64_t offset,
                                                const void *bytes, uint64_t size,
                                                struct ngt_error *reterr);
+/* What to do about a write that failed with this errno: "" or "; make room and start again" ... */
+const char *ngt_write_remedy(int code);
 uint64_t ngt_output_size(const struct ngt_output *out);
 /* fsync, rename to the final name, fsync of the folder; frees *out. After a failure nothing has the
  * final name. */

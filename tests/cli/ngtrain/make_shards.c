@@ -1,5 +1,5 @@
 /*
- * make_shards DIR DOCS SEED [LONGEST]: a small data set of two document shards for the tests of
+ * make_shards DIR DOCS SEED [LONGEST [VOCAB]]: a small data set of two document shards for the tests of
  * ngtrain from outside: words of a made-up language whose next id is easy to guess, so that a loss
  * falls quickly. The documents of the first shard are shorter than LONGEST before their EOS.
  */
@@ -9,8 +9,9 @@
 
 #include "ngt.h"
 
-enum { VOCAB = 96, EOS = 95, MOST = 200 };
+enum { MOST = 200 };
 
+static uint32_t vocab = 96; /* the last id is EOS */
 static uint64_t random_state;
 
 static uint32_t next_random(uint32_t below)
@@ -24,24 +25,26 @@ static enum ngt_status write_shard(const char *folder, const char *name, uint64_
                                    struct ngt_error *reterr)
 {
     static const struct ngt_pair identity[] = {{"name", "made-up"}};
-    uint8_t kinds[VOCAB], bytes[VOCAB + 8];
-    uint64_t starts[VOCAB + 1];
-    uint32_t ids[MOST + 1], source = 0;
+    uint8_t *kinds = malloc(vocab), *bytes = malloc(vocab + 8);
+    uint64_t *starts = malloc((vocab + 1) * sizeof *starts);
+    uint32_t ids[MOST + 1], source = 0, eos = vocab - 1;
     struct ngt_writer *w = NULL;
     char *path = ngt_path_join(folder, name);
 
-    for (unsigned i = 0; i < VOCAB; i++) {
-        kinds[i] = i == EOS ? NGT_ID_CONTROL : NGT_ID_NORMAL;
+    if (!kinds || !bytes || !starts)
+        abort();
+    for (unsigned i = 0; i < vocab; i++) {
+        kinds[i] = i == eos ? NGT_ID_CONTROL : NGT_ID_NORMAL;
         starts[i] = i;
-        bytes[i] = (uint8_t)(' ' + i);
+        bytes[i] = (uint8_t)(' ' + i % 95);
     }
-    memcpy(bytes + EOS, "</s>", 4);
-    starts[VOCAB] = VOCAB + 3;
-    struct ngt_vocabulary vocabulary = {0, VOCAB, kinds, starts, bytes};
+    memcpy(bytes + eos, "</s>", 4);
+    starts[vocab] = vocab + 3;
+    struct ngt_vocabulary vocabulary = {0, vocab, kinds, starts, bytes};
     struct ngt_writer_config config = {.kind = NGT_DOCUMENTS,
-                                       .vocab_size = VOCAB,
+                                       .vocab_size = vocab,
                                        .bos_id = NGT_NO_ID,
-                                       .eos_id = EOS,
+                                       .eos_id = eos,
                                        .pad_id = NGT_NO_ID,
                                        .flags = NGT_FLAG_EOS_ADDED,
                                        .tokenizer = {11, 12},
@@ -52,12 +55,12 @@ static enum ngt_status write_shard(const char *folder, const char *name, uint64_
     if (status == NGT_OK)
         status = ngt_writer_source(w, &(struct ngt_source){.name = "made-up"}, &source, reterr);
     for (uint64_t d = 0; d < docs && status == NGT_OK; d++) {
-        uint32_t n = next_random(longest), id = next_random(EOS);
+        uint32_t n = next_random(longest), id = next_random(eos);
         for (uint32_t i = 0; i < n; i++) {
             ids[i] = id;
-            id = next_random(8) ? (5 * id + 3) % EOS : next_random(EOS);
+            id = next_random(8) ? (5 * id + 3) % eos : next_random(eos);
         }
-        ids[n] = EOS;
+        ids[n] = eos;
         struct ngt_doc doc = {
             .ids = ids, .count = n + 1, .source = source, .record = d + 1, .offset = d};
         status = ngt_writer_doc(w, &doc, reterr);
@@ -66,6 +69,9 @@ static enum ngt_status write_shard(const char *folder, const char *name, uint64_
         status = ngt_writer_commit(&w, NULL, 0, &ret_shard->summary, reterr);
     ret_shard->name = name;
     free(path);
+    free(kinds);
+    free(bytes);
+    free(starts);
     return status;
 }
 
@@ -76,10 +82,12 @@ int main(int argc, char **argv)
     struct ngt_error error = {0};
     char text[600];
 
-    if (argc != 4 && argc != 5)
+    if (argc < 4 || argc > 6)
         return 99;
-    uint32_t longest = argc == 5 ? (uint32_t)atoi(argv[4]) : MOST;
-    if (longest < 1 || longest > MOST)
+    uint32_t longest = argc > 4 ? (uint32_t)atoi(argv[4]) : MOST;
+    if (argc > 5)
+        vocab = (uint32_t)atoi(argv[5]);
+    if (longest < 1 || longest > MOST || vocab < 2 || vocab > 1u << 20)
         return 99;
     uint64_t docs = strtoull(argv[2], NULL, 10);
     random_state = strtoull(argv[3], NULL, 10);

@@ -10,8 +10,9 @@ cd "$scratch"
 "$MAKE_SHARDS" data 60 1
 "$MAKE_SHARDS" data/val 6 2
 
-# The smallest run there is: a step is 2 sequences of 32 tokens.
-tiny="--seq-len 32 --batch 2 --device cpu --quiet"
+# The smallest run there is: a step is 2 sequences of 32 tokens. Some tests are made on a GPU too: DEVICE=cuda.
+device=${DEVICE:-cpu}
+tiny="--seq-len 32 --batch 2 --device $device --quiet"
 
 # refuse CODE PATTERN COMMAND...: must fail with that code and say something that matches.
 refuse() {

@@ -3,6 +3,7 @@
 #ifndef TEST_KERNELS_BENCH_LAB_H
 #define TEST_KERNELS_BENCH_LAB_H
 
+#include "bench_batches.h"
 #include "bench_model.h"
 #include "kern/backend.h"
 
@@ -45,11 +46,50 @@ static inline double bench_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Full rows of random tokens, other ones each step. */
+/* Full rows of random tokens, other ones each step; or sequences of a file that dump_batches wrote. */
 struct bench_batch {
     uint32_t *tokens, *targets, *first;
     uint64_t n, state;
+    uint32_t *file; /* [BENCH_BATCHES][rows][3][seq_len], or NULL */
 };
+
+/* false: the file is not there, or of another shape or vocabulary. */
+static inline bool bench_batch_load(struct bench_batch *batch, const struct kern_config *c,
+                                    const char *path)
+{
+    uint32_t header[4], sequences = c->rows * BENCH_BATCHES;
+    uint64_t values = 3ull * sequences * c->seq_len;
+    FILE *f = fopen(path, "rb");
+
+    batch->file = malloc(values * sizeof *batch->file);
+    bool good = f && batch->file && fread(header, sizeof header, 1, f) == 1 &&
+                header[0] == sequences && header[1] == c->seq_len && header[2] <= c->model.vocab &&
+                fread(batch->file, sizeof *batch->file, values, f) == values;
+    if (f)
+        fclose(f);
+    return good;
+}
+
+/* The next step's; returns its targets. */
+static inline uint64_t bench_batch_fill(struct bench_batch *batch, const struct kern_config *c,
+                                        uint64_t step)
+{
+    uint64_t targets = 0, T = c->seq_len;
+
+    for (uint64_t i = 0; !batch->file && i < batch->n; i++) {
+        batch->tokens[i] = (uint32_t)(bench_next(&batch->state) % c->model.vocab);
+        batch->targets[i] = (uint32_t)(bench_next(&batch->state) % c->model.vocab);
+    }
+    for (uint64_t row = 0; batch->file && row < c->rows; row++) {
+        const uint32_t *at = batch->file + 3 * T * (step % BENCH_BATCHES * c->rows + row);
+        memcpy(batch->tokens + row * T, at, 4 * T);
+        memcpy(batch->targets + row * T, at + T, 4 * T);
+        memcpy(batch->first + row * T, at + 2 * T, 4 * T);
+    }
+    for (uint64_t i = 0; i < batch->n; i++)
+        targets += batch->targets[i] != KERN_NO_TARGET;
+    return targets;
+}
 
 static inline struct bench_batch bench_batch_new(const struct kern_config *c)
 {
@@ -68,6 +108,7 @@ static inline void bench_batch_free(struct bench_batch *batch)
     free(batch->tokens);
     free(batch->targets);
     free(batch->first);
+    free(batch->file);
 }
 
 static inline void bench_submit(struct kern_backend *b, const struct kern_config *c,
@@ -75,10 +116,8 @@ static inline void bench_submit(struct kern_backend *b, const struct kern_config
 {
     struct kern_error error = {0};
 
-    for (uint64_t i = 0; i < batch->n; i++) {
-        batch->tokens[i] = (uint32_t)(bench_next(&batch->state) % c->model.vocab);
-        batch->targets[i] = (uint32_t)(bench_next(&batch->state) % c->model.vocab);
-    }
+    uint64_t targets = bench_batch_fill(batch, c, step);
+
     bench_must(kern_submit(b,
                            &(struct kern_slot){.kind = KERN_TRAIN,
                                                .step = step,
@@ -88,7 +127,7 @@ static inline void bench_submit(struct kern_backend *b, const struct kern_config
                                                .first = batch->first,
                                                .first_micro = true,
                                                .last_micro = true,
-                                               .step_targets = batch->n,
+                                               .step_targets = targets,
                                                .lr = 3e-4,
                                                .bias1 = 1,
                                                .bias2 = 1},

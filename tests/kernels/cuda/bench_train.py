@@ -3,11 +3,14 @@
 
   scripts/bench-train                                       all cells of the default shapes, in all modes
   scripts/bench-train --cells 1m:8x256,124m:64x1024 --modes graph --rounds 9
+  scripts/bench-train --data packed/ --cells 124m:64x1024   packed sequences instead of random tokens
 
 A cell is a preset, a batch and a mode of PyTorch: eager, compile, or graph (the whole step captured). Each cell has two
 processes; while one works the other is parked, with nothing of it on the GPU. Both make full rows of random tokens, bf16
 weights and gradients, fp32 masters, clipping to norm 1, AdamW, vocabulary 32000, and warm up before each measurement. When
-one side runs out of memory beside the parked other, the other is ended for its turn, and begun again.
+one side runs out of memory beside the parked other, the other is ended for its turn, and begun again. With --data both train
+on the first sequences of a data set that ngt-pack made with the cells' length, in the order ngtrain takes them: attention
+stays within segments, and positions begin again with each. Padding counts as tokens.
 
 Finished cells are kept in --results: the same command goes on where it was, and measures again what another GPU, driver,
 version or commit gave. --table prints what is there without measuring. --dry tries all this with processes that only sleep.
@@ -199,7 +202,11 @@ def spread(ms):
     return (max(ms) - min(ms)) / statistics.median(ms)
 
 
-def table(results, cells, modes):
+def cell_name(preset, rows, seq_len, mode, data):
+    return f"{preset} {rows}x{seq_len} {mode}" + (f" on {os.path.basename(os.path.abspath(data))}" if data else "")
+
+
+def table(results, cells, modes, data):
     """A row a shape, a column a mode; ratios are of the same cell's turns."""
     heads = []
     lines = [f"| preset, batch | ours | {' | '.join(f'PyTorch {mode}' for mode in modes)} | ours beside the best |",
@@ -207,7 +214,7 @@ def table(results, cells, modes):
     for preset, rows, seq_len in cells:
         tokens, own, entries, ratios = rows * seq_len, [], [], []
         for mode in modes:
-            cell = results.cells.get(f"{preset} {rows}x{seq_len} {mode}")
+            cell = results.cells.get(cell_name(preset, rows, seq_len, mode, data))
             if not cell:
                 entries.append("not measured")
                 continue
@@ -239,12 +246,23 @@ def parse_cells(text):
     return cells
 
 
+def dump(a, folder, rows, seq_len):
+    """The file of the cell's batches."""
+    path = os.path.join(folder, f"{rows}x{seq_len}.u32")
+    if not os.path.exists(path):
+        program = os.path.join(a.build, "tests", "kernels", "dump_batches")
+        if subprocess.run([program, a.data, str(rows), str(seq_len), path]).returncode:
+            sys.exit(f"bench-train: --data {a.data}: no sequences of {seq_len} tokens to be had")
+    return path
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--build", default=os.path.join(ROOT, "build-gpu"), help="folder with the binaries (default build-gpu)")
     ap.add_argument("--cells", default=CELLS, help="PRESET:ROWSxSEQ_LEN,...")
     ap.add_argument("--modes", default=",".join(MODES), help="of PyTorch")
     ap.add_argument("--launch", default="persistent", choices=["persistent", "graph", "stepwise"], help="of ours")
+    ap.add_argument("--data", help="folder of packed shards to train on (default: random tokens)")
     ap.add_argument("--rounds", type=int, default=7)
     ap.add_argument("--seconds", type=float, default=1.0, help="of one measurement")
     ap.add_argument("--limit", type=float, default=115, help="seconds that a cell may take, compiling included")
@@ -257,7 +275,7 @@ def main():
         ap.error(f"--modes takes {','.join(MODES)}")
     results = Results(a.results or os.path.join(a.build, "bench-train.json"))
     if a.table:
-        print(table(results, cells, modes))
+        print(table(results, cells, modes, a.data))
         return 0
     ours_path = os.path.join(a.build, "tests", "kernels", "serve_cuda")
     if not a.dry and not os.path.exists(ours_path):
@@ -266,15 +284,16 @@ def main():
     with tempfile.TemporaryDirectory() as folder, open(results.path + ".log", "ab") as log:
         for preset, rows, seq_len in cells:
             for mode in modes:
-                name = f"{preset} {rows}x{seq_len} {mode}"
+                name = cell_name(preset, rows, seq_len, mode, a.data)
                 old = results.cells.get(name)
                 if old and old["machine"] == where and old["launch"] == a.launch and "error" not in old:
                     continue
                 shape = [preset, str(rows), str(seq_len)]
+                batches = [dump(a, folder, rows, seq_len)] if a.data else []
                 fake = [sys.executable, os.path.join(HERE, "fake_step.py"), folder, *shape]
-                ours = Side("ours", [*fake, "ours"] if a.dry else [ours_path, *shape, a.launch], log)
+                ours = Side("ours", [*fake, "ours"] if a.dry else [ours_path, *shape, a.launch, *batches], log)
                 peer = Side("PyTorch", [*fake, mode] if a.dry else
-                            [sys.executable, os.path.join(HERE, "torch_step.py"), *shape, mode], log)
+                            [sys.executable, os.path.join(HERE, "torch_step.py"), *shape, mode, *batches], log)
                 log.write(f"== {name}\n".encode())
                 log.flush()
                 cell = run_cell(ours, peer, a.rounds, a.seconds, a.limit)
@@ -284,8 +303,8 @@ def main():
                     f"ours {statistics.median(cell['ours_ms']):.3f} ms, PyTorch {statistics.median(cell['peer_ms']):.3f} ms, "
                     f"{cell['seconds']} s" + (", never both at once" if cell["alone"] else ""))
                 print(f"{name}: {told}", file=sys.stderr, flush=True)
-    print(table(results, cells, modes))
-    names = [f"{preset} {rows}x{seq_len} {mode}" for preset, rows, seq_len in cells for mode in modes]
+    print(table(results, cells, modes, a.data))
+    names = [cell_name(preset, rows, seq_len, mode, a.data) for preset, rows, seq_len in cells for mode in modes]
     return 1 if any("error" in results.cells[name] for name in names) else 0
 
 

@@ -1,11 +1,11 @@
 /*
  * Our side of scripts/bench-train: one model on the GPU that trains when it is told to.
  *
- *   serve_cuda PRESET ROWS SEQ_LEN [persistent|graph|stepwise]
+ *   serve_cuda PRESET ROWS SEQ_LEN [persistent|graph|stepwise [FILE]]
  *
  * Says {"ready": true} when the model is there; then, for each line with a number of steps, trains a few
  * more than these and says what one of these took by the clock, in JSON. Between two lines nothing of it
- * runs on the GPU: the resident kernel is stopped.
+ * runs on the GPU: the resident kernel is stopped. Tokens are random, or those of a FILE of dump_batches.
  */
 #include "bench_lab.h"
 #include "cuda/device.h"
@@ -59,7 +59,7 @@ int main(int argc, char **argv)
 
     if (argc < 4 ||
         !bench_config(argv[1], argv[2], argv[3], argc > 4 ? argv[4] : "persistent", &s.config)) {
-        fprintf(stderr, "serve_cuda PRESET ROWS SEQ_LEN [persistent|graph|stepwise]\n");
+        fprintf(stderr, "serve_cuda PRESET ROWS SEQ_LEN [persistent|graph|stepwise [FILE]]\n");
         return 2;
     }
     if (kern_cuda_new(&s.config, &s.backend, &error) != KERN_OK) {
@@ -69,6 +69,10 @@ int main(int argc, char **argv)
     }
     bench_fill_weights(s.backend, &s.config.model);
     s.batch = bench_batch_new(&s.config);
+    if (argc > 5 && !bench_batch_load(&s.batch, &s.config, argv[5])) {
+        printf("{\"error\": \"%s is not of this shape\", \"memory\": false}\n", argv[5]);
+        return 1;
+    }
     printf("{\"ready\": true, \"blocks\": %u}\n", kern_cuda_blocks(s.backend));
     fflush(stdout);
     while (fgets(line, sizeof line, stdin)) {

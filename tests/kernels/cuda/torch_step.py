@@ -1,6 +1,6 @@
 """PyTorch's side of scripts/bench-train: one model on the GPU that trains when it is told to.
 
-  torch_step.py PRESET ROWS SEQ_LEN eager|compile|graph
+  torch_step.py PRESET ROWS SEQ_LEN eager|compile|graph [FILE]
 
 Says {"ready": true, ...} when the model is compiled and captured; then, for each line with a number of steps, trains a few
 more than these and says what one of these took between two events on the GPU, in JSON. Between two lines nothing of it runs
@@ -8,7 +8,11 @@ there, and memory that only a step needs is given back, but for a graph's own.
 
 A step: tokens from pinned memory, then all that torch_training.py has: forward, backward, clip, AdamW, masters rounded into
 the weights.
+
+Tokens are random in full rows; or those of a FILE of dump_batches: packed sequences whose segments neither see each other nor
+share positions, by PyTorch's attention for varied lengths, which needs no mask.
 """
+import array
 import gc
 import json
 import math
@@ -25,20 +29,45 @@ from torch_model import Model  # noqa: E402
 from torch_training import Training  # noqa: E402
 
 WARM = 4  # steps before the clock starts
-BATCHES = 8
+BATCHES = 8  # as bench_batches.h has it
+NO_TARGET = 0xffffffff
+
+
+def packed(path, rows, seq_len):
+    """For each batch of the file: tokens, targets and first positions [3, rows, seq_len], and the bounds of the segments, as
+    many for every batch: what is missing is empty segments at the end."""
+    header, values = array.array("I"), array.array("I")
+    with open(path, "rb") as f:
+        header.frombytes(f.read(16))
+        values.frombytes(f.read())
+    if list(header[:2]) != [rows * BATCHES, seq_len] or header[2] > VOCAB:
+        raise RuntimeError(f"{path} is not of this shape")
+    all_rows = torch.tensor(values, dtype=torch.long).view(BATCHES, rows, 3, seq_len)
+    batches, bounds = [], []
+    for tokens, targets, first in all_rows.transpose(1, 2):
+        batches.append(torch.stack([tokens, targets.masked_fill(targets == NO_TARGET, -100), first]))
+        starts = (first == torch.arange(seq_len)).flatten().nonzero().flatten()
+        bounds.append(torch.cat([starts, torch.tensor([rows * seq_len])]))
+    most = max(len(b) for b in bounds)
+    return [(batch, torch.cat([b, b[-1:].expand(most - len(b))]).int()) for batch, b in zip(batches, bounds)]
 
 
 class Trainer(Training):
-    def __init__(self, preset, rows, seq_len, mode):
+    def __init__(self, preset, rows, seq_len, mode, path):
         torch.manual_seed(0)
         with torch.device("cuda"):
             model = Model(*PRESETS[preset], VOCAB, False, seq_len)
-        self.host = [torch.randint(VOCAB, (2, rows, seq_len)).pin_memory() for _ in range(BATCHES)]
+        batches = packed(path, rows, seq_len) if path else [
+            (torch.randint(VOCAB, (2, rows, seq_len)), None) for _ in range(BATCHES)]
+        self.host = [(batch.pin_memory(), bounds if bounds is None else bounds.pin_memory()) for batch, bounds in batches]
         self.count = 0
-        super().__init__(model, rows, seq_len, mode, 3e-4)
+        super().__init__(model, rows, seq_len, mode, 3e-4, segments=bool(path), bounds=len(batches[0][1]) if path else 0)
 
     def step(self):
-        self.batch.copy_(self.host[self.count % BATCHES], non_blocking=True)
+        batch, bounds = self.host[self.count % BATCHES]
+        self.batch.copy_(batch, non_blocking=True)
+        if bounds is not None:
+            self.bounds.copy_(bounds, non_blocking=True)
         self.count += 1
         super().step()
 
@@ -73,7 +102,7 @@ def say(**what):
 def main():
     preset, rows, seq_len, mode = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     start = time.perf_counter()
-    trainer = Trainer(preset, rows, seq_len, mode)
+    trainer = Trainer(preset, rows, seq_len, mode, sys.argv[5] if len(sys.argv) > 5 else None)
     trainer.measure(1)
     trainer.park()
     say(ready=True, torch=torch.__version__, cuda=torch.version.cuda, warm_s=time.perf_counter() - start)

@@ -73,6 +73,9 @@ void trainer_checkpoint_close(struct trainer_checkpoint **c);
 const struct trainer_about *trainer_checkpoint_about(const struct trainer_checkpoint *c);
 /* [kern_parameter_count] or NULL where the checkpoint has none. Lives as long as c. */
 const float *trainer_checkpoint_state(const struct trainer_checkpoint *c, enum kern_state which);
+/* After reading state: NGT_E_IO when the file was cut or could not be read meanwhile. */
+NGT_NODISCARD enum ngt_status trainer_checkpoint_check(const struct trainer_checkpoint *c,
+                                                       struct ngt_error *reterr);
 
 /* Name in the folder; malloced, NULL when out of memory. */
 char *trainer_checkpoint_path(const char *folder, uint64_t step);

@@ -37,7 +37,7 @@ struct trainer_options {
     double deadline;
     bool untied, recompute, incomplete;
     bool steps_given, stop_given, batch_given, micro_given, seq_given, warmup_given, kv_given,
-        lr_given, min_lr_given, launch_given, ctas_given, deadline_given;
+        lr_given, min_lr_given, launch_given, ctas_given;
     /* generate, eval */
     const char *prompt, *tokenizer, *pattern;
     uint64_t tokens, top_k;

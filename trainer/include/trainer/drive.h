@@ -1,7 +1,7 @@
 /*
  * The loop between ring and backend: submits slots in order, takes results as they come, and never
  * waits for a result except before a checkpoint and at the end. Knows nothing of files or
- * terminals.
+ * terminals. However it ends, the device is told to stop.
  */
 #ifndef TRAINER_DRIVE_H
 #define TRAINER_DRIVE_H
@@ -13,7 +13,10 @@ struct trainer_drive {
     struct kern_backend *backend;
     struct trainer_ring *ring;
     uint64_t validation_micros; /* slots of one validation: trainer_feed_validation_micros */
+    double deadline;            /* seconds that the ring may stay empty; 0: any */
     void *context;
+    /* Whether there is still a thread that fills the ring, or has filled it to its end; NULL: yes. */
+    bool (*feeding)(void *context);
     /* Asked before each step: true ends the loop cleanly, after a checkpoint. */
     bool (*stopped)(void *context);
     /* After each step, in order; lr as it was submitted. */

@@ -39,7 +39,12 @@ NGT_NODISCARD enum ngt_status trainer_feed_start(const struct trainer_feed_confi
                                                  struct trainer_ring *ring,
                                                  struct trainer_feed **ret_feed,
                                                  struct ngt_error *reterr);
-/* Closes the ring and joins the thread. NULL is allowed. */
-void trainer_feed_stop(struct trainer_feed **feed);
+/* Whether the thread runs, or has come to its end by itself: handed over its stop, or an error. */
+bool trainer_feed_alive(struct trainer_feed *feed);
+/*
+ * Closes the ring and joins the thread. NULL is allowed. false: the thread hangs in a read and did not end
+ * within `seconds`; what it was given must stay until the process ends.
+ */
+bool trainer_feed_stop(struct trainer_feed **feed, double seconds);
 
 #endif

@@ -16,12 +16,20 @@ struct trainer_kept {
     double seconds; /* until it was on disk, in the thread */
 };
 
-/* folder, backend: borrowed until the keeper is freed. keep: checkpoints that remain in the folder. */
+/*
+ * folder, backend: borrowed until the keeper is freed. keep: checkpoints that remain in the folder. patience:
+ * seconds that the device may be left without a slot while a slow disk is waited for; then it is told to
+ * stop, and the next slot starts it again.
+ */
 NGT_NODISCARD enum ngt_status trainer_keeper_new(const char *folder, struct kern_backend *backend,
-                                                 unsigned keep, struct trainer_keeper **ret_keeper,
+                                                 unsigned keep, double patience,
+                                                 struct trainer_keeper **ret_keeper,
                                                  struct ngt_error *reterr);
-/* Waits for the thread; an error it met is lost here, so finish first. NULL is allowed. */
-void trainer_keeper_free(struct trainer_keeper **keeper);
+/*
+ * Waits for the thread; an error it met is lost here, so finish first. NULL is allowed. false: it hangs in a
+ * write and did not end within `seconds`; what it was given must stay until the process ends.
+ */
+bool trainer_keeper_free(struct trainer_keeper **keeper, double seconds);
 
 /*
  * Waits for the last checkpoint (its error is this call's), takes the snapshot, and begins to write
@@ -33,6 +41,9 @@ NGT_NODISCARD enum ngt_status trainer_keeper_begin(struct trainer_keeper *keeper
 /* Waits until everything begun is on disk, or says why it is not. */
 NGT_NODISCARD enum ngt_status trainer_keeper_finish(struct trainer_keeper *keeper,
                                                     struct ngt_error *reterr);
+/* The error of a checkpoint that has failed meanwhile; waits for nothing. */
+NGT_NODISCARD enum ngt_status trainer_keeper_check(struct trainer_keeper *keeper,
+                                                   struct ngt_error *reterr);
 /* Whether a checkpoint has come to its end since the last call that said so. */
 bool trainer_keeper_told(struct trainer_keeper *keeper, struct trainer_kept *ret_kept);
 

@@ -50,8 +50,9 @@ void trainer_ring_publish(struct trainer_ring *ring, uint64_t n);
 void trainer_ring_fail(struct trainer_ring *ring, const struct ngt_error *error);
 
 /* ---- consumer ---- */
-/* Waits for the next slot, which is the consumer's until trainer_ring_release. */
-NGT_NODISCARD enum ngt_status trainer_ring_take(struct trainer_ring *ring,
+/* Waits for the next slot, which is the consumer's until trainer_ring_release. After `seconds` without one:
+ * NGT_OK and NULL. */
+NGT_NODISCARD enum ngt_status trainer_ring_take(struct trainer_ring *ring, double seconds,
                                                 const struct trainer_slot **ret_slot,
                                                 struct ngt_error *reterr);
 void trainer_ring_release(struct trainer_ring *ring);

@@ -45,7 +45,8 @@ char *cli_format_seconds(double seconds, char *out);
 
 /*
  * Asks SIGINT, SIGTERM and SIGUSR1 to set a flag instead of ending the program; a second SIGINT
- * ends it at once. cli_stopped reads the flag.
+ * ends it at once. cli_stopped reads the flag. A limit on the size of files (SIGXFSZ) becomes an error
+ * of the write that meets it.
  */
 void cli_catch_signals(void);
 bool cli_stopped(void);

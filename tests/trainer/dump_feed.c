@@ -97,7 +97,11 @@ int main(int argc, char **argv)
     uint32_t shape[2] = {(uint32_t)c.batch, (uint32_t)length};
     give(shape, sizeof *shape, 2);
     for (;;) {
-        must(trainer_ring_take(ring, &slot, &error), &error);
+        must(trainer_ring_take(ring, 60, &slot, &error), &error);
+        if (!slot) {
+            fprintf(stderr, "dump_feed: no sequence came within a minute\n");
+            return 1;
+        }
         if (slot->kind == TRAINER_STOP)
             break;
         if (slot->kind == TRAINER_TRAIN) {
@@ -113,7 +117,8 @@ int main(int argc, char **argv)
         perror("dump_feed");
         return 1;
     }
-    trainer_feed_stop(&feed);
+    if (!trainer_feed_stop(&feed, 60))
+        return 1;
     trainer_ring_free(&ring);
     ngt_sequences_free(&sequences);
     ngt_dataset_close(&set);

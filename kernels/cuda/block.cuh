@@ -26,6 +26,7 @@ struct block_state {
     uint32_t go_on;
     uint32_t next; /* tile */
     /* thread 0's */
+    uint32_t turn; /* barriers so far */
     uint64_t since, entered, ns, busy, all;
     int64_t came, start;
 };

@@ -97,35 +97,46 @@ __device__ __noinline__ void dawdle(uint64_t key, uint32_t phase, uint32_t most)
         __nanosleep((uint32_t)(h >> 32) % most);
 }
 
+/* What waiting at a barrier comes to now and then: false once a block has given up or the deadline is over. */
+__device__ __noinline__ bool still_waits(uint32_t phase, uint32_t target, uint32_t seen, uint64_t *since)
+{
+    const kern_cuda_run &r = here().run;
+    uint64_t now = nanoseconds();
+
+    *since = *since ? *since : now;
+    if (given_up(r))
+        return false;
+    if (now - *since <= r.deadline_ns)
+        return true;
+    give_up(r, KERN_CUDA_FAULT_BARRIER, phase, r.state->number, target, seen);
+    return false;
+}
+
 /*
  * All blocks have finished phase `phase` and see each other's writes. Thread 0's release covers the
  * block's writes, its acquire the block's later reads (bar.sync is cumulative). `arrived` only grows:
- * turn t ends at t * blocks. False: a block gave up or did not come within the deadline.
+ * turn t ends at t * blocks (thread 0 counts them). False: a block gave up or did not come within the deadline. `meanwhile` runs in
+ * all threads when the block is done with the phase.
  */
-__device__ __forceinline__ bool barrier(const kern_cuda_run &r, block_state *l, uint32_t phase, uint32_t turn)
+template <class F>
+__device__ __forceinline__ bool barrier(const kern_cuda_run &r, block_state *l, uint32_t phase, F meanwhile)
 {
     __syncthreads();
     if (threadIdx.x == 0) {
-        uint32_t target = turn * gridDim.x, seen = 0;
-        bool ok = true;
         if (r.delay_key)
             dawdle(r.delay_key, phase, 20000);
         add_release(&r.state->arrived, 1);
+    }
+    meanwhile();
+    if (threadIdx.x == 0) {
+        uint32_t target = ++l->turn * gridDim.x, seen = 0;
         uint64_t since = 0;
-        for (uint32_t round = 0; r.skip_barrier != phase; round++) {
+        bool ok = true;
+        for (uint32_t round = 1; r.skip_barrier != phase; round++) {
             seen = load_acquire(&r.state->arrived);
             if ((int32_t)(seen - target) >= 0)
                 break;
-            if (round % 1024 != 1023)
-                continue;
-            uint64_t now = nanoseconds();
-            since = since ? since : now;
-            if (given_up(r)) {
-                ok = false;
-                break;
-            }
-            if (now - since > r.deadline_ns) {
-                give_up(r, KERN_CUDA_FAULT_BARRIER, phase, r.state->number, target, seen);
+            if (round % 1024 == 0 && !still_waits(phase, target, seen, &since)) {
                 ok = false;
                 break;
             }
@@ -136,6 +147,11 @@ __device__ __forceinline__ bool barrier(const kern_cuda_run &r, block_state *l, 
     }
     __syncthreads();
     return l->go_on;
+}
+
+__device__ __noinline__ bool barrier(uint32_t phase)
+{
+    return barrier(here().run, state_here(), phase, [] {});
 }
 
 /*
@@ -159,16 +175,17 @@ template <class T> __device__ __forceinline__ uint32_t word_of(const T *from)
     return threadIdx.x < sizeof(T) / 4 ? reinterpret_cast<const volatile uint32_t *>(from)[threadIdx.x] : 0;
 }
 
-template <class T> __device__ __forceinline__ void put_words(T *to, uint32_t word)
+template <class T> __device__ __forceinline__ void put_word(T *to, uint32_t word)
 {
     if (threadIdx.x < sizeof(T) / 4)
         reinterpret_cast<uint32_t *>(to)[threadIdx.x] = word;
-    __syncthreads();
 }
 
+/* Synchronises after. */
 template <class T> __device__ __forceinline__ void load_words(T *to, const T *from)
 {
-    put_words(to, word_of(from));
+    put_word(to, word_of(from));
+    __syncthreads();
 }
 
 /* The slot's header to device memory, by one warp. */
@@ -201,66 +218,145 @@ __device__ __forceinline__ void let_go(const kern_cuda_run &r, uint64_t number)
     *(volatile uint64_t *)&r.control->consumed = number + 1;
 }
 
+/*
+ * What only one phase of a slot needs stands in functions of its own: the loop over phases is fetched anew after
+ * every tile, and what it does not jump over comes sooner.
+ */
+
+/* FETCH: waits for the slot. */
+__device__ __noinline__ bool begin_slot(uint32_t rank)
+{
+    block_state *l = state_here();
+    const kern_cuda_run &r = l->run;
+    bool leader = rank == 0 && threadIdx.x == 0;
+
+    if (leader)
+        r.state->asked_ns[l->number % 2] = nanoseconds();
+    if (threadIdx.x == 0)
+        l->go_on = leader ? await_slot(r, l->number) : await_leader(r, l->number);
+    __syncthreads();
+    if (l->go_on && rank == 0)
+        take_header(r, l->number);
+    return l->go_on;
+}
+
+enum slot_end { SLOT_WORKS, SLOT_TAKEN, SLOT_STOPS };
+
+/* After FETCH, all blocks having seen the slot: what it wants. */
+__device__ __noinline__ slot_end read_slot(uint32_t rank, uint32_t i, uint32_t resident)
+{
+    block_state *l = state_here();
+    const kern_cuda_run &r = l->run;
+    bool leader = rank == 0 && threadIdx.x == 0;
+
+    if (leader) {
+        r.state->began_ns[l->number % 2] = nanoseconds();
+        r.tickets[i] = 0;
+    }
+    if (!resident)
+        return SLOT_WORKS;
+    load_words(&l->slot, &r.state->slot);
+    if (l->slot.kind == KERN_STOP) {
+        if (leader)
+            let_go(r, l->number);
+        return SLOT_STOPS;
+    }
+    if (l->slot.kind != KERN_CUDA_SNAPSHOT)
+        return SLOT_WORKS;
+    take_snapshot(r, rank);
+    if (!barrier(i))
+        return SLOT_STOPS;
+    if (leader)
+        let_go(r, l->number);
+    if (threadIdx.x == 0)
+        l->number++;
+    load_words(&l->phase, &r.phases[i]);
+    return SLOT_TAKEN;
+}
+
+/* ADAMW: what the update is. */
+__device__ __noinline__ void begin_update(uint32_t rank)
+{
+    block_state *l = state_here();
+    verdict judged = judge(here());
+
+    if (threadIdx.x == 0)
+        l->judged = judged;
+    __syncthreads();
+    if (rank == 0 && threadIdx.x == 0)
+        l->run.state->norm = judged.norm, l->run.state->updated = judged.update;
+}
+
+/* Thread 0: the block's clocks for RESULT. */
+__device__ __noinline__ void tell_clocks()
+{
+    block_state *l = state_here();
+    kern_cuda_clocks *clocks = &l->run.clocks[blockIdx.x];
+
+    clocks->busy = l->busy;
+    clocks->all = l->all + (clock64() - l->came);
+    clocks->ns = l->ns + (nanoseconds() - l->entered);
+}
+
+/* The block's number among the resident; UINT32_MAX: one gave up. */
+__device__ __noinline__ uint32_t enter()
+{
+    block_state *l = state_here();
+    const kern_cuda_run &r = l->run;
+    uint32_t processor = 0, nth = 0;
+
+    asm volatile("mov.u32 %0, %smid;" : "=r"(processor));
+    if (threadIdx.x == 0)
+        nth = atomicAdd(&r.state->on[processor], 1);
+    if (!barrier(UINT32_MAX - 1))
+        return UINT32_MAX;
+    if (threadIdx.x == 0)
+        l->go_on = rank_of(r, processor, nth);
+    __syncthreads();
+    uint32_t rank = l->go_on;
+    __syncthreads();
+    return rank;
+}
+
 extern "C" __global__ void __launch_bounds__(KERN_DEVICE_THREADS, 2)
 kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint32_t last, uint32_t resident)
 {
     block_state *l = state_here();
     const block b = here();
-    kern_cuda_clocks *clocks = &run.clocks[blockIdx.x];
-    uint32_t turn = 0, rank = blockIdx.x;
 
     static_assert(sizeof run % 4 == 0, "words");
     for (uint32_t i = threadIdx.x; i < sizeof run / 4; i += KERN_DEVICE_THREADS)
         reinterpret_cast<uint32_t *>(&l->run)[i] = reinterpret_cast<const uint32_t *>(&run)[i];
     if (threadIdx.x == 0) {
+        const kern_cuda_clocks *clocks = &run.clocks[blockIdx.x];
         l->number = *(volatile uint64_t *)&run.state->number;
         l->busy = clocks->busy, l->all = clocks->all, l->ns = clocks->ns;
         l->entered = nanoseconds(), l->came = clock64();
+        l->turn = 0;
     }
-    if (resident) {
-        uint32_t processor = 0, nth = 0;
-        asm volatile("mov.u32 %0, %smid;" : "=r"(processor));
-        if (threadIdx.x == 0)
-            nth = atomicAdd(&run.state->on[processor], 1);
-        if (!barrier(run, l, UINT32_MAX - 1, ++turn))
-            return;
-        if (threadIdx.x == 0)
-            l->go_on = rank_of(run, processor, nth);
-        __syncthreads();
-        rank = l->go_on;
-    }
-    bool leader = rank == 0 && threadIdx.x == 0;
+    __syncthreads();
+    uint32_t rank = resident ? enter() : blockIdx.x;
+    if (rank == UINT32_MAX)
+        return;
+    /* phases are timed by the block that has nothing to do in small ones */
+    bool timer = rank == gridDim.x - 1 && threadIdx.x == 0;
     load_words(&l->phase, &run.phases[first]);
     load_words(&l->slot, &run.state->slot);
     for (uint32_t i = first;;) {
-        if (l->phase.op == KERN_DEV_FETCH || l->phase.when <= l->slot.when) {
-            if (leader)
+        uint32_t next = i + 1 < last ? i + 1 : first, op = l->phase.op;
+        if (op == KERN_DEV_FETCH || l->phase.when <= l->slot.when) {
+            if (timer)
                 l->since = nanoseconds();
-            if (l->phase.op == KERN_DEV_FETCH) {
-                if (leader)
-                    run.state->asked_ns[l->number % 2] = l->since;
-                if (threadIdx.x == 0)
-                    l->go_on = leader ? await_slot(run, l->number) : await_leader(run, l->number);
-                __syncthreads();
-                if (!l->go_on)
-                    return;
-                if (rank == 0)
-                    take_header(run, l->number);
-            }
-            if (l->phase.op == KERN_DEV_ADAMW) {
-                verdict judged = judge(b);
-                if (threadIdx.x == 0)
-                    l->judged = judged;
-                __syncthreads();
-                if (leader)
-                    run.state->norm = judged.norm, run.state->updated = judged.update;
-            }
+            if (op == KERN_DEV_FETCH && !begin_slot(rank))
+                return;
+            if (op == KERN_DEV_ADAMW)
+                begin_update(rank);
             if (threadIdx.x == 0)
                 l->start = clock64();
             /* RESULT goes to the last block, as the leader has the next slot to ask for. Every block's first
              * tile is given, the others are drawn, each while the one before is worked:
              * tiles differ in cost. */
-            uint32_t tile = l->phase.op == KERN_DEV_RESULT ? gridDim.x - 1 - rank : rank;
+            uint32_t tile = op == KERN_DEV_RESULT ? gridDim.x - 1 - rank : rank;
 #pragma unroll 1
             while (tile < l->phase.tiles) {
                 uint32_t drawn = threadIdx.x == 0 ? gridDim.x + atomicAdd(&run.tickets[i], 1) : 0;
@@ -271,52 +367,36 @@ kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint
                 tile = l->next;
             }
             if (threadIdx.x == 0) {
-                int64_t now = clock64();
-                l->busy += now - l->start;
-                clocks->busy = l->busy;
-                clocks->all = l->all + (now - l->came);
-                clocks->ns = l->ns + (nanoseconds() - l->entered);
+                l->busy += clock64() - l->start;
+                /* once a slot is enough: also stores are waited for at barriers */
+                if (op == KERN_DEV_FETCH || i + 2 == last || !resident)
+                    tell_clocks();
             }
             /* the next phase's description comes while the barrier is waited for */
-            bool stays = resident && l->phase.op != KERN_DEV_RESULT;
-            uint32_t op = l->phase.op, next = i + 1 < last ? i + 1 : first;
             uint32_t word = word_of(&run.phases[next]);
-            if (stays && !barrier(run, l, i, ++turn))
-                return;
-            if (!stays)
+            auto turn_page = [&] { put_word(&l->phase, word); };
+            if (resident && op != KERN_DEV_RESULT) {
+                if (!barrier(run, l, i, turn_page))
+                    return;
+            } else {
                 __syncthreads();
-            if (leader) /* not waited for */
+                turn_page();
+                __syncthreads();
+            }
+            if (timer) /* not waited for */
                 atomicAdd(reinterpret_cast<unsigned long long *>(&run.phase_ns[i]), nanoseconds() - l->since);
             if (op == KERN_DEV_FETCH) {
-                if (leader) {
-                    run.state->began_ns[l->number % 2] = nanoseconds();
-                    run.tickets[i] = 0;
-                }
-                if (resident)
-                    load_words(&l->slot, &run.state->slot);
-                if (resident && l->slot.kind == KERN_STOP) {
-                    if (leader)
-                        let_go(run, l->number);
+                slot_end end = read_slot(rank, i, resident);
+                if (end == SLOT_STOPS)
                     return;
-                }
-                if (resident && l->slot.kind == KERN_CUDA_SNAPSHOT) {
-                    take_snapshot(run, rank);
-                    if (!barrier(run, l, i, ++turn))
-                        return;
-                    if (leader)
-                        let_go(run, l->number);
-                    __syncthreads();
-                    if (threadIdx.x == 0)
-                        l->number++;
-                    __syncthreads();
+                if (end == SLOT_TAKEN)
                     continue; /* FETCH again */
-                }
             }
-            put_words(&l->phase, word);
         } else { /* not of this slot */
-            uint32_t next = i + 1 < last ? i + 1 : first, word = word_of(&run.phases[next]);
+            uint32_t word = word_of(&run.phases[next]);
             __syncthreads();
-            put_words(&l->phase, word);
+            put_word(&l->phase, word);
+            __syncthreads();
         }
         if (++i == last) {
             if (!resident)

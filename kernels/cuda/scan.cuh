@@ -15,14 +15,16 @@
 
 #define SCAN_WIDTH ((int)KERN_DEVICE_SCAN_WIDTH)
 #define SCAN_OWN ((int)KERN_DEVICE_SCAN_ROWS)
-#define SCAN_COLUMNS 32 /* of a stage's rows, worked at once */
-#define SCAN_STAGES 3
+#define SCAN_STAGES 2
 #define SCAN_STAGE_BYTES (STREAM * SCAN_WIDTH * 2)
 #define SCAN_OWN_BYTES (SCAN_OWN * SCAN_WIDTH * 2)
+#define SCAN_WEIGHTS (SCAN_OWN_BYTES + SCAN_STAGES * SCAN_STAGE_BYTES) /* where [own][STREAM] in bf16 stand */
+#define SCAN_BESIDE (SCAN_WEIGHTS + SCAN_OWN * STREAM * 2)
 #define SCAN_SLACK 8.0f /* powers of two */
-static_assert(SCAN_OWN == 16 * KERN_DEVICE_THREADS / 32 && SCAN_OWN == 2 * STREAM, "rows of a warp, copies");
+static_assert(SCAN_OWN == 4 * 32 && SCAN_OWN == 2 * STREAM, "rows of a warp, copies");
 /* beside the stages of HEAD_WEIGHT: terms and targets of their rows */
-static_assert(SCAN_OWN_BYTES + SCAN_STAGES * (SCAN_STAGE_BYTES + STREAM * 20) <= (int)KERN_CUDA_TILE_BYTES, "stages");
+static_assert(SCAN_BESIDE + SCAN_STAGES * STREAM * 20 <= (int)KERN_CUDA_TILE_BYTES, "stages");
+static_assert(3 * SCAN_OWN <= (int)KERN_CUDA_LINES, "lines");
 
 __device__ __forceinline__ void copy_own(const row_copies<SCAN_WIDTH> &copies, uint32_t own, const bf16 *from,
                                          uint32_t pitch, uint32_t limit)
@@ -31,13 +33,106 @@ __device__ __forceinline__ void copy_own(const row_copies<SCAN_WIDTH> &copies, u
     copies.copy(own + STREAM * SCAN_WIDTH * 2, from + (uint64_t)STREAM * pitch, limit > STREAM ? limit - STREAM : 0);
 }
 
-__device__ __forceinline__ void clear(float (&v)[SCAN_WIDTH / 8][4])
+/*
+ * Two warps share 32 own rows: each takes their products with half of a stage's rows, then, from the weights of
+ * both, the sum of half of the columns. Each loads less than if it had rows of its own.
+ */
+struct scan_warp {
+    uint32_t m, half, pair; /* first own row; 0 or 1; the pair's barrier */
+
+    __device__ __forceinline__ scan_warp()
+    {
+        uint32_t warp = threadIdx.x / 32;
+        m = warp % 4 * 32, half = warp / 4, pair = 1 + warp % 4;
+    }
+    __device__ __forceinline__ void meet() const
+    {
+        asm volatile("bar.sync %0, 64;" ::"r"(pair) : "memory");
+    }
+};
+
+/* s [32, 32] = own rows . this half of the stage's rows^T */
+__device__ __forceinline__ void scan_scores(float (&s)[2][4][4], const scan_warp &w, uint32_t own, uint32_t stage)
+{
+    uint32_t lane = threadIdx.x % 32, block = lane / 8, r = lane % 8;
+    uint32_t a_at = own + lane_at<SCAN_WIDTH>(w.m + (block & 1) * 8 + r, block >> 1);
+    uint32_t b_at = stage + lane_at<SCAN_WIDTH>(w.half * 32 + (block >> 1) * 8 + r, block & 1);
+#pragma unroll
+    for (int i = 0; i < 2; i++)
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+#pragma unroll
+            for (int e = 0; e < 4; e++)
+                s[i][j][e] = 0;
+#pragma unroll
+    for (int k = 0; k < SCAN_WIDTH / 16; k++) {
+        uint32_t a[2][4];
+#pragma unroll
+        for (int i = 0; i < 2; i++)
+            load_blocks(a[i], (a_at ^ (k << 5)) + i * 16 * SCAN_WIDTH * 2);
+#pragma unroll
+        for (int j = 0; j < 2; j++) {
+            uint32_t b[4];
+            load_blocks(b, (b_at ^ (k << 5)) + j * 16 * SCAN_WIDTH * 2);
+#pragma unroll
+            for (int i = 0; i < 2; i++) {
+                mma(s[i][2 * j], a[i], b[0], b[1]);
+                mma(s[i][2 * j + 1], a[i], b[2], b[3]);
+            }
+        }
+    }
+}
+
+/* This warp's weights to shared memory. */
+__device__ __forceinline__ void scan_put(const float (&s)[2][4][4], const scan_warp &w, uint32_t weights)
+{
+    uint32_t lane = threadIdx.x % 32, row = w.m + lane / 4;
+    uint32_t at = weights + swizzled<STREAM * 2>(row, w.half * 4) + lane % 4 * 4;
+#pragma unroll
+    for (int i = 0; i < 2; i++)
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+#pragma unroll
+            for (int h = 0; h < 2; h++)
+                asm volatile("st.shared.b32 [%0], %1;" ::"r"((at ^ (j << 4)) + (i * 16 + h * 8) * STREAM * 2),
+                             "r"(pack(s[i][j][2 * h], s[i][j][2 * h + 1]))
+                             : "memory");
+}
+
+/* o [32, 64] += weights [32, STREAM] . this half of the stage's columns */
+__device__ __forceinline__ void scan_mix(float (&o)[2][8][4], const scan_warp &w, uint32_t weights, uint32_t stage)
+{
+    uint32_t lane = threadIdx.x % 32, block = lane / 8, r = lane % 8;
+    uint32_t a_at = weights + swizzled<STREAM * 2>(w.m + (block & 1) * 8 + r, block >> 1);
+    uint32_t b_at = stage + lane_at<SCAN_WIDTH>((block & 1) * 8 + r, w.half * 8 + (block >> 1));
+#pragma unroll
+    for (int k = 0; k < STREAM / 16; k++) {
+        uint32_t a[2][4];
+#pragma unroll
+        for (int i = 0; i < 2; i++)
+            load_blocks(a[i], (a_at ^ (k << 5)) + i * 16 * STREAM * 2);
+#pragma unroll
+        for (int j = 0; j < 4; j++) {
+            uint32_t b[4];
+            load_blocks_transposed(b, (b_at ^ (j << 5)) + k * 16 * SCAN_WIDTH * 2);
+#pragma unroll
+            for (int i = 0; i < 2; i++) {
+                mma(o[i][2 * j], a[i], b[0], b[1]);
+                mma(o[i][2 * j + 1], a[i], b[2], b[3]);
+            }
+        }
+    }
+}
+
+__device__ __forceinline__ void clear(float (&o)[2][8][4])
 {
 #pragma unroll
-    for (int j = 0; j < SCAN_WIDTH / 8; j++)
+    for (int i = 0; i < 2; i++)
 #pragma unroll
-        for (int e = 0; e < 4; e++)
-            v[j][e] = 0;
+        for (int j = 0; j < 8; j++)
+#pragma unroll
+            for (int e = 0; e < 4; e++)
+                o[i][j][e] = 0;
 }
 
 __device__ __noinline__ void head_scan_tile(uint32_t tile)
@@ -48,112 +143,147 @@ __device__ __noinline__ void head_scan_tile(uint32_t tile)
     uint32_t blocks = (tokens + SCAN_OWN - 1) / SCAN_OWN, span = tile / blocks, m0 = tile % blocks * SCAN_OWN;
     uint32_t id0 = span * r.head_span, id1 = min(id0 + r.head_span, r.vocab), count = (id1 - id0 + STREAM - 1) / STREAM;
     const bf16 *head = buffer<bf16>(r, KERN_DEV_WEIGHTS) + r.layout.head + (uint64_t)id0 * width;
-    uint32_t own = shared_address(tile_of(b)), stages = own + SCAN_OWN_BYTES;
-    uint32_t m = threadIdx.x / 32 * 16, lane = threadIdx.x % 32;
+    uint32_t own = shared_address(tile_of(b)), stages = own + SCAN_OWN_BYTES, weights = own + SCAN_WEIGHTS;
+    uint32_t lane = threadIdx.x % 32;
     bool train = b.slot.when >= KERN_DEV_TRAINING && b.slot.kind == KERN_TRAIN;
     row_copies<SCAN_WIDTH> copies(width, width);
-    uint32_t row[2] = {m0 + m + lane / 4, m0 + m + lane / 4 + 8}, target[2];
-    /* in powers of two: the reference; sums of exp, of this lane's ids, against it */
-    float scale[2], top[2] = {-INFINITY, -INFINITY}, total[2] = {0, 0}, o[SCAN_WIDTH / 8][4];
-    float *found = lines_of(b) + m; /* [16] the targets' logits of this warp's rows */
+    scan_warp w;
+    float *most_of = lines_of(b);           /* [2][own] of a half's products */
+    float *found = lines_of(b) + 2 * SCAN_OWN; /* [own] the targets' logits */
+    float *scales = reinterpret_cast<float *>(tile_of(b) + SCAN_BESIDE); /* [own] what makes logits powers of two */
+    uint32_t *targets = reinterpret_cast<uint32_t *>(scales + SCAN_OWN); /* [own] */
+    /* this thread's rows are `row` + 8 i. In powers of two: the reference; sums of exp, of this lane's ids, against it */
+    const uint32_t row = w.m + lane / 4;
+    float top[4], total[4], o[2][8][4];
 
-    auto stream = [&](uint32_t i, uint32_t stage) {
+    auto stream = [&](uint32_t i) {
         if (i < count)
-            copies.copy(stages + stage * SCAN_STAGE_BYTES, head + (uint64_t)i * STREAM * width, id1 - id0 - i * STREAM);
+            copies.copy(stages + i % SCAN_STAGES * SCAN_STAGE_BYTES, head + (uint64_t)i * STREAM * width,
+                        id1 - id0 - i * STREAM);
         async_commit();
     };
     copy_own(copies, own, buffer<bf16>(r, KERN_DEV_XG, r.layers) + (uint64_t)m0 * width, width, tokens - m0);
-#pragma unroll 1
-    for (int i = 0; i < SCAN_STAGES - 1; i++)
-        stream(i, i);
-#pragma unroll
-    for (int i = 0; i < 2; i++) {
-        bool there = row[i] < tokens;
-        target[i] = there ? buffer<uint32_t>(r, KERN_DEV_TARGETS)[row[i]] : KERN_NO_TARGET;
-        scale[i] = there ? rms_scale(r, buffer<float>(r, KERN_DEV_SS, r.layers), row[i]) * LOG2E : 0;
+    stream(0);
+    if (threadIdx.x < SCAN_OWN) {
+        uint32_t n = m0 + threadIdx.x;
+        bool there = n < tokens;
+        targets[threadIdx.x] = there ? buffer<uint32_t>(r, KERN_DEV_TARGETS)[n] : KERN_NO_TARGET;
+        scales[threadIdx.x] = there ? rms_scale(r, buffer<float>(r, KERN_DEV_SS, r.layers), n) * LOG2E : 0;
+        found[threadIdx.x] = 0;
     }
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+        top[i] = -INFINITY, total[i] = 0;
     clear(o);
-    if (lane < 16)
-        found[lane] = 0;
 
-    uint32_t now = 0, next = SCAN_STAGES - 1;
 #pragma unroll 1
     for (uint32_t t = 0; t < count; t++) {
-        async_wait<SCAN_STAGES - 2>();
+        uint32_t stage = stages + t % SCAN_STAGES * SCAN_STAGE_BYTES, first = id0 + t * STREAM + w.half * 32;
+        float s[2][4][4];
+        async_wait<0>();
         __syncthreads();
-        stream(t + SCAN_STAGES - 1, next);
-#pragma unroll 1
-        for (int c = 0; c < STREAM; c += SCAN_COLUMNS) {
-            uint32_t part = stages + now * SCAN_STAGE_BYTES + c * SCAN_WIDTH * 2, first = id0 + t * STREAM + c;
-            float s[SCAN_COLUMNS / 8][4], most[2] = {-INFINITY, -INFINITY};
-            scores<SCAN_WIDTH, SCAN_COLUMNS>(s, own, m, part);
-            if (first + SCAN_COLUMNS > id1)
+        stream(t + 1);
+        scan_scores(s, w, own, stage);
+        if (first + 32 > id1)
 #pragma unroll
-                for (int j = 0; j < SCAN_COLUMNS / 8; j++)
+            for (int i = 0; i < 2; i++)
+#pragma unroll
+                for (int j = 0; j < 4; j++)
 #pragma unroll
                     for (int e = 0; e < 4; e++)
-                        s[j][e] = first + j * 8 + lane % 4 * 2 + e % 2 < id1 ? s[j][e] : -INFINITY;
+                        s[i][j][e] = first + j * 8 + lane % 4 * 2 + e % 2 < id1 ? s[i][j][e] : -INFINITY;
+        /* row i of the four is s[i / 2][..][i % 2 * 2 ..] */
+        float most[4];
 #pragma unroll
-            for (int j = 0; j < SCAN_COLUMNS / 8; j++)
+        for (int i = 0; i < 4; i++) {
+            most[i] = -INFINITY;
 #pragma unroll
-                for (int e = 0; e < 4; e++)
-                    most[e / 2] = fmaxf(most[e / 2], s[j][e]);
-            bool leaves = most[0] * scale[0] > top[0] + SCAN_SLACK || most[1] * scale[1] > top[1] + SCAN_SLACK;
-            if (__any_sync(0xffffffffu, leaves))
-#pragma unroll
-                for (int i = 0; i < 2; i++) {
-                    float higher = fmaxf(top[i], lanes_max<4>(most[i]) * scale[i]), less = power2(top[i] - higher);
-                    top[i] = higher, total[i] *= less;
-#pragma unroll
-                    for (int j = 0; j < SCAN_WIDTH / 8; j++)
-                        o[j][2 * i] *= less, o[j][2 * i + 1] *= less;
-                }
-            bool near = target[0] - first < SCAN_COLUMNS || target[1] - first < SCAN_COLUMNS;
-            near = __any_sync(0xffffffffu, near);
-            if (near)
-#pragma unroll
-                for (int j = 0; j < SCAN_COLUMNS / 8; j++)
-#pragma unroll
-                    for (int e = 0; e < 4; e++)
-                        if (first + j * 8 + lane % 4 * 2 + e % 2 == target[e / 2])
-                            found[lane / 4 + e / 2 * 8] = s[j][e] * scale[e / 2];
-#pragma unroll
-            for (int j = 0; j < SCAN_COLUMNS / 8; j++)
-#pragma unroll
-                for (int e = 0; e < 4; e++) {
-                    s[j][e] = power2(fmaf(s[j][e], scale[e / 2], -top[e / 2]));
-                    total[e / 2] += s[j][e];
-                }
-            if (near) /* the target counts apart: p - 1 would lose its digits in bf16 */
-#pragma unroll
-                for (int j = 0; j < SCAN_COLUMNS / 8; j++)
-#pragma unroll
-                    for (int e = 0; e < 4; e++)
-                        s[j][e] = first + j * 8 + lane % 4 * 2 + e % 2 == target[e / 2] ? 0 : s[j][e];
-            if (train)
-                mix<SCAN_WIDTH, SCAN_COLUMNS>(o, s, part);
+            for (int j = 0; j < 4; j++)
+                most[i] = fmaxf(most[i], fmaxf(s[i / 2][j][i % 2 * 2], s[i / 2][j][i % 2 * 2 + 1]));
+            most[i] = lanes_max<4>(most[i]);
+            if (lane % 4 == 0)
+                most_of[w.half * SCAN_OWN + row + 8 * i] = most[i];
         }
-        now = now + 1 == SCAN_STAGES ? 0 : now + 1;
-        next = next + 1 == SCAN_STAGES ? 0 : next + 1;
+        w.meet();
+        bool leaves = false;
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            most[i] = fmaxf(most[i], most_of[(1 - w.half) * SCAN_OWN + row + 8 * i]) * scales[row + 8 * i];
+            leaves |= most[i] > top[i] + SCAN_SLACK;
+        }
+        if (__any_sync(0xffffffffu, leaves)) /* in both warps of the pair */
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                float higher = fmaxf(top[i], most[i]), less = power2(top[i] - higher);
+                top[i] = higher, total[i] *= less;
+#pragma unroll
+                for (int j = 0; j < 8; j++)
+                    o[i / 2][j][i % 2 * 2] *= less, o[i / 2][j][i % 2 * 2 + 1] *= less;
+            }
+        bool near = false;
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+            near |= targets[row + 8 * i] - first < 32;
+        near = __any_sync(0xffffffffu, near);
+        if (near)
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+#pragma unroll
+                for (int k = 0; k < 8; k++)
+                    if (first + k / 2 * 8 + lane % 4 * 2 + k % 2 == targets[row + 8 * i])
+                        found[row + 8 * i] = s[i / 2][k / 2][i % 2 * 2 + k % 2] * scales[row + 8 * i];
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            float scale = scales[row + 8 * i];
+#pragma unroll
+            for (int k = 0; k < 8; k++) {
+                float &x = s[i / 2][k / 2][i % 2 * 2 + k % 2];
+                x = power2(fmaf(x, scale, -top[i]));
+                total[i] += x;
+            }
+        }
+        if (near) /* the target counts apart: p - 1 would lose its digits in bf16 */
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+#pragma unroll
+                for (int k = 0; k < 8; k++) {
+                    float &x = s[i / 2][k / 2][i % 2 * 2 + k % 2];
+                    x = first + k / 2 * 8 + lane % 4 * 2 + k % 2 == targets[row + 8 * i] ? 0 : x;
+                }
+        if (train) {
+            scan_put(s, w, weights);
+            w.meet();
+            scan_mix(o, w, weights, stage);
+        }
     }
     async_wait<0>();
-    __syncwarp();
+    __syncthreads();
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        total[i] = lanes_sum<4>(total[i]);
+        if (lane % 4 == 0)
+            most_of[w.half * SCAN_OWN + row + 8 * i] = total[i];
+    }
+    w.meet();
     float *shares = buffer<float>(r, KERN_DEV_HEAD_SPLIT, span);
 #pragma unroll
-    for (int i = 0; i < 2; i++) {
-        float sum = lanes_sum<4>(total[i]);
-        if (row[i] >= tokens)
+    for (int i = 0; i < 4; i++) {
+        uint32_t in_tile = row + 8 * i, n = m0 + in_tile;
+        float sum = most_of[in_tile] + most_of[SCAN_OWN + in_tile];
+        if (n >= tokens)
             continue;
-        if (lane % 4 == 0) {
-            buffer<float>(r, KERN_DEV_SPAN_LSE)[(uint64_t)row[i] * splits + span] = (top[i] + log2f(sum)) * LN2;
-            buffer<float>(r, KERN_DEV_SPAN_TARGET)[(uint64_t)row[i] * splits + span] = found[lane / 4 + i * 8] * LN2;
+        if (lane % 4 == 0 && w.half == 0) {
+            buffer<float>(r, KERN_DEV_SPAN_LSE)[(uint64_t)n * splits + span] = (top[i] + log2f(sum)) * LN2;
+            buffer<float>(r, KERN_DEV_SPAN_TARGET)[(uint64_t)n * splits + span] = found[in_tile] * LN2;
         }
         sum = 1 / sum;
-        float *to = shares + (uint64_t)row[i] * width + lane % 4 * 2;
+        uint32_t column = w.half * 64 + lane % 4 * 2;
+        float *to = shares + (uint64_t)n * width + column;
 #pragma unroll
-        for (int j = 0; j < SCAN_WIDTH / 8; j++)
-            if (train && j * 8 < width)
-                *reinterpret_cast<float2 *>(to + j * 8) = make_float2(o[j][2 * i] * sum, o[j][2 * i + 1] * sum);
+        for (int j = 0; j < 8; j++)
+            if (train && column + j * 8 < width)
+                *reinterpret_cast<float2 *>(to + j * 8) =
+                    make_float2(o[i / 2][j][i % 2 * 2] * sum, o[i / 2][j][i % 2 * 2 + 1] * sum);
     }
 }
 
@@ -255,15 +385,17 @@ __device__ __noinline__ void head_weight_tile(uint32_t tile)
     const bf16 *x = buffer<bf16>(r, KERN_DEV_XG, r.layers);
     const float4 *terms = buffer<float4>(r, KERN_DEV_HEAD_TERMS);
     const uint32_t *targets = buffer<uint32_t>(r, KERN_DEV_TARGETS);
-    uint32_t own = shared_address(tile_of(b)), stages = own + SCAN_OWN_BYTES;
-    constexpr uint32_t TERMS = SCAN_OWN_BYTES + SCAN_STAGES * SCAN_STAGE_BYTES, TARGETS = TERMS + SCAN_STAGES * STREAM * 16;
-    uint32_t m = threadIdx.x / 32 * 16, lane = threadIdx.x % 32, id[2] = {id0 + m + lane / 4, id0 + m + lane / 4 + 8};
+    uint32_t own = shared_address(tile_of(b)), stages = own + SCAN_OWN_BYTES, weights = own + SCAN_WEIGHTS;
+    constexpr uint32_t TERMS = SCAN_BESIDE, TARGETS = TERMS + SCAN_STAGES * STREAM * 16;
+    uint32_t lane = threadIdx.x % 32;
     row_copies<SCAN_WIDTH> copies(width, width);
-    float o[SCAN_WIDTH / 8][4];
+    scan_warp w;
+    uint32_t id = id0 + w.m + lane / 4; /* and 8, 16, 24 on */
+    float o[2][8][4];
 
-    auto stream = [&](uint32_t i, uint32_t stage) {
+    auto stream = [&](uint32_t i) {
         if (i < count) {
-            uint32_t at = i * STREAM, left = tokens - at, thread = threadIdx.x;
+            uint32_t at = i * STREAM, left = tokens - at, thread = threadIdx.x, stage = i % SCAN_STAGES;
             copies.copy(stages + stage * SCAN_STAGE_BYTES, x + (uint64_t)at * width, left);
             if (thread < STREAM) /* rows that are not there: a factor of 0 */
                 async_copy16(own + TERMS + (stage * STREAM + thread) * 16, terms + at + thread, thread < left);
@@ -275,68 +407,64 @@ __device__ __noinline__ void head_weight_tile(uint32_t tile)
     };
     copy_own(copies, own, buffer<bf16>(r, KERN_DEV_WEIGHTS) + r.layout.head + (uint64_t)id0 * width, width,
              id0 < vocab ? vocab - id0 : 0);
-#pragma unroll 1
-    for (int i = 0; i < SCAN_STAGES - 1; i++)
-        stream(i, i);
+    stream(0);
     clear(o);
 
-    uint32_t now = 0, next = SCAN_STAGES - 1;
 #pragma unroll 1
     for (uint32_t t = 0; t < count; t++) {
-        async_wait<SCAN_STAGES - 2>();
+        uint32_t slot = t % SCAN_STAGES, stage = stages + slot * SCAN_STAGE_BYTES;
+        const float4 *of = reinterpret_cast<const float4 *>(tile_of(b) + TERMS) + slot * STREAM + w.half * 32;
+        const uint32_t *wanted = reinterpret_cast<const uint32_t *>(tile_of(b) + TARGETS) + slot * STREAM + w.half * 32;
+        float s[2][4][4];
+        async_wait<0>();
         __syncthreads();
-        stream(t + SCAN_STAGES - 1, next);
-#pragma unroll 1
-        for (int c = 0; c < STREAM; c += SCAN_COLUMNS) {
-            uint32_t part = stages + now * SCAN_STAGE_BYTES + c * SCAN_WIDTH * 2;
-            const float4 *of = reinterpret_cast<const float4 *>(tile_of(b) + TERMS) + now * STREAM + c;
-            const uint32_t *wanted = reinterpret_cast<const uint32_t *>(tile_of(b) + TARGETS) + now * STREAM + c;
-            float s[SCAN_COLUMNS / 8][4];
-            scores<SCAN_WIDTH, SCAN_COLUMNS>(s, own, m, part);
-            bool near = __any_sync(0xffffffffu, wanted[lane] - (id0 + m) < 16);
+        stream(t + 1);
+        scan_scores(s, w, own, stage);
 #pragma unroll
-            for (int j = 0; j < SCAN_COLUMNS / 8; j++)
+        for (int j = 0; j < 4; j++)
 #pragma unroll
-                for (int k = 0; k < 2; k++) {
-                    float4 term = of[j * 8 + lane % 4 * 2 + k];
+            for (int k = 0; k < 2; k++) {
+                float4 term = of[j * 8 + lane % 4 * 2 + k];
 #pragma unroll
-                    for (int i = 0; i < 2; i++) {
-                        float &d = s[j][2 * i + k];
-                        d = power2(fmaf(d, term.x, -term.y)) * term.z;
-                    }
+                for (int i = 0; i < 4; i++) {
+                    float &d = s[i / 2][j][i % 2 * 2 + k];
+                    d = power2(fmaf(d, term.x, -term.y)) * term.z;
                 }
-            if (near)
+            }
+        if (__any_sync(0xffffffffu, wanted[lane] - (id0 + w.m) < 32))
 #pragma unroll
-                for (int j = 0; j < SCAN_COLUMNS / 8; j++)
+            for (int i = 0; i < 4; i++)
 #pragma unroll
-                    for (int e = 0; e < 4; e++) {
-                        uint32_t token = j * 8 + lane % 4 * 2 + e % 2;
-                        if (wanted[token] == id[e / 2])
-                            s[j][e] -= of[token].z;
-                    }
-            if (id0 + SCAN_OWN > vocab) /* padding ids */
+                for (int k = 0; k < 8; k++) {
+                    uint32_t token = k / 2 * 8 + lane % 4 * 2 + k % 2;
+                    if (wanted[token] == id + 8 * i)
+                        s[i / 2][k / 2][i % 2 * 2 + k % 2] -= of[token].z;
+                }
+        if (id0 + SCAN_OWN > vocab) /* padding ids */
 #pragma unroll
-                for (int j = 0; j < SCAN_COLUMNS / 8; j++)
+            for (int i = 0; i < 4; i++)
 #pragma unroll
-                    for (int e = 0; e < 4; e++)
-                        s[j][e] = id[e / 2] < vocab ? s[j][e] : 0;
-            mix<SCAN_WIDTH, SCAN_COLUMNS>(o, s, part);
-        }
-        now = now + 1 == SCAN_STAGES ? 0 : now + 1;
-        next = next + 1 == SCAN_STAGES ? 0 : next + 1;
+                for (int k = 0; k < 8; k++) {
+                    float &d = s[i / 2][k / 2][i % 2 * 2 + k % 2];
+                    d = id + 8 * i < vocab ? d : 0;
+                }
+        scan_put(s, w, weights);
+        w.meet();
+        scan_mix(o, w, weights, stage);
     }
     async_wait<0>();
     float *gradients = buffer<float>(r, KERN_DEV_GRADIENTS) + r.layout.head;
+    uint32_t column = w.half * 64 + lane % 4 * 2;
     bool adds = !b.slot.first_micro;
 #pragma unroll
-    for (int i = 0; i < 2; i++) {
-        if (id[i] >= r.vocab_padded)
+    for (int i = 0; i < 4; i++) {
+        if (id + 8 * i >= r.vocab_padded)
             continue;
-        float2 *to = reinterpret_cast<float2 *>(gradients + (uint64_t)id[i] * width + lane % 4 * 2);
+        float2 *to = reinterpret_cast<float2 *>(gradients + (uint64_t)(id + 8 * i) * width + column);
 #pragma unroll
-        for (int j = 0; j < SCAN_WIDTH / 8; j++)
-            if (j * 8 < width) {
-                float2 v = make_float2(o[j][2 * i], o[j][2 * i + 1]);
+        for (int j = 0; j < 8; j++)
+            if (column + j * 8 < width) {
+                float2 v = make_float2(o[i / 2][j][i % 2 * 2], o[i / 2][j][i % 2 * 2 + 1]);
                 if (adds)
                     v.x += to[j * 4].x, v.y += to[j * 4].y;
                 to[j * 4] = v;

@@ -10,8 +10,6 @@
 
 /* Blocks that work at once on the nominal GPU: two a multiprocessor. */
 #define BLOCKS (2 * KERN_DEVICE_NOMINAL)
-/* Fewer large tiles than this leave so many multiprocessors idle that small ones pay. */
-#define ENOUGH_TILES (KERN_DEVICE_NOMINAL * 3 / 4)
 /* Shortest reduction that is worth a share of its own, in stages of the pipeline. */
 #define SHARE_STAGES 4u
 #define SHARES_MAX 32u
@@ -50,11 +48,6 @@ static uint32_t side(uint32_t shape)
     return shape == KERN_DEV_LARGE ? 128 : 64;
 }
 
-static uint64_t plane(uint32_t m, uint32_t n, uint32_t shape)
-{
-    return divide_up(m, side(shape)) * divide_up(n, side(shape));
-}
-
 static void shape(struct kern_device_product *p, uint32_t shape)
 {
     p->shape = shape;
@@ -63,13 +56,6 @@ static void shape(struct kern_device_product *p, uint32_t shape)
     p->k_split = (uint32_t)round_up(p->k, KERN_DEVICE_DEPTH);
     p->splits = 1;
     p->tiles = p->tiles_m * p->tiles_n;
-}
-
-/* wide: columns that one tile must hold whole. */
-static void cut(struct kern_device_product *p, uint32_t wide)
-{
-    shape(p, plane(p->m, p->n, KERN_DEV_LARGE) >= ENOUGH_TILES || wide > 64 ? KERN_DEV_LARGE
-                                                                            : KERN_DEV_SMALL);
 }
 
 static uint64_t stages(const struct kern_device_product *p)
@@ -123,6 +109,29 @@ static uint64_t makespan(uint64_t count_a, uint64_t cost_a, uint64_t count_b, ui
     return loads[0].until;
 }
 
+/* The same for all that a phase has: tiles that have a multiprocessor for themselves are done sooner. */
+static uint64_t time_of(const struct kern_device_product *a, const struct kern_device_product *b)
+{
+    uint64_t count_b = b ? b->tiles : 0;
+    uint64_t time = makespan(a->tiles, cost(a), count_b, b ? cost(b) : 0);
+    return a->tiles + count_b <= KERN_DEVICE_NOMINAL ? time * 5 / 8 : time;
+}
+
+/*
+ * The shape by which a product is done first. wide: columns that one tile must hold whole. Several products must
+ * agree on their blocks and differ only in k: all are judged as if it were `depth`.
+ */
+static void cut(struct kern_device_product *p, uint32_t depth, uint32_t wide)
+{
+    struct kern_device_product large = *p, small = *p;
+
+    large.k = small.k = depth;
+    shape(&large, KERN_DEV_LARGE);
+    shape(&small, KERN_DEV_SMALL);
+    shape(p, wide > 64 || time_of(&large, NULL) <= time_of(&small, NULL) ? KERN_DEV_LARGE
+                                                                       : KERN_DEV_SMALL);
+}
+
 /* Cuts a product with a long reduction that is worked beside another (cut already, never divided): the shape
  * and the number of shares by which all is done first. */
 static void cut_beside(struct kern_device_product *p, const struct kern_device_product *other, bool first)
@@ -140,8 +149,7 @@ static void cut_beside(struct kern_device_product *p, const struct kern_device_p
 
             shape(&q, s);
             divide(&q, splits);
-            time = first ? makespan(q.tiles, cost(&q), other->tiles, cost(other))
-                         : makespan(other->tiles, cost(other), q.tiles, cost(&q));
+            time = first ? time_of(&q, other) : time_of(other, &q);
             if (q.splits > 1)
                 time += q.splits * bytes / SHARE_BYTES;
             if (time < least)
@@ -264,21 +272,22 @@ static void add(struct builder *b, struct kern_device_phase p)
 }
 
 /* y [m, n] = x [m, k] W [n, k]^T */
-static struct kern_device_product forward(uint64_t x, uint64_t w, uint32_t m, uint32_t n,
-                                          uint32_t k)
+static struct kern_device_product forward(const struct kern_device_table *t, uint64_t x, uint64_t w,
+                                          uint32_t m, uint32_t n, uint32_t k)
 {
     struct kern_device_product p = {.a = x, .b = w, .lda = k, .ldb = k, .m = m, .n = n, .k = k};
-    cut(&p, 0);
+    cut(&p, t->model.width, 0);
     return p;
 }
 
 /* dx [m, in] = dy [m, out] W [out, in] */
-static struct kern_device_product input_gradient(uint64_t dy, uint64_t w, uint32_t m, uint32_t out,
-                                                 uint32_t in, uint32_t wide)
+static struct kern_device_product input_gradient(const struct kern_device_table *t, uint64_t dy,
+                                                 uint64_t w, uint32_t m, uint32_t out, uint32_t in,
+                                                 uint32_t wide)
 {
     struct kern_device_product p = {
         .a = dy, .b = w, .lda = out, .ldb = in, .m = m, .n = in, .k = out};
-    cut(&p, wide);
+    cut(&p, t->model.width, wide);
     return p;
 }
 
@@ -301,7 +310,7 @@ static void cut_head(struct kern_device_phase *p, uint64_t logits, uint64_t head
         .a = logits, .b = head, .lda = vocab, .ldb = width, .m = p->rows, .n = width, .k = vocab};
     p->weight = (struct kern_device_product){
         .a = logits, .b = xg, .lda = vocab, .ldb = width, .m = vocab, .n = width, .k = p->rows};
-    cut(&p->weight, 0);
+    cut(&p->weight, width, 0);
     cut_beside(&p->product, &p->weight, true);
 }
 
@@ -327,7 +336,7 @@ static void add_forward(struct builder *b)
         add(b, (struct kern_device_phase){.op = KERN_DEV_QKV,
                                           .layer = l,
                                           .product =
-                                              forward(at(t, KERN_DEV_XG, l),
+                                              forward(t, at(t, KERN_DEV_XG, l),
                                                       weights_at(t, layer_at(t, l, t->layout.qkv)),
                                                       n, t->qkv_width, m->width)});
         add(b, (struct kern_device_phase){
@@ -338,19 +347,19 @@ static void add_forward(struct builder *b)
         add(b, (struct kern_device_phase){.op = KERN_DEV_OUT,
                                           .layer = l,
                                           .product =
-                                              forward(at(t, KERN_DEV_MIX, l),
+                                              forward(t, at(t, KERN_DEV_MIX, l),
                                                       weights_at(t, layer_at(t, l, t->layout.out)),
                                                       n, m->width, t->q_width)});
         add(b, (struct kern_device_phase){
                    .op = KERN_DEV_GATE_UP,
                    .layer = l,
-                   .product = forward(at(t, KERN_DEV_MIDG, l),
+                   .product = forward(t, at(t, KERN_DEV_MIDG, l),
                                       weights_at(t, layer_at(t, l, t->layout.gate_up)), n,
                                       2 * m->ffn, m->width)});
         add(b, (struct kern_device_phase){.op = KERN_DEV_DOWN,
                                           .layer = l,
                                           .product =
-                                              forward(at(t, KERN_DEV_HIDDEN, l),
+                                              forward(t, at(t, KERN_DEV_HIDDEN, l),
                                                       weights_at(t, layer_at(t, l, t->layout.down)),
                                                       n, m->width, m->ffn)});
     }
@@ -384,7 +393,7 @@ static void add_head(struct builder *b)
         struct kern_device_phase p = {.part = part, .row0 = row0, .rows = rows};
 
         p.op = KERN_DEV_LOGITS;
-        p.product = forward(xg, head, rows, t->vocab_padded, m->width);
+        p.product = forward(t, xg, head, rows, t->vocab_padded, m->width);
         add(b, p);
         p.product = (struct kern_device_product){.tiles_n = p.product.tiles_n};
         p.op = KERN_DEV_LOSS, p.tiles = (uint32_t)divide_up(rows, KERN_DEVICE_LOSS_ROWS);
@@ -435,7 +444,7 @@ static void add_backward(struct builder *b)
         uint64_t w = layer_at(t, l, t->layout.down);
 
         p.op = KERN_DEV_DOWN_BACKWARD;
-        p.product = input_gradient(dx, weights_at(t, w), n, m->width, m->ffn, 0);
+        p.product = input_gradient(t, dx, weights_at(t, w), n, m->width, m->ffn, 0);
         p.weight = weight_gradient(dx, at(t, KERN_DEV_HIDDEN, l), n, m->width, m->ffn, &p.product);
         t->mlp_slots = p.product.tiles_n;
         aim(b, &p, w);
@@ -443,7 +452,7 @@ static void add_backward(struct builder *b)
         w = layer_at(t, l, t->layout.gate_up);
         p.op = KERN_DEV_GATE_UP_BACKWARD;
         p.product =
-            input_gradient(at(t, KERN_DEV_DGU, 0), weights_at(t, w), n, 2 * m->ffn, m->width, 0);
+            input_gradient(t, at(t, KERN_DEV_DGU, 0), weights_at(t, w), n, 2 * m->ffn, m->width, 0);
         p.weight = weight_gradient(at(t, KERN_DEV_DGU, 0), at(t, KERN_DEV_MIDG, l), n, 2 * m->ffn,
                                    m->width, &p.product);
         t->gain_slots = p.product.tiles_m;
@@ -451,7 +460,7 @@ static void add_backward(struct builder *b)
 
         w = layer_at(t, l, t->layout.out);
         p.op = KERN_DEV_OUT_BACKWARD;
-        p.product = input_gradient(dx, weights_at(t, w), n, m->width, t->q_width, m->head_dim);
+        p.product = input_gradient(t, dx, weights_at(t, w), n, m->width, t->q_width, m->head_dim);
         p.weight = weight_gradient(dx, at(t, KERN_DEV_MIX, l), n, m->width, t->q_width, &p.product);
         aim(b, &p, w);
 
@@ -465,7 +474,7 @@ static void add_backward(struct builder *b)
         w = layer_at(t, l, t->layout.qkv);
         p.op = KERN_DEV_QKV_BACKWARD;
         p.product =
-            input_gradient(at(t, KERN_DEV_DQKV, 0), weights_at(t, w), n, t->qkv_width, m->width, 0);
+            input_gradient(t, at(t, KERN_DEV_DQKV, 0), weights_at(t, w), n, t->qkv_width, m->width, 0);
         p.weight = weight_gradient(at(t, KERN_DEV_DQKV, 0), at(t, KERN_DEV_XG, l), n, t->qkv_width,
                                    m->width, &p.product);
         aim(b, &p, w);
@@ -620,7 +629,7 @@ static void derive(struct kern_device_table *t, const struct kern_config *c)
     t->vocab_padded = t->layout.vocab_padded;
     t->first_blocks = (uint32_t)divide_up(t->seq_len, 32);
 
-    t->norm_slots = forward(0, 0, t->tokens, m->width, m->width).tiles_n;
+    t->norm_slots = forward(t, 0, 0, t->tokens, m->width, m->width).tiles_n;
     t->final_rows = t->tokens <= FEW_TOKENS ? 8 : 32;
     t->head_splits = 1;
     t->head_scanned = m->width <= KERN_DEVICE_SCAN_WIDTH && m->vocab >= KERN_DEVICE_SCAN_VOCAB;
@@ -632,10 +641,10 @@ static void derive(struct kern_device_table *t, const struct kern_config *c)
     rows = rows > HEAD_ROWS ? HEAD_ROWS : rows < 128 ? 128 : rows;
     t->head_rows = (uint32_t)(rows < t->tokens ? rows : t->tokens);
     t->head_parts = (uint32_t)divide_up(t->tokens, t->head_rows);
-    t->vocab_tiles = forward(0, 0, t->head_rows, t->vocab_padded, m->width).tiles_n;
+    t->vocab_tiles = forward(t, 0, 0, t->head_rows, t->vocab_padded, m->width).tiles_n;
     /* the last chunk, being shorter, may be cut into smaller tiles */
     uint32_t rest = t->tokens - (t->head_parts - 1) * t->head_rows;
-    uint32_t last = forward(0, 0, rest, t->vocab_padded, m->width).tiles_n;
+    uint32_t last = forward(t, 0, 0, rest, t->vocab_padded, m->width).tiles_n;
     if (last > t->vocab_tiles)
         t->vocab_tiles = last;
 }

@@ -5,6 +5,70 @@
 #include "final.cuh"
 #include "product.cuh"
 
+/*
+ * A large tile's logits and their maxima and sums straight from registers: a warp's columns of a row are in four
+ * lanes; four warps' meet in shared memory, where the rounded logits become rows to be stored.
+ */
+template <class S>
+__device__ __forceinline__ void logits_from_registers(const block &b, const sums<S> &c, const place &at, const float *scale)
+{
+    constexpr uint32_t PITCH = S::SIDE + 8; /* elements */
+    const kern_cuda_run &r = b.run;
+    bf16 *rows = reinterpret_cast<bf16 *>(tile_of(b));                       /* [SIDE][PITCH] */
+    float *top_of = reinterpret_cast<float *>(rows + S::SIDE * PITCH), *sum_of = top_of + S::WARPS_N * S::SIDE;
+    warp_block<S> own;
+    uint32_t lane = threadIdx.x % 32, column = own.n + lane % 4 * 2, warp = own.n / S::WARP_N;
+    bool padded = at.n0 + S::SIDE > r.vocab; /* padding ids count for nothing */
+#pragma unroll
+    for (int i = 0; i < S::MI; i++)
+#pragma unroll
+        for (int h = 0; h < 2; h++) {
+            uint32_t row = own.m + i * 16 + h * 8 + lane / 4;
+            float factor = scale[row], top = -INFINITY, sum = 0, v[S::NJ][2];
+#pragma unroll
+            for (int j = 0; j < S::NJ; j++) {
+                uint32_t two = pack(c.v[i][j][2 * h] * factor, c.v[i][j][2 * h + 1] * factor);
+                *reinterpret_cast<uint32_t *>(rows + row * PITCH + column + j * 8) = two;
+                v[j][0] = low_half(two), v[j][1] = high_half(two);
+                if (padded)
+#pragma unroll
+                    for (int e = 0; e < 2; e++)
+                        v[j][e] = at.n0 + column + j * 8 + e < r.vocab ? v[j][e] : -INFINITY;
+                top = fmaxf(top, fmaxf(v[j][0], v[j][1]));
+            }
+            top = lanes_max<4>(top);
+            float shift = top == -INFINITY ? 0 : top * LOG2E;
+#pragma unroll
+            for (int j = 0; j < S::NJ; j++)
+#pragma unroll
+                for (int e = 0; e < 2; e++)
+                    sum += power2(fmaf(v[j][e], LOG2E, -shift));
+            sum = lanes_sum<4>(sum);
+            if (lane % 4 == 0)
+                top_of[warp * S::SIDE + row] = top, sum_of[warp * S::SIDE + row] = sum;
+        }
+    __syncthreads();
+    if (threadIdx.x < S::SIDE && at.m0 + threadIdx.x < at.m) {
+        float top = -INFINITY, sum = 0;
+        for (int i = 0; i < S::WARPS_N; i++)
+            top = fmaxf(top, top_of[i * S::SIDE + threadIdx.x]);
+        for (int i = 0; i < S::WARPS_N && top > -INFINITY; i++)
+            sum += sum_of[i * S::SIDE + threadIdx.x] * power2((top_of[i * S::SIDE + threadIdx.x] - top) * LOG2E);
+        uint64_t slot = (uint64_t)(at.m0 + threadIdx.x) * r.vocab_tiles + at.n0 / S::SIDE;
+        buffer<float>(r, KERN_DEV_LOGIT_MAX)[slot] = top;
+        buffer<float>(r, KERN_DEV_LOGIT_SUM)[slot] = sum;
+    }
+    uint32_t first = threadIdx.x % S::LANES * 8;
+    bf16 *to = buffer<bf16>(r, KERN_DEV_LOGITS_OUT) + (uint64_t)at.m0 * r.vocab_padded + at.n0 + first;
+#pragma unroll
+    for (int i = 0; i < S::PASSES; i++) {
+        uint32_t row = threadIdx.x / S::LANES + i * S::ROWS;
+        if (at.m0 + row < at.m && at.n0 + first < at.n)
+            *reinterpret_cast<uint4 *>(to + (uint64_t)row * r.vocab_padded) =
+                *reinterpret_cast<const uint4 *>(rows + row * PITCH + first);
+    }
+}
+
 template <class S> __device__ __noinline__ void logits_tile(uint32_t tile)
 {
     const block b = here();
@@ -24,6 +88,10 @@ template <class S> __device__ __noinline__ void logits_tile(uint32_t tile)
         if (threadIdx.x < S::SIDE && row < at.m)
             scale[threadIdx.x] = rms_scale(r, squares, b.phase.row0 + row);
     });
+    if constexpr (S::PARTS == 1) {
+        logits_from_registers(b, c, at, scale);
+        return;
+    }
     float *rows = lay_out(b, c);
     uint32_t column = at.n0 + threadIdx.x % S::LANES * 8;
     each_row<S>(rows, at, [&](uint32_t row, uint32_t, float (&v)[8], bool inside) {

@@ -11,6 +11,17 @@
 
 #define STREAM 64 /* rows of a stage */
 
+__device__ __forceinline__ void store_shared(uint32_t at, uint32_t v)
+{
+    asm volatile("st.shared.b32 [%0], %1;" ::"r"(at), "r"(v) : "memory");
+}
+
+/* Two warps that share rows; `pair`, not 0, is theirs alone. */
+__device__ __forceinline__ void pair_sync(uint32_t pair)
+{
+    asm volatile("bar.sync %0, 64;" ::"r"(pair) : "memory");
+}
+
 /* This thread's copies of STREAM rows of HD elements from a row-major matrix into a swizzled tile. */
 template <int HD> struct row_copies {
     static constexpr int CHUNKS = HD / 8, STEP = 256 / CHUNKS;

@@ -4,7 +4,7 @@
  * order takes the barriers' place. Tiles of a phase go round the blocks; no result depends on whose
  * turn it is.
  */
-#include "attention.cuh"
+#include "attention_backward.cuh"
 #include "embed.cuh"
 #include "feed.cuh"
 #include "head.cuh"
@@ -66,11 +66,9 @@ __device__ __forceinline__ void work(const block &b, uint32_t tile)
     case KERN_DEV_ATTENTION_BACKWARD: {
         uint32_t keys = b.run.rows * b.run.kv_heads * ((b.run.seq_len + KERN_DEVICE_ATTENTION_ROWS - 1) / KERN_DEVICE_ATTENTION_ROWS);
         if (tile < keys)
-            return BY_HEAD((attention_backward_tile<64, true>(tile)),
-                           (attention_backward_tile<128, true>(tile)));
+            return BY_HEAD(key_backward_tile<64>(tile), key_backward_tile<128>(tile));
         tile = kern_device_query_tile(tile, keys, b.phase.tiles);
-        return BY_HEAD((attention_backward_tile<64, false>(tile)),
-                       (attention_backward_tile<128, false>(tile)));
+        return BY_HEAD(query_backward_tile<64>(tile), query_backward_tile<128>(tile));
     }
     case KERN_DEV_EMBED_BACKWARD:
         return embed_backward_tile(tile);

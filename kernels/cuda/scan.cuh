@@ -47,7 +47,22 @@ struct scan_warp {
     }
     __device__ __forceinline__ void meet() const
     {
-        asm volatile("bar.sync %0, 64;" ::"r"(pair) : "memory");
+        pair_sync(pair);
+    }
+    /* Whether it holds for a thread of either. */
+    __device__ __forceinline__ bool meet_any(bool holds) const
+    {
+        uint32_t any;
+        asm volatile("{\n"
+                     ".reg .pred p, q;\n"
+                     "setp.ne.u32 q, %2, 0;\n"
+                     "bar.red.or.pred p, %1, 64, q;\n"
+                     "selp.u32 %0, 1, 0, p;\n"
+                     "}"
+                     : "=r"(any)
+                     : "r"(pair), "r"((uint32_t)holds)
+                     : "memory");
+        return any;
     }
 };
 
@@ -94,9 +109,8 @@ __device__ __forceinline__ void scan_put(const float (&s)[2][4][4], const scan_w
         for (int j = 0; j < 4; j++)
 #pragma unroll
             for (int h = 0; h < 2; h++)
-                asm volatile("st.shared.b32 [%0], %1;" ::"r"((at ^ (j << 4)) + (i * 16 + h * 8) * STREAM * 2),
-                             "r"(pack(s[i][j][2 * h], s[i][j][2 * h + 1]))
-                             : "memory");
+                store_shared((at ^ (j << 4)) + (i * 16 + h * 8) * STREAM * 2,
+                             pack(s[i][j][2 * h], s[i][j][2 * h + 1]));
 }
 
 /* o [32, 64] += weights [32, STREAM] . this half of the stage's columns */
@@ -194,32 +208,33 @@ __device__ __noinline__ void head_scan_tile(uint32_t tile)
                         s[i][j][e] = first + j * 8 + lane % 4 * 2 + e % 2 < id1 ? s[i][j][e] : -INFINITY;
         /* row i of the four is s[i / 2][..][i % 2 * 2 ..] */
         float most[4];
+        bool leaves = false;
 #pragma unroll
         for (int i = 0; i < 4; i++) {
             most[i] = -INFINITY;
 #pragma unroll
             for (int j = 0; j < 4; j++)
                 most[i] = fmaxf(most[i], fmaxf(s[i / 2][j][i % 2 * 2], s[i / 2][j][i % 2 * 2 + 1]));
-            most[i] = lanes_max<4>(most[i]);
-            if (lane % 4 == 0)
-                most_of[w.half * SCAN_OWN + row + 8 * i] = most[i];
+            leaves |= most[i] * scales[row + 8 * i] > top[i] + SCAN_SLACK;
         }
-        w.meet();
-        bool leaves = false;
-#pragma unroll
-        for (int i = 0; i < 4; i++) {
-            most[i] = fmaxf(most[i], most_of[(1 - w.half) * SCAN_OWN + row + 8 * i]) * scales[row + 8 * i];
-            leaves |= most[i] > top[i] + SCAN_SLACK;
-        }
-        if (__any_sync(0xffffffffu, leaves)) /* in both warps of the pair */
+        if (w.meet_any(leaves)) {
 #pragma unroll
             for (int i = 0; i < 4; i++) {
-                float higher = fmaxf(top[i], most[i]), less = power2(top[i] - higher);
+                most[i] = lanes_max<4>(most[i]);
+                if (lane % 4 == 0)
+                    most_of[w.half * SCAN_OWN + row + 8 * i] = most[i];
+            }
+            w.meet();
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                float there = most_of[(1 - w.half) * SCAN_OWN + row + 8 * i];
+                float higher = fmaxf(top[i], fmaxf(most[i], there) * scales[row + 8 * i]), less = power2(top[i] - higher);
                 top[i] = higher, total[i] *= less;
 #pragma unroll
                 for (int j = 0; j < 8; j++)
                     o[i / 2][j][i % 2 * 2] *= less, o[i / 2][j][i % 2 * 2 + 1] *= less;
             }
+        }
         bool near = false;
 #pragma unroll
         for (int i = 0; i < 4; i++)

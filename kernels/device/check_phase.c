@@ -281,12 +281,11 @@ static enum kern_status check_slots(const struct check *c, const struct kern_dev
 
 /* ---- a phase ---- */
 
-/* The second phase of a layer and op that a table with recompute may have twice. That it stands before the
- * layer's backward pass, and that there is no third, is check_order's. */
+/* Another phase of a layer and op that recompute works twice. That it makes what is gone, stands where the layer's
+ * backward pass begins and is the last of its kind is check_order's to see. */
 static bool is_second(const struct kern_device_table *t, const struct kern_device_phase *p)
 {
-    return t->recompute && p->op >= KERN_DEV_QKV && p->op <= KERN_DEV_GATE_UP &&
-           p->layer + 1 < t->model.layers && check_find(t, p->op, p->layer, p->part) != p;
+    return p->op >= KERN_DEV_QKV && p->op <= KERN_DEV_GATE_UP && check_find(t, p->op, p->layer, p->part) != p;
 }
 
 static uint32_t when_of(const struct kern_device_table *t, const struct kern_device_phase *p)

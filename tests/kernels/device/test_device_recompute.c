@@ -72,11 +72,6 @@ T_CASE(head_128)
     check("head 128", lab_config(3, 72, 2, 1, 128, 72, 77, false, 2, 75));
 }
 
-T_CASE(head_chunks)
-{
-    check("head chunks", lab_config(2, 8, 1, 1, 64, 8, 1100, true, 68, 128));
-}
-
 T_CASE(scanned)
 {
     check("scanned", lab_config(3, 72, 1, 1, 64, 64, 4200, false, 1, 70));

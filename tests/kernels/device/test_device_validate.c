@@ -318,7 +318,8 @@ T_CASE(kinds)
 {
     const struct kern_config plain = lab_config(2, 8, 1, 1, 64, 8, 5, false, 2, 264);
     const struct kern_config scanned = lab_config(2, 8, 1, 1, 64, 8, 4100, false, 2, 264);
-    const struct kern_config configs[] = {plain, scanned, with_recompute(plain), with_recompute(scanned)};
+    const struct kern_config one_layer = lab_config(1, 8, 1, 1, 64, 8, 5, false, 2, 264);
+    const struct kern_config configs[] = {plain, scanned, with_recompute(plain), with_recompute(scanned), one_layer};
 
     for (unsigned i = 0; i < sizeof configs / sizeof configs[0]; i++) {
         struct kern_device_table *t = table_of(&configs[i]);
@@ -331,6 +332,8 @@ T_CASE(kinds)
                 T_FAIL("table %u passes with flag %u reversed", i, k);
             *flags[k] = !*flags[k];
         }
+        t->vocab_tiles ^= 1;
+        T_TRUE(kern_device_validate(t, NULL) != KERN_OK);
         kern_device_table_free(&t);
     }
 }
@@ -465,6 +468,14 @@ static void check_places(const struct kern_config *config, uint32_t length)
         t->phase_count = count - length;
         if (passes(t))
             T_FAIL("passes without %u phases from %u on", length, i);
+        for (uint32_t when = KERN_DEV_ALWAYS; when <= KERN_DEV_LAST; when++) {
+            memcpy(some, all, count * sizeof *some);
+            for (uint32_t k = 0; k < length; k++)
+                some[i + k].when = when;
+            t->phase_count = count;
+            if (passes(t) != (when == KERN_DEV_TRAINING))
+                T_FAIL("%u phases from %u on, when %u: pass, or do not", length, i, when);
+        }
     }
     T_EQ_INT(met, (config->model.layers - 1) * (length > 1 ? 1 : 4));
     t->phases = all;
@@ -507,6 +518,7 @@ T_CASE(nothing_made_in_vain)
                         if (all[k].op == op && all[k].layer == layer) {
                             some[out] = all[k];
                             some[out++].when = KERN_DEV_TRAINING;
+                            break;
                         }
             some[out++] = all[i];
         }

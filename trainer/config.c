@@ -111,7 +111,8 @@ enum ngt_status trainer_config_resolve(const struct trainer_options *o,
         c.micro_batch = previous_micro;
     } else {
         /* A CPU holds the fp32 logits of a micro-batch: 16384 positions of 32000 ids are 2 GB. A
-         * device has about 80 GB; the larger presets take less of it at once. */
+         * device has about 80 GB; the larger presets take less of it at once, by halves until they fit,
+         * which comes sooner with --recompute (cmd_train.c). */
         uint64_t positions = device == TRAINER_CUDA ? 65536 : 4096;
         c.micro_batch = positions / seq_len ? positions / seq_len : 1;
     }

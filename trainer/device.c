@@ -51,14 +51,11 @@ enum ngt_status trainer_device_open(const struct trainer_options *options,
     *ret_unavailable = false;
     if (device == TRAINER_CUDA) {
         struct kern_config own = *config;
-        if (options->recompute)
-            return ngt_fail(
-                reterr, NGT_E_UNSUPPORTED, NULL, NGT_NO_POS, NGT_NO_POS,
-                "--recompute: not built yet; a smaller --micro-batch needs less memory");
         own.launch = options->launch == TRAINER_GRAPH      ? KERN_GRAPH
                      : options->launch == TRAINER_STEPWISE ? KERN_STEPWISE
                                                            : KERN_PERSISTENT;
         own.ctas = (uint32_t)options->ctas;
+        own.recompute = options->recompute;
         own.deadline = options->deadline;
         status = kern_cuda_new(&own, ret_backend, &error);
         *ret_unavailable = status == KERN_E_UNAVAILABLE;

@@ -88,6 +88,29 @@ static void fill_rope(const struct kern_device_table *t, float *rope)
         }
 }
 
+/* What does not fit is told with what it would be if activations were made again. */
+static enum kern_status too_large(const struct kern_cuda *c, struct kern_error *reterr)
+{
+    const struct kern_device_table *t = c->table;
+    struct kern_device_table *other = NULL;
+    struct kern_config config = c->config;
+    size_t free_bytes = 0, total = 0;
+    char less[64] = "";
+
+    (void)cudaMemGetInfo(&free_bytes, &total);
+    config.recompute = true;
+    if (!t->recompute && kern_device_table_new(&config, &other, NULL) == KERN_OK) {
+        if (other->arena < t->arena)
+            snprintf(less, sizeof less, ", or --recompute, which needs %.2f GB", (double)other->arena / 1e9);
+        kern_device_table_free(&other);
+    }
+    return kern_fail(reterr, KERN_E_NOMEM,
+                     "%.2f GB for a micro-batch of %u x %u tokens%s, and the GPU has %.2f GB free: take a "
+                     "smaller --micro-batch%s",
+                     (double)t->arena / 1e9, t->rows, t->seq_len, t->recompute ? " with --recompute" : "",
+                     (double)free_bytes / 1e9, less);
+}
+
 static enum kern_status device_memory(struct kern_cuda *c, struct kern_error *reterr)
 {
     const struct kern_device_table *t = c->table;
@@ -96,18 +119,11 @@ static enum kern_status device_memory(struct kern_cuda *c, struct kern_error *re
              pieces = t->piece_count * sizeof *t->pieces;
     enum kern_status status = KERN_OK;
     cudaError_t code = cudaSuccess;
-    size_t free_bytes = 0, total = 0;
     float *rope = NULL;
 
     code = cudaMalloc((void **)&r->arena, t->arena);
-    if (code == cudaErrorMemoryAllocation) {
-        (void)cudaMemGetInfo(&free_bytes, &total);
-        return kern_fail(
-            reterr, KERN_E_NOMEM,
-            "%.2f GB for a micro-batch of %u x %u tokens, and the GPU has %.2f GB free: take "
-            "a smaller --micro-batch",
-            (double)t->arena / 1e9, t->rows, t->seq_len, (double)free_bytes / 1e9);
-    }
+    if (code == cudaErrorMemoryAllocation)
+        return too_large(c, reterr);
     KERN_CUDA_TRY(code, "allocating the model");
     KERN_CUDA_TRY(cudaMalloc((void **)&r->phases, phases), "allocating the phase table");
     KERN_CUDA_TRY(cudaMalloc((void **)&r->pieces, pieces ? pieces : 1),

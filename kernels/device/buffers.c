@@ -26,7 +26,7 @@ struct kern_device_matrix kern_device_matrix(const struct kern_device_table *t,
 {
     const struct kern_model *m = &t->model;
     uint64_t n = t->tokens, w = m->width, f = m->ffn, layers = t->forward_only ? 1 : m->layers;
-    uint64_t residuals = t->forward_only ? 1 : layers + 1;
+    uint64_t residuals = t->forward_only ? 1 : layers + 1, kept = t->recompute ? 1 : layers;
 
     if (t->forward_only && is_gradient(id))
         return (struct kern_device_matrix){0};
@@ -56,20 +56,20 @@ struct kern_device_matrix kern_device_matrix(const struct kern_device_table *t,
     case KERN_DEV_SS:
         return (struct kern_device_matrix){residuals, n, t->norm_slots, 4};
     case KERN_DEV_QKV_OUT:
-        return (struct kern_device_matrix){layers, n, t->qkv_width, 2};
+        return (struct kern_device_matrix){kept, n, t->qkv_width, 2};
     case KERN_DEV_MIX:
-        return (struct kern_device_matrix){layers, n, t->q_width, 2};
+        return (struct kern_device_matrix){kept, n, t->q_width, 2};
     case KERN_DEV_LSE:
-        return (struct kern_device_matrix){layers, n, m->heads, 4};
+        return (struct kern_device_matrix){kept, n, m->heads, 4};
     case KERN_DEV_MID:
     case KERN_DEV_MIDG:
-        return (struct kern_device_matrix){layers, n, w, 2};
+        return (struct kern_device_matrix){kept, n, w, 2};
     case KERN_DEV_SS_MID:
-        return (struct kern_device_matrix){layers, n, t->norm_slots, 4};
+        return (struct kern_device_matrix){kept, n, t->norm_slots, 4};
     case KERN_DEV_GU:
-        return (struct kern_device_matrix){layers, n, 2 * f, 2};
+        return (struct kern_device_matrix){kept, n, 2 * f, 2};
     case KERN_DEV_HIDDEN:
-        return (struct kern_device_matrix){layers, n, f, 2};
+        return (struct kern_device_matrix){kept, n, f, 2};
     case KERN_DEV_LOGITS_OUT:
         if (t->head_scanned)
             return (struct kern_device_matrix){0};

@@ -70,4 +70,11 @@ static inline bool is_layer_op(uint32_t op)
            (op >= KERN_DEV_DOWN_BACKWARD && op <= KERN_DEV_QKV_BACKWARD);
 }
 
+/* Activations made once more for the backward pass: check_phase lets no other phase of these ops take part in
+ * training alone. */
+static inline bool is_made_again(const struct kern_device_phase *p)
+{
+    return p->op >= KERN_DEV_QKV && p->op <= KERN_DEV_GATE_UP && p->when == KERN_DEV_TRAINING;
+}
+
 #endif

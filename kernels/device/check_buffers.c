@@ -38,10 +38,12 @@ static enum kern_status check_shapes(const struct check *c)
     if (t->head_scanned != (m->width <= KERN_DEVICE_SCAN_WIDTH && m->vocab >= KERN_DEVICE_SCAN_VOCAB) ||
         (t->head_scanned
              ? t->head_parts != 1 || !t->head_span || t->head_span % 64 ||
-                   t->head_splits != divide_up(m->vocab, t->head_span)
+                   t->head_splits != divide_up(m->vocab, t->head_span) || t->vocab_tiles
              : t->head_span != 0))
         return check_refuse(c, NULL, "a head in %u spans of %u ids: not of this vocabulary, or not of this width",
                             t->head_splits, t->head_span);
+    if (t->recompute && (t->forward_only || m->layers < 2))
+        return check_refuse(c, NULL, "no layer's activations are made again");
     if (t->final_rows != 8 && t->final_rows != 32)
         return check_refuse(c, NULL, "final_rows is %u, not 8 or 32", t->final_rows);
     /* Sums of rows of a tile of LOSS (NLL_SLOT) and of 32 at most (FINAL_SLOT) must not cross chunks. */

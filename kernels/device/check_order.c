@@ -2,7 +2,8 @@
  * Versions of buffers. A version is named by the phase that made it: (op, layer or part). Each op
  * says, in the table below, which versions it wants to find and which it makes; the phases are gone
  * through in order with what each buffer holds. So a phase that is missing, doubled or out of place
- * shows at the first reader that finds another version than its own.
+ * shows at the first reader that finds another version than its own. With recompute layers share a copy
+ * of most activations: the layer that a version is named by tells whose they are.
  *
  * Buffers that chunks of the head fill bit by bit count the rows that they hold so far.
  */
@@ -226,7 +227,7 @@ static const char *name_of(uint32_t state)
                                        : gradients[state - KERN_DEVICE_BUFFERS];
 }
 
-/* Copies that lie on each other in a table without gradients are one. */
+/* Copies that lie on each other, without gradients or with recompute, are one. */
 static struct version *held(const struct order *o, uint32_t state, uint32_t copy)
 {
     if (state == G_HEAD && !o->t->model.untied)
@@ -349,6 +350,15 @@ static enum kern_status collected(const struct order *o, const struct kern_devic
     return status;
 }
 
+/* Activations are made again only where the layer's backward pass begins, its residual's gradient being there:
+ * with what they are read by, and what make() refuses, that is once a layer. */
+static enum kern_status begins_backward(const struct order *o, const struct kern_device_phase *p)
+{
+    const struct rule above = {.which = ABOVE};
+
+    return find(o, p, KERN_DEV_DX, 0, wanted(o, &above, p, 0), o->t->tokens);
+}
+
 /* Nothing that a phase makes may be among what it reads: its tiles run at the same time. */
 static enum kern_status check_hazard(const struct order *o, const struct kern_device_phase *p,
                                      const struct rule *reads, uint32_t copy)
@@ -365,7 +375,9 @@ static enum kern_status check_hazard(const struct order *o, const struct kern_de
 
 static enum kern_status work(struct order *o, const struct kern_device_phase *p)
 {
-    enum kern_status status = p->op == KERN_DEV_COLLECT ? collected(o, p) : KERN_OK;
+    enum kern_status status = p->op == KERN_DEV_COLLECT ? collected(o, p)
+                              : is_made_again(p)        ? begins_backward(o, p)
+                                                        : KERN_OK;
 
     for (unsigned i = 0; i < sizeof rules / sizeof rules[0] && status == KERN_OK; i++) {
         const struct rule *r = &rules[i];

@@ -281,8 +281,19 @@ static enum kern_status check_slots(const struct check *c, const struct kern_dev
 
 /* ---- a phase ---- */
 
-static uint32_t when_of(uint32_t op)
+/* Another phase of a layer and op that recompute works twice. That it makes what is gone, stands where the layer's
+ * backward pass begins and is the last of its kind is check_order's to see. */
+static bool is_second(const struct kern_device_table *t, const struct kern_device_phase *p)
 {
+    return p->op >= KERN_DEV_QKV && p->op <= KERN_DEV_GATE_UP && check_find(t, p->op, p->layer, p->part) != p;
+}
+
+static uint32_t when_of(const struct kern_device_table *t, const struct kern_device_phase *p)
+{
+    uint32_t op = p->op;
+
+    if (is_second(t, p))
+        return KERN_DEV_TRAINING;
     if (op == KERN_DEV_ADAMW)
         return KERN_DEV_LAST;
     if (op == KERN_DEV_HEAD_SCAN || op == KERN_DEV_HEAD_LOSS)
@@ -338,8 +349,8 @@ static enum kern_status check_fields(const struct check *c, const struct kern_de
     if (p->op >= KERN_DEV_LOGITS && p->op <= KERN_DEV_HEAD_WEIGHT &&
         t->head_scanned != (p->op >= KERN_DEV_HEAD_SCAN))
         return check_refuse(c, p, "belongs to another kind of head");
-    if (p->when != when_of(p->op) || (t->forward_only && p->when != KERN_DEV_ALWAYS))
-        return check_refuse(c, p, "takes part when %u, expected %u", p->when, when_of(p->op));
+    if (p->when != when_of(t, p) || (t->forward_only && p->when != KERN_DEV_ALWAYS))
+        return check_refuse(c, p, "takes part when %u, expected %u", p->when, when_of(t, p));
     if (p->layer >= t->model.layers || (p->layer && !is_layer_op(p->op)))
         return check_refuse(c, p, "no such layer");
     if (p->part >= t->head_parts || (p->part && !head))

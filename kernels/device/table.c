@@ -203,7 +203,7 @@ static void place_buffers(struct builder *b)
     const struct kern_model *m = &t->model;
     bool train = !t->forward_only;
     uint64_t n = t->tokens, w = m->width, layers = train ? m->layers : 1;
-    uint64_t residuals = train ? layers + 1 : 1, p = t->layout.size;
+    uint64_t residuals = train ? layers + 1 : 1, p = t->layout.size, kept = t->recompute ? 1 : layers;
 
     t->arena = 0;
     put(b, KERN_DEV_MASTER, 1, p, 1, 4);
@@ -223,14 +223,14 @@ static void place_buffers(struct builder *b)
     put(b, KERN_DEV_X, residuals, n, w, 2);
     put(b, KERN_DEV_XG, residuals, n, w, 2);
     put(b, KERN_DEV_SS, residuals, n, t->norm_slots, 4);
-    put(b, KERN_DEV_QKV_OUT, layers, n, t->qkv_width, 2);
-    put(b, KERN_DEV_MIX, layers, n, t->q_width, 2);
-    put(b, KERN_DEV_LSE, layers, n, m->heads, 4);
-    put(b, KERN_DEV_MID, layers, n, w, 2);
-    put(b, KERN_DEV_MIDG, layers, n, w, 2);
-    put(b, KERN_DEV_SS_MID, layers, n, t->norm_slots, 4);
-    put(b, KERN_DEV_GU, layers, n, 2 * (uint64_t)m->ffn, 2);
-    put(b, KERN_DEV_HIDDEN, layers, n, m->ffn, 2);
+    put(b, KERN_DEV_QKV_OUT, kept, n, t->qkv_width, 2);
+    put(b, KERN_DEV_MIX, kept, n, t->q_width, 2);
+    put(b, KERN_DEV_LSE, kept, n, m->heads, 4);
+    put(b, KERN_DEV_MID, kept, n, w, 2);
+    put(b, KERN_DEV_MIDG, kept, n, w, 2);
+    put(b, KERN_DEV_SS_MID, kept, n, t->norm_slots, 4);
+    put(b, KERN_DEV_GU, kept, n, 2 * (uint64_t)m->ffn, 2);
+    put(b, KERN_DEV_HIDDEN, kept, n, m->ffn, 2);
     if (t->head_scanned) {
         put(b, KERN_DEV_SPAN_LSE, 1, n, t->head_splits, 4);
         put(b, KERN_DEV_SPAN_TARGET, 1, n, t->head_splits, 4);
@@ -324,16 +324,16 @@ static uint64_t layer_at(const struct kern_device_table *t, uint32_t layer, uint
     return t->layout.layer + layer * t->layout.stride + within;
 }
 
-static void add_forward(struct builder *b)
+/* Layers [begin, end); when they are made again, what the next layer gets from them is there already. */
+static void add_layers(struct builder *b, uint32_t begin, uint32_t end, enum kern_device_when when)
 {
     const struct kern_device_table *t = b->t;
     const struct kern_model *m = &t->model;
     uint32_t n = t->tokens;
 
-    add(b, (struct kern_device_phase){.op = KERN_DEV_FETCH, .tiles = (uint32_t)divide_up(n, 256)});
-    add(b, (struct kern_device_phase){.op = KERN_DEV_EMBED, .tiles = (uint32_t)divide_up(n, 8)});
-    for (uint32_t l = 0; l < m->layers; l++) {
+    for (uint32_t l = begin; l < end; l++) {
         add(b, (struct kern_device_phase){.op = KERN_DEV_QKV,
+                                          .when = when,
                                           .layer = l,
                                           .product =
                                               forward(t, at(t, KERN_DEV_XG, l),
@@ -341,10 +341,12 @@ static void add_forward(struct builder *b)
                                                       n, t->qkv_width, m->width)});
         add(b, (struct kern_device_phase){
                    .op = KERN_DEV_ATTENTION,
+                   .when = when,
                    .layer = l,
                    .tiles = (uint32_t)(t->rows * m->heads *
                                        divide_up(t->seq_len, KERN_DEVICE_ATTENTION_ROWS))});
         add(b, (struct kern_device_phase){.op = KERN_DEV_OUT,
+                                          .when = when,
                                           .layer = l,
                                           .product =
                                               forward(t, at(t, KERN_DEV_MIX, l),
@@ -352,10 +354,13 @@ static void add_forward(struct builder *b)
                                                       n, m->width, t->q_width)});
         add(b, (struct kern_device_phase){
                    .op = KERN_DEV_GATE_UP,
+                   .when = when,
                    .layer = l,
                    .product = forward(t, at(t, KERN_DEV_MIDG, l),
                                       weights_at(t, layer_at(t, l, t->layout.gate_up)), n,
                                       2 * m->ffn, m->width)});
+        if (when != KERN_DEV_ALWAYS)
+            continue;
         add(b, (struct kern_device_phase){.op = KERN_DEV_DOWN,
                                           .layer = l,
                                           .product =
@@ -363,6 +368,15 @@ static void add_forward(struct builder *b)
                                                       weights_at(t, layer_at(t, l, t->layout.down)),
                                                       n, m->width, m->ffn)});
     }
+}
+
+static void add_forward(struct builder *b)
+{
+    uint32_t n = b->t->tokens;
+
+    add(b, (struct kern_device_phase){.op = KERN_DEV_FETCH, .tiles = (uint32_t)divide_up(n, 256)});
+    add(b, (struct kern_device_phase){.op = KERN_DEV_EMBED, .tiles = (uint32_t)divide_up(n, 8)});
+    add_layers(b, 0, b->t->model.layers, KERN_DEV_ALWAYS);
 }
 
 static void add_scanned_head(struct builder *b)
@@ -443,6 +457,8 @@ static void add_backward(struct builder *b)
         struct kern_device_phase p = {.when = KERN_DEV_TRAINING, .layer = l};
         uint64_t w = layer_at(t, l, t->layout.down);
 
+        if (t->recompute && l + 1 < m->layers) /* the last layer's are still there */
+            add_layers(b, l, l + 1, KERN_DEV_TRAINING);
         p.op = KERN_DEV_DOWN_BACKWARD;
         p.product = input_gradient(t, dx, weights_at(t, w), n, m->width, m->ffn, 0);
         p.weight = weight_gradient(dx, at(t, KERN_DEV_HIDDEN, l), n, m->width, m->ffn, &p.product);
@@ -622,6 +638,7 @@ static void derive(struct kern_device_table *t, const struct kern_config *c)
     t->seq_len = c->seq_len;
     t->tokens = c->rows * c->seq_len;
     t->forward_only = c->forward_only;
+    t->recompute = c->recompute && !c->forward_only && m->layers > 1;
     t->q_width = m->heads * m->head_dim;
     t->kv_width = m->kv_heads * m->head_dim;
     t->qkv_width = t->q_width + 2 * t->kv_width;

@@ -85,6 +85,7 @@ struct kern_config {
     /* a GPU's; the CPU backend passes over them */
     enum kern_launch launch;
     uint32_t ctas;   /* resident blocks; 0: as many as the device holds at once */
+    bool recompute;  /* one copy of what a layer's backward pass needs, made again before it; same bits */
     double deadline; /* seconds that the device waits for a slot, or the host for the device */
 };
 

@@ -28,6 +28,13 @@ for k in 1 5 7; do
     agrees parts$k
 done
 
+$NGTRAIN $gpu --recompute -o again data
+agrees again
+# it may come and go with the commands of a run
+$NGTRAIN $gpu --recompute -o mixed --stop-after 5 data
+$NGTRAIN $gpu -o mixed data
+agrees mixed
+
 # the CPU computes the same in fp32: the first losses agree
 $NGTRAIN $gpu --device cpu -o cpu data
 first=$(sed -n '1s/.*"loss": \([0-9.]*\).*/\1/p' whole/metrics.jsonl)
@@ -35,4 +42,3 @@ second=$(sed -n '1s/.*"loss": \([0-9.]*\).*/\1/p' cpu/metrics.jsonl)
 awk "BEGIN { d = ($first - $second) / $second; exit !(d < 1e-3 && d > -1e-3) }"
 
 refuse 1 "holds .* blocks at once" $NGTRAIN $gpu --ctas 100000 -o many data
-refuse 1 "recompute: not built yet" $NGTRAIN $gpu --recompute -o again data

@@ -1,10 +1,11 @@
 /*
  * Times training steps of a preset on the GPU with random tokens:
  *
- *   bench_cuda PRESET ROWS SEQ_LEN [persistent|graph|stepwise] [STEPS] [profile]
+ *   bench_cuda PRESET ROWS SEQ_LEN [persistent|graph|stepwise] [STEPS] [profile] [recompute]
  *
  * Prints the median of the steps' times as the device took them, tokens a second, the shares of waiting
- * and of busy multiprocessors, host CPU; `profile` adds the time in each kind of phase.
+ * and of busy multiprocessors, host CPU; `profile` adds the time in each kind of phase, `recompute` makes
+ * activations again instead of keeping them.
  */
 #include <sys/resource.h>
 
@@ -64,14 +65,19 @@ int main(int argc, char **argv)
     struct kern_error error = {0};
     uint32_t steps = 20, warm = 5;
     const char *mode = argc > 4 ? argv[4] : "persistent";
+    bool profile = false;
 
     if (argc < 4 || !bench_config(argv[1], argv[2], argv[3], mode, &c)) {
         fprintf(stderr,
-                "bench_cuda PRESET ROWS SEQ_LEN [persistent|graph|stepwise] [STEPS] [profile]\n");
+                "bench_cuda PRESET ROWS SEQ_LEN [persistent|graph|stepwise] [STEPS] [profile] [recompute]\n");
         return 2;
     }
     if (argc > 5)
         steps = (uint32_t)atoi(argv[5]);
+    for (int i = 6; i < argc; i++) {
+        profile |= strcmp(argv[i], "profile") == 0;
+        c.recompute |= strcmp(argv[i], "recompute") == 0;
+    }
     bench_must(kern_cuda_new(&c, &b, &error), &error);
     bench_fill_weights(b, &c.model);
 
@@ -106,12 +112,12 @@ int main(int argc, char **argv)
     double ms = 1e3 * seconds[warm + steps / 2];
     printf("%s %ux%u %s: %.3f ms a step (wall %.3f), %.0f tokens/s, wait %.2f%%, busy %.1f%%, host "
            "%.1f%%, "
-           "%.1f TFLOP/s, loss %.4f, %u blocks\n",
+           "%.1f TFLOP/s, loss %.4f, %u blocks, %.2f GB\n",
            argv[1], c.rows, c.seq_len, mode, ms, 1e3 * wall / steps, (double)n / ms * 1e3,
            100 * wait / (wait + work), 100 * busy / steps, 100 * cpu / wall,
            kern_flop_per_token(&c.model, c.seq_len) * (double)n / ms / 1e9, loss,
-           kern_cuda_blocks(b));
-    if (argc > 6)
+           kern_cuda_blocks(b), (double)kern_cuda_table(b)->arena / 1e9);
+    if (profile)
         print_profile(b, steps + warm);
     bench_must(kern_submit(b, &(struct kern_slot){.kind = KERN_STOP}, &error), &error);
     kern_backend_free(&b);

@@ -1,8 +1,8 @@
 /*
  * Whole steps of the CUDA backend beside the CPU backend's, which computes in fp32: same weights, same
  * tokens. Loss within 1e-3, every gradient tensor within what bf16 operands allow. Then the promises of
- * the launch modes: equal bits for any number of resident blocks, with blocks that dawdle, and for all
- * three modes. Skipped where there is no GPU.
+ * the launch modes: equal bits for any number of resident blocks, with blocks that dawdle, for all
+ * three modes, and with activations made again instead of kept. Skipped where there is no GPU.
  */
 #include <math.h>
 #include <time.h>
@@ -139,6 +139,60 @@ T_CASE(bits_do_not_depend_on_blocks_or_launches)
     }
     done(&all);
     free(weights);
+}
+
+T_CASE(recompute_changes_no_bit)
+{
+    if (!cuda_here()) {
+        t_skipped++;
+        return;
+    }
+    const struct shape shapes[] = {
+        {"recompute, three layers", shape(3, 128, 2, 2, 64, 384, 3000, false, 4, 256), true},
+        {"recompute, scanned head", shape(4, 128, 2, 1, 64, 384, 5000, false, 4, 256), true},
+        {"recompute, head 128", shape(3, 512, 4, 1, 128, 1408, 500, true, 3, 384), true},
+        {"recompute, large tiles", shape(2, 768, 12, 12, 64, 2048, 4000, false, 16, 512), true},
+    };
+    for (unsigned i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        struct kern_config kept = shapes[i].config, again = kept;
+        uint64_t n = kern_parameter_count(&kept.model);
+        float *weights = device_lab_canonical(&kept.model, true, 5);
+        const enum kern_launch modes[] = {KERN_PERSISTENT, KERN_GRAPH, KERN_STEPWISE};
+        struct trail a = walk(kept, 0, UINT32_MAX, weights);
+
+        again.recompute = true;
+        for (unsigned k = 0; k < (i ? 1 : 3); k++) {
+            again.launch = modes[k];
+            struct trail b = walk(again, 0, UINT32_MAX, weights);
+            same(shapes[i].name, &a, &b, n);
+            done(&b);
+        }
+        again.launch = KERN_PERSISTENT, again.ctas = 7;
+        struct trail late = walk(again, 99, UINT32_MAX, weights);
+        same(shapes[i].name, &a, &late, n);
+        done(&a), done(&late);
+        free(weights);
+    }
+}
+
+/* Told with what would help. */
+T_CASE(what_does_not_fit)
+{
+    if (!cuda_here()) {
+        t_skipped++;
+        return;
+    }
+    struct kern_config c = shape(12, 768, 12, 12, 64, 2048, 32000, false, 2048, 1024);
+    struct kern_backend *b = NULL;
+    struct kern_error error = {0};
+
+    T_TRUE(kern_cuda_new(&c, &b, &error) == KERN_E_NOMEM);
+    printf("too large: %s\n", error.message);
+    T_TRUE(strstr(error.message, "take a smaller --micro-batch, or --recompute, which needs ") != NULL);
+    c.recompute = true;
+    T_TRUE(kern_cuda_new(&c, &b, &error) == KERN_E_NOMEM);
+    printf("too large: %s\n", error.message);
+    T_TRUE(strstr(error.message, "take a smaller --micro-batch") && !strstr(error.message, ", or"));
 }
 
 /* The snapshot is the state as it was, whatever slots follow; in every launch mode. */

@@ -28,30 +28,32 @@ struct phase_case {
     bool untied, segments, forward_only;
     unsigned micros;
     enum phase_numbers numbers;
+    bool recompute;
 };
 
 /* clang-format off */
 static const struct phase_case phase_cases[] = {
     /* name                    L  width  h kv  hd  ffn vocab rows  T   untied seg    fwd    micros */
-    {"one_token",              1,   8,   1, 1,  64,  8,    2,  1,   1, false, false, false, 1, PHASE_PLAIN},
-    {"faults",                 1,  72,   2, 1,  64,  40,   77, 1,  70, true,  true,  false, 1, PHASE_PLAIN},
-    {"head_64",                2, 136,   3, 1,  64, 200, 301,  3,  77, false, true,  false, 2, PHASE_PLAIN},
-    {"grouped_64_untied",      1, 256,   4, 2,  64, 264, 1001, 2, 200, true,  true,  false, 2, PHASE_PLAIN},
-    {"head_128",               1, 264,   2, 2, 128, 200, 777,  2, 130, false, false, false, 1, PHASE_PLAIN},
-    {"grouped_128",            1,  72,   3, 1, 128, 200,  77,  3, 175, true,  true,  false, 2, PHASE_PLAIN},
-    {"width_768",              1, 768,   2, 1,  64, 136, 264,  1, 128, false, true,  false, 1, PHASE_PLAIN},
-    {"large_tiles",            1, 136,   1, 1,  64, 136,  40, 64, 100, false, true,  false, 1, PHASE_PLAIN},
-    {"large_logits",           1,  64,   1, 1,  64,  64, 1001, 13, 128, false, true, false, 1, PHASE_PLAIN},
-    {"head_chunks",            1,   8,   1, 1,  64,   8, 1100, 68, 128, true, false, false, 1, PHASE_PLAIN},
-    {"outlier",                2, 128,   2, 2,  64, 192, 301,  2, 150, true,  true,  false, 1, PHASE_OUTLIER},
-    {"offset",                 1, 128,   2, 2,  64, 192, 1001, 2, 150, true,  true,  false, 1, PHASE_OFFSET},
-    {"no_targets",             1,  64,   1, 1,  64,  64,   77, 2,  40, false, true,  false, 1, PHASE_NO_TARGETS},
-    {"scanned",                1, 128,   2, 1,  64, 192, 4099, 2, 150, false, true,  false, 2, PHASE_PLAIN},
-    {"scanned_narrow",         1,  72,   1, 1,  64,  64, 4200, 1,  70, true,  true,  false, 1, PHASE_PLAIN},
-    {"scanned_offset",         1, 128,   1, 1,  64,  64, 4100, 1, 130, true,  true,  false, 1, PHASE_OFFSET},
-    {"scanned_no_targets",     1,  64,   1, 1,  64,  64, 4096, 2,  40, false, true,  false, 1, PHASE_NO_TARGETS},
-    {"scanned_forward",        1, 128,   2, 1,  64, 200, 4100, 2, 150, false, true,  true,  0, PHASE_PLAIN},
-    {"forward_only",           2, 136,   2, 1,  64, 200, 301,  2, 150, false, true,  true,  0, PHASE_PLAIN},
+    {"one_token",              1,   8,   1, 1,  64,  8,    2,  1,   1, false, false, false, 1, PHASE_PLAIN, false},
+    {"faults",                 1,  72,   2, 1,  64,  40,   77, 1,  70, true,  true,  false, 1, PHASE_PLAIN, false},
+    {"head_64",                2, 136,   3, 1,  64, 200, 301,  3,  77, false, true,  false, 2, PHASE_PLAIN, false},
+    {"grouped_64_untied",      1, 256,   4, 2,  64, 264, 1001, 2, 200, true,  true,  false, 2, PHASE_PLAIN, false},
+    {"head_128",               1, 264,   2, 2, 128, 200, 777,  2, 130, false, false, false, 1, PHASE_PLAIN, false},
+    {"grouped_128",            1,  72,   3, 1, 128, 200,  77,  3, 175, true,  true,  false, 2, PHASE_PLAIN, false},
+    {"width_768",              1, 768,   2, 1,  64, 136, 264,  1, 128, false, true,  false, 1, PHASE_PLAIN, false},
+    {"large_tiles",            1, 136,   1, 1,  64, 136,  40, 64, 100, false, true,  false, 1, PHASE_PLAIN, false},
+    {"large_logits",           1,  64,   1, 1,  64,  64, 1001, 13, 128, false, true, false, 1, PHASE_PLAIN, false},
+    {"head_chunks",            1,   8,   1, 1,  64,   8, 1100, 68, 128, true, false, false, 1, PHASE_PLAIN, false},
+    {"outlier",                2, 128,   2, 2,  64, 192, 301,  2, 150, true,  true,  false, 1, PHASE_OUTLIER, false},
+    {"offset",                 1, 128,   2, 2,  64, 192, 1001, 2, 150, true,  true,  false, 1, PHASE_OFFSET, false},
+    {"no_targets",             1,  64,   1, 1,  64,  64,   77, 2,  40, false, true,  false, 1, PHASE_NO_TARGETS, false},
+    {"scanned",                1, 128,   2, 1,  64, 192, 4099, 2, 150, false, true,  false, 2, PHASE_PLAIN, false},
+    {"scanned_narrow",         1,  72,   1, 1,  64,  64, 4200, 1,  70, true,  true,  false, 1, PHASE_PLAIN, false},
+    {"scanned_offset",         1, 128,   1, 1,  64,  64, 4100, 1, 130, true,  true,  false, 1, PHASE_OFFSET, false},
+    {"scanned_no_targets",     1,  64,   1, 1,  64,  64, 4096, 2,  40, false, true,  false, 1, PHASE_NO_TARGETS, false},
+    {"scanned_forward",        1, 128,   2, 1,  64, 200, 4100, 2, 150, false, true,  true,  0, PHASE_PLAIN, false},
+    {"forward_only",           2, 136,   2, 1,  64, 200, 301,  2, 150, false, true,  true,  0, PHASE_PLAIN, false},
+    {"recompute",              3,  72,   2, 1,  64,  72,  77,  2, 150, false, true,  false, 2, PHASE_PLAIN, true},
 };
 /* clang-format on */
 #define PHASE_CASES (sizeof phase_cases / sizeof phase_cases[0])
@@ -61,6 +63,7 @@ static inline struct kern_config phase_case_config(const struct phase_case *s)
     struct kern_config c = lab_config(s->layers, s->width, s->heads, s->kv_heads, s->head_dim,
                                       s->ffn, s->vocab, s->untied, s->rows, s->seq_len);
     c.forward_only = s->forward_only;
+    c.recompute = s->recompute;
     c.launch = KERN_STEPWISE;
     c.deadline = 5;
     return c;

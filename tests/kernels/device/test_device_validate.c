@@ -31,8 +31,10 @@ static double seconds(void)
 
 static void accept(const char *name, struct kern_config config)
 {
-    for (int forward_only = 0; forward_only < 2; forward_only++) {
+    for (int kind = 0; kind < 3; kind++) { /* training, forward only, training with recompute */
+        bool forward_only = kind == 1;
         config.forward_only = forward_only;
+        config.recompute = kind == 2;
         struct kern_device_table *t = table_of(&config);
         struct kern_error error = {0};
         double start = seconds();
@@ -40,7 +42,8 @@ static void accept(const char *name, struct kern_config config)
         if (kern_device_validate(t, &error) != KERN_OK)
             T_FAIL("%s: %s", name, error.message);
         if (!forward_only)
-            printf("%s: %u phases, %.2f ms\n", name, t->phase_count, 1e3 * (seconds() - start));
+            printf("%s%s: %u phases, %.2f GB, %.2f ms\n", name, t->recompute ? ", recompute" : "",
+                   t->phase_count, (double)t->arena / 1e9, 1e3 * (seconds() - start));
         kern_device_table_free(&t);
     }
 }
@@ -54,6 +57,7 @@ T_CASE(small_tables)
     accept("large tiles", lab_config(1, 64, 1, 1, 64, 64, 1001, false, 13, 128));
     accept("head chunks", lab_config(1, 8, 1, 1, 64, 8, 1100, true, 68, 128));
     accept("three chunks", lab_config(2, 8, 1, 1, 64, 8, 1100, false, 131, 128));
+    accept("scanned head", lab_config(2, 128, 1, 1, 64, 72, 4100, true, 3, 130));
 }
 
 T_CASE(presets)
@@ -153,6 +157,7 @@ static const struct field table_fields[] = {
     FIELD(kern_device_table, mlp_slots),    FIELD(kern_device_table, gain_slots),
     FIELD(kern_device_table, head_rows),    FIELD(kern_device_table, head_parts),
     FIELD(kern_device_table, vocab_tiles),  FIELD(kern_device_table, head_splits),
+    FIELD(kern_device_table, head_span),    FIELD(kern_device_table, final_rows),
     FIELD(kern_device_table, first_blocks), FIELD(kern_device_table, arena),
     FIELD(kern_device_table, layout.embed), FIELD(kern_device_table, layout.layer),
     FIELD(kern_device_table, layout.qkv),   FIELD(kern_device_table, layout.stride),
@@ -290,6 +295,49 @@ T_CASE(mutations)
     check_mutations("untied", lab_config(1, 72, 2, 1, 64, 16, 1001, true, 2, 264), 6);
 }
 
+static struct kern_config with_recompute(struct kern_config config)
+{
+    config.recompute = true;
+    return config;
+}
+
+T_CASE(mutations_recompute)
+{
+    check_mutations("recompute", with_recompute(lab_config(3, 8, 1, 1, 64, 8, 5, false, 2, 264)), 6);
+}
+
+T_CASE(mutations_scanned)
+{
+    check_mutations("scanned", lab_config(2, 8, 1, 1, 64, 8, 4100, false, 2, 264), 6);
+    check_mutations("scanned, untied, recompute",
+                    with_recompute(lab_config(2, 72, 2, 1, 64, 16, 4100, true, 1, 264)), 6);
+}
+
+/* What says which kind of table it is; each way both. */
+T_CASE(kinds)
+{
+    const struct kern_config plain = lab_config(2, 8, 1, 1, 64, 8, 5, false, 2, 264);
+    const struct kern_config scanned = lab_config(2, 8, 1, 1, 64, 8, 4100, false, 2, 264);
+    const struct kern_config one_layer = lab_config(1, 8, 1, 1, 64, 8, 5, false, 2, 264);
+    const struct kern_config configs[] = {plain, scanned, with_recompute(plain), with_recompute(scanned), one_layer};
+
+    for (unsigned i = 0; i < sizeof configs / sizeof configs[0]; i++) {
+        struct kern_device_table *t = table_of(&configs[i]);
+        bool *flags[] = {&t->recompute, &t->head_scanned, &t->forward_only};
+
+        for (unsigned k = 0; k < sizeof flags / sizeof flags[0]; k++) {
+            struct kern_error error = {0};
+            *flags[k] = !*flags[k];
+            if (kern_device_validate(t, &error) == KERN_OK)
+                T_FAIL("table %u passes with flag %u reversed", i, k);
+            *flags[k] = !*flags[k];
+        }
+        t->vocab_tiles ^= 1;
+        T_TRUE(kern_device_validate(t, NULL) != KERN_OK);
+        kern_device_table_free(&t);
+    }
+}
+
 /* ---- phases left out, doubled, out of place ---- */
 
 static bool passes(struct kern_device_table *t)
@@ -298,15 +346,24 @@ static bool passes(struct kern_device_table *t)
     return kern_device_validate(t, &error) == KERN_OK;
 }
 
-T_CASE(order)
+/* Neighbours that may change places: the result and the update; the next chunk's logits and the gradient that has
+ * left LOGITS_OUT behind; and the scanned head's gradient, which waits for HEAD_LOSS alone, and the layer
+ * below. */
+static bool independent(const struct kern_device_phase *a, const struct kern_device_phase *b)
 {
-    struct kern_config config = lab_config(2, 8, 1, 1, 64, 8, 1100, true, 131, 128);
+    return b->op == KERN_DEV_RESULT ||
+           (a->op == KERN_DEV_FINAL_BACKWARD && b->op == KERN_DEV_LOGITS) ||
+           (a->op == KERN_DEV_HEAD_WEIGHT && b->op == KERN_DEV_DOWN_BACKWARD);
+}
+
+static void check_order(struct kern_config config, uint32_t head_parts)
+{
     struct kern_device_table *t = table_of(&config);
     struct kern_device_phase *all = t->phases, *some = calloc(t->phase_count + 1, sizeof *some);
     uint32_t count = t->phase_count;
 
     T_REQUIRE(some);
-    T_EQ_INT(t->head_parts, 3);
+    T_EQ_INT(t->head_parts, head_parts);
     t->phases = some;
     for (uint32_t i = 0; i < count; i++) {
         const char *name = kern_device_op_name((enum kern_device_op)all[i].op);
@@ -329,19 +386,149 @@ T_CASE(order)
             continue;
         some[i] = all[i + 1];
         some[i + 1] = all[i];
-        /* The result may come before the update, and the next chunk's logits before the gradient
-         * that has left LOGITS_OUT behind. */
-        bool independent =
-            all[i + 1].op == KERN_DEV_RESULT ||
-            (all[i].op == KERN_DEV_FINAL_BACKWARD && all[i + 1].op == KERN_DEV_LOGITS);
-        if (passes(t) && !independent)
-            T_FAIL("passes with phases %u (%s) and %u swapped", i, name, i + 1);
+        if (passes(t) != independent(&all[i], &all[i + 1]))
+            T_FAIL("phases %u (%s) and %u swapped: passes, or does not", i, name, i + 1);
     }
     memcpy(some, all, count * sizeof *some);
     T_TRUE(passes(t));
     t->phases = all;
     free(some);
     kern_device_table_free(&t);
+}
+
+T_CASE(order)
+{
+    check_order(lab_config(2, 8, 1, 1, 64, 8, 1100, true, 131, 128), 3);
+}
+
+T_CASE(order_scanned)
+{
+    check_order(lab_config(2, 8, 1, 1, 64, 8, 4100, false, 2, 70), 1);
+}
+
+T_CASE(order_recompute)
+{
+    check_order(with_recompute(lab_config(3, 8, 1, 1, 64, 8, 1100, true, 131, 128)), 3);
+    check_order(with_recompute(lab_config(3, 8, 1, 1, 64, 8, 4100, false, 2, 70)), 1);
+}
+
+/* ---- phases made again ---- */
+
+static bool is_again(const struct kern_device_phase *p)
+{
+    return p->when == KERN_DEV_TRAINING && p->op >= KERN_DEV_QKV && p->op <= KERN_DEV_GATE_UP;
+}
+
+/* The table's phases but `length` from `from` on, these before what is number `to` of the rest. */
+static void move(struct kern_device_phase *some, const struct kern_device_phase *all, uint32_t count,
+                 uint32_t from, uint32_t length, uint32_t to)
+{
+    uint32_t out = 0, rest = 0;
+
+    for (uint32_t i = 0; i <= count; i++) {
+        if (i >= from && i < from + length)
+            continue;
+        if (rest++ == to)
+            for (uint32_t k = 0; k < length; k++)
+                some[out++] = all[from + k];
+        if (i < count)
+            some[out++] = all[i];
+    }
+}
+
+/* One of them, or a layer's four, stands in its own place and nowhere else; nor does another beside it. */
+static void check_places(const struct kern_config *config, uint32_t length)
+{
+    struct kern_device_table *t = table_of(config);
+    struct kern_device_phase *all = t->phases, *some = calloc(t->phase_count + length, sizeof *some);
+    uint32_t count = t->phase_count, met = 0;
+
+    T_REQUIRE(some);
+    t->phases = some;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!is_again(&all[i]) || (length > 1 && all[i].op != KERN_DEV_QKV))
+            continue;
+        met++;
+        for (uint32_t to = 0; to <= count - length; to++) {
+            move(some, all, count, i, length, to);
+            t->phase_count = count;
+            if (passes(t) != (to == i))
+                T_FAIL("%u phases from %u on before %u: pass, or do not", length, i, to);
+        }
+        for (uint32_t to = 0; to <= count; to++) {
+            memcpy(some, all, to * sizeof *some);
+            memcpy(some + to, all + i, length * sizeof *some);
+            memcpy(some + to + length, all + to, (count - to) * sizeof *some);
+            t->phase_count = count + length;
+            if (passes(t))
+                T_FAIL("%u phases from %u on once more before %u pass", length, i, to);
+        }
+        memcpy(some, all, i * sizeof *some);
+        memcpy(some + i, all + i + length, (count - i - length) * sizeof *some);
+        t->phase_count = count - length;
+        if (passes(t))
+            T_FAIL("passes without %u phases from %u on", length, i);
+        for (uint32_t when = KERN_DEV_ALWAYS; when <= KERN_DEV_LAST; when++) {
+            memcpy(some, all, count * sizeof *some);
+            for (uint32_t k = 0; k < length; k++)
+                some[i + k].when = when;
+            t->phase_count = count;
+            if (passes(t) != (when == KERN_DEV_TRAINING))
+                T_FAIL("%u phases from %u on, when %u: pass, or do not", length, i, when);
+        }
+    }
+    T_EQ_INT(met, (config->model.layers - 1) * (length > 1 ? 1 : 4));
+    t->phases = all;
+    free(some);
+    kern_device_table_free(&t);
+}
+
+T_CASE(places_of_recompute)
+{
+    const struct kern_config configs[] = {
+        with_recompute(lab_config(4, 8, 1, 1, 64, 8, 1100, true, 131, 128)),
+        with_recompute(lab_config(2, 8, 1, 1, 64, 8, 5, false, 2, 70)),
+        with_recompute(lab_config(3, 8, 1, 1, 64, 8, 4100, false, 2, 70)),
+    };
+
+    for (unsigned i = 0; i < sizeof configs / sizeof configs[0]; i++) {
+        check_places(&configs[i], 1);
+        check_places(&configs[i], 4);
+    }
+}
+
+/* A table that keeps everything has no phase twice; nor may the last layer's be made again. */
+T_CASE(nothing_made_in_vain)
+{
+    struct kern_config config = lab_config(3, 8, 1, 1, 64, 8, 5, false, 2, 70);
+
+    for (unsigned recompute = 0; recompute < 2; recompute++) {
+        config.recompute = recompute;
+        struct kern_device_table *t = table_of(&config);
+        struct kern_device_phase *all = t->phases, *some = calloc(t->phase_count + 4, sizeof *some);
+        uint32_t count = t->phase_count, layer = recompute ? 2 : 1, at = 0, out = 0;
+
+        T_REQUIRE(some);
+        while (all[at].op != KERN_DEV_DOWN_BACKWARD || all[at].layer != layer)
+            at++;
+        for (uint32_t i = 0; i < count; i++) {
+            if (i == at)
+                for (uint32_t op = KERN_DEV_QKV; op <= KERN_DEV_GATE_UP; op++)
+                    for (uint32_t k = 0; k < at; k++)
+                        if (all[k].op == op && all[k].layer == layer) {
+                            some[out] = all[k];
+                            some[out++].when = KERN_DEV_TRAINING;
+                            break;
+                        }
+            some[out++] = all[i];
+        }
+        T_EQ_INT(out, count + 4);
+        t->phases = some, t->phase_count = out;
+        T_TRUE(!passes(t));
+        t->phases = all;
+        free(some);
+        kern_device_table_free(&t);
+    }
 }
 
 int main(int argc, char **argv)

@@ -88,7 +88,7 @@ enum kern_device_buffer {
     KERN_DEV_ORDER,     /* u32 [N] positions sorted by token id, equal ids by position */
     KERN_DEV_RUNS,      /* u32 [N + 1] starts of equal ids in ORDER, then N */
     KERN_DEV_FIRST_MIN, /* u32 [rows, ceil(seq_len / 32)] smallest FIRST of 32 positions */
-    /* activations */
+    /* activations; with recompute there is one copy of those [L] */
     KERN_DEV_X,  /* bf16 [L + 1][N, W] residual stream entering a layer; the last: the head's */
     KERN_DEV_XG, /* bf16 [L + 1][N, W] x . gain of the norm that follows */
     KERN_DEV_SS, /* f32 [L + 1][N, norm_slots] shares of the sum of x^2 */
@@ -196,6 +196,10 @@ struct kern_device_table {
     struct kern_model model;
     uint32_t rows, seq_len, tokens;
     bool forward_only;
+    /* Backward passes of layers but the last begin with QKV, ATTENTION, OUT and GATE_UP once more, in training
+     * slots alone, as the next layer's activations have taken the place of theirs. Set only where there is such
+     * a layer: not with one layer, not forward_only. */
+    bool recompute;
     uint32_t q_width, kv_width, qkv_width, vocab_padded;
     struct kern_device_layout layout;
 

@@ -8,7 +8,8 @@
  *   - shares of weight gradients stand in SPLITS, apart; other gradients in their tensor's place;
  *   - pieces cover each tensor once, with the sum that belongs to it;
  *   - order: every phase finds in each buffer the version that it wants, whole, in each kind of
- *     slot; none is made twice; no phase reads what it writes, but in place.
+ *     slot; none is made twice, but for what recompute makes again where a layer's backward pass
+ *     begins; no phase reads what it writes, but in place.
  * That the tiles of a phase write what the whole phase is said to, each element once, follows from
  * the grids; the executor shows it element by element for small tables.
  */

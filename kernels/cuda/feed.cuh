@@ -137,51 +137,63 @@ __device__ __noinline__ void result_tile()
     const kern_cuda_run &r = b.run;
     kern_cuda_state *state = r.state;
     const float *slots = buffer<float>(r, KERN_DEV_NLL_SLOT);
-    bool train = b.slot.kind == KERN_TRAIN;
+    bool train = b.slot.kind == KERN_TRAIN, leads = threadIdx.x == 0;
     double nll = 0;
+    uint64_t clocks[3] = {0, 0, 0}; /* busy, all, ns */
 
+    /* the next slot waits for this block: what is read comes at once */
+    uint64_t began = leads ? state->began_ns[number % 2] : 0, asked = leads ? state->asked_ns[number % 2] : 0;
+    uint64_t waited = leads ? state->wait_ns : 0, worked = leads ? state->work_ns : 0;
+    uint64_t posted = leads ? state->posted : 0;
+    double before = leads ? state->nll : 0, norm = leads ? state->norm : 0;
+    uint32_t updated = leads ? state->updated : 0;
+    for (uint32_t i = threadIdx.x; i < r.blocks; i += 256) {
+        clocks[0] += *(volatile uint64_t *)&r.clocks[i].busy;
+        clocks[1] += *(volatile uint64_t *)&r.clocks[i].all;
+        clocks[2] += *(volatile uint64_t *)&r.clocks[i].ns;
+    }
     for (uint32_t i = threadIdx.x; i < (r.tokens + KERN_DEVICE_LOSS_ROWS - 1) / KERN_DEVICE_LOSS_ROWS; i += 256)
         nll += (double)slots[i];
-    nll = block_sum(nll, reinterpret_cast<double *>(lines_of(b)));
-    uint64_t busy = 0, all = 0, ns = 0;
-    for (uint32_t i = threadIdx.x; i < r.blocks; i += 256) {
-        busy += *(volatile uint64_t *)&r.clocks[i].busy;
-        all += *(volatile uint64_t *)&r.clocks[i].all;
-        ns += *(volatile uint64_t *)&r.clocks[i].ns;
-    }
     /* all phases but FETCH, which the other blocks may have begun again, lie behind a barrier */
     for (uint32_t i = threadIdx.x + 1; i < r.phase_count; i += 256)
         r.tickets[i] = 0;
-    uint64_t *shared = reinterpret_cast<uint64_t *>(lines_of(b));
-    busy = block_sum(busy, shared), all = block_sum(all, shared), ns = block_sum(ns, shared);
-    if (threadIdx.x)
-        return;
-    uint64_t now = nanoseconds();
-    if (train) {
-        state->nll = b.slot.first_micro ? nll : state->nll + nll;
-        nll = state->nll;
+    double *nlls = reinterpret_cast<double *>(lines_of(b)); /* [8], and clocks [8][3] */
+    uint64_t *sums = reinterpret_cast<uint64_t *>(nlls + 8);
+    nll = lanes_sum<32>(nll);
+    for (int i = 0; i < 3; i++)
+        clocks[i] = lanes_sum<32>(clocks[i]);
+    if (threadIdx.x % 32 == 0) {
+        nlls[threadIdx.x / 32] = nll;
+        for (int i = 0; i < 3; i++)
+            sums[threadIdx.x / 32 * 3 + i] = clocks[i];
     }
-    uint64_t began = state->began_ns[number % 2];
-    uint64_t wait = began - state->asked_ns[number % 2], work = now - began;
+    __syncthreads();
+    if (!leads)
+        return;
+    for (int warp = 1; warp < 8; warp++) {
+        nll += nlls[warp];
+        for (int i = 0; i < 3; i++)
+            clocks[i] += sums[warp * 3 + i];
+    }
+    uint64_t wait = began - asked, work = nanoseconds() - began;
     if (train && !b.slot.first_micro)
-        wait += state->wait_ns, work += state->work_ns;
+        nll += before, wait += waited, work += worked;
     if (train)
-        state->wait_ns = wait, state->work_ns = work;
+        state->nll = nll, state->wait_ns = wait, state->work_ns = work;
     if (!train || b.slot.when == KERN_DEV_LAST) {
-        uint64_t posted = state->posted;
         volatile kern_cuda_result *to = &r.control->results[posted % KERN_CUDA_RESULTS];
         to->number = number;
         to->step = b.slot.step;
         to->kind = b.slot.kind;
-        to->updated = train && state->updated;
+        to->updated = train && updated;
         to->targets = train ? b.slot.step_targets : b.slot.targets;
         to->nll = nll;
-        to->norm = train ? state->norm : 0;
+        to->norm = train ? norm : 0;
         to->wait_ns = wait;
         to->work_ns = work;
-        to->busy_clocks = busy;
-        to->clocks = all;
-        to->clocks_ns = ns;
+        to->busy_clocks = clocks[0];
+        to->clocks = clocks[1];
+        to->clocks_ns = clocks[2];
         state->posted = posted + 1;
         __threadfence_system();
         *(volatile uint64_t *)&r.control->posted = posted + 1;

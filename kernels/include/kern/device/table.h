@@ -255,13 +255,13 @@ KERN_DEVICE_INLINE uint32_t kern_device_query_tile(uint32_t tile, uint32_t keys,
 KERN_DEVICE_INLINE struct kern_device_coordinates
 kern_device_tile(const struct kern_device_product *p, uint32_t tile)
 {
-    uint32_t plane = p->tiles_m * p->tiles_n, split = tile / plane, in = tile - split * plane;
-    uint32_t group = in / (8 * p->tiles_n), first = group * 8;
-    uint32_t height = p->tiles_m - first < 8 ? p->tiles_m - first : 8;
-    uint32_t rest = in - group * 8 * p->tiles_n;
+    /* every tile begins with this: one division in most, not four */
+    uint32_t plane = p->tiles_m * p->tiles_n, split = p->splits > 1 ? tile / plane : 0;
+    uint32_t in = tile - split * plane, wide = 8 * p->tiles_n, group = in / wide, first = group * 8;
+    uint32_t height = p->tiles_m - first < 8 ? p->tiles_m - first : 8, rest = in - group * wide;
     struct kern_device_coordinates c;
-    c.m = first + rest % height;
-    c.n = rest / height;
+    c.n = height == 8 ? rest / 8 : rest / height;
+    c.m = first + (rest - c.n * height);
     c.split = split;
     return c;
 }

@@ -11,14 +11,14 @@ from torch import nn
 
 
 class Training:
-    def __init__(self, model, rows, seq_len, mode, lr, segments=False, bounds=0):
+    def __init__(self, model, rows, seq_len, mode, lr, segments=False, bounds=0, dtype=torch.bfloat16):
         """model: with the weights to begin with, in fp32; lr: a number, or a tensor beside the weights that may change;
-        bounds: that many bounds of segments (torch_model.py) stand beside a batch."""
+        bounds: that many bounds of segments (torch_model.py) stand beside a batch; dtype: of all but masters and moments."""
         device = next(model.parameters()).device
         self.weights = list(model.parameters())
         self.masters = [w.detach().clone() for w in self.weights]
         for w in self.weights:
-            w.data = w.data.bfloat16()
+            w.data = w.data.to(dtype, copy=True)
         for m in self.masters:
             m.grad = torch.zeros_like(m)
         self.adamw = torch.optim.AdamW(

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """A run of ngtrain and the same in PyTorch: same initial weights, sequences in the same order, same learning rate in each
-step. What is judged is the mean loss over the last steps: the two must not differ by more than --limit nats.
+step. What is judged is the mean loss over the last steps: ours must not be above PyTorch's by more than --limit nats, and
+with --peer fp32, which has the digits to say so, not below it either.
 
   scripts/compare-run packed/                                        10m, 2000 steps of 8 sequences, on the GPU
   scripts/compare-run --device cpu --preset 1m --steps 20 --last 10 packed/
 
-PyTorch's side is bf16 as in scripts/bench-train, eager unless --mode says otherwise, with documents masked from each other.
+PyTorch's side is bf16 as in scripts/bench-train, eager unless --mode says otherwise, with documents masked from each other;
+--peer fp32 tells which of the two is nearer to what more digits give.
 Weights come from PyTorch's generator and reach ngtrain by `ngtrain import`; the sequences and rates that ngtrain takes reach
 PyTorch by dump_feed, from ngtrain's own feed. Losses are paired step by step: the standard error is that of the mean
 difference, as if steps were independent.
@@ -155,7 +157,7 @@ def their_losses(folder):
 def theirs(a, seed, folder, log):
     """Trains PyTorch's model, unless that is done; losses are kept every so many steps."""
     with open(os.path.join(folder, "run", "config.json")) as f:
-        about = {"torch": torch.__version__, "mode": a.mode, "device": a.device, "plant": a.plant,
+        about = {"torch": torch.__version__, "mode": a.mode, "device": a.device, "plant": a.plant, "peer": a.peer,
                  "config": json.load(f)["options"]}
     old, done = their_losses(folder)
     if old == about and len(done) >= a.steps:
@@ -166,7 +168,8 @@ def theirs(a, seed, folder, log):
     steps, rates = steps.to(device), a.plant * torch.tensor(rates, dtype=torch.float64, device=device)
     model = new_model(a, seed, about["config"]["vocab"], steps.shape[3]).to(device)
     rate = torch.zeros((), device=device)  # fp32: a tensor, so that a captured step reads it anew
-    training = Training(model, steps.shape[2], steps.shape[3], a.mode, rate, segments=True)
+    training = Training(model, steps.shape[2], steps.shape[3], a.mode, rate, segments=True,
+                        dtype=torch.float32 if a.peer == "fp32" else torch.bfloat16)
     losses, kept, start = torch.zeros(a.steps, device=device), 0, time.monotonic()
     for step in range(a.steps):
         training.batch.copy_(steps[step])
@@ -192,7 +195,7 @@ def paired(own, peer, steps):
 
 def report(a, seeds):
     """The table, and what is wrong."""
-    lines, wrong = ["| seed | steps | ours | PyTorch bf16 | difference | standard error |", "|---|---|---|---|---|---|"], []
+    lines, wrong = [f"| seed | steps | ours | PyTorch {a.peer} | difference | standard error |", "|---|---|---|---|---|---|"], []
     for seed in seeds:
         folder = os.path.join(a.out, f"seed-{seed}")
         own, peer = our_losses(folder), their_losses(folder)[1]
@@ -206,7 +209,7 @@ def report(a, seeds):
             lines.append(f"| {seed} | {steps[0]} to {steps[-1]} | {x:.4f} | {y:.4f} | {d:+.4f} | {error:.4f} |")
         if len(both) >= a.steps:
             lines[-1] = lines[-1].replace("| ", "| **", 1).replace(" |", "** |", 1)
-            if not abs(d) <= a.limit:
+            if not (abs(d) if a.peer == "fp32" else d) <= a.limit:
                 wrong.append(f"seed {seed}: the last {a.last} steps differ by {d:+.4f} nats, allowed {a.limit:g}")
     return "\n".join(lines), wrong
 
@@ -229,6 +232,7 @@ def main():
     ap.add_argument("--seq-len", type=int, help="for document shards")
     ap.add_argument("--seeds", default="0", help="of weights and order, by commas")
     ap.add_argument("--mode", default="eager", choices=["eager", "compile", "graph"], help="of PyTorch")
+    ap.add_argument("--peer", default="bf16", choices=["bf16", "fp32"], help="what PyTorch's side computes with")
     ap.add_argument("--plant", type=float, default=1, metavar="X",
                     help="multiplies PyTorch's learning rates: the runs must differ")
     ap.add_argument("--out", help="where runs and the table go (default: compare-run in the build folder)")

@@ -178,6 +178,11 @@ void tok_close(struct tok_tokenizer **t)
     *t = NULL;
 }
 
+const char *tok_simd(void)
+{
+    return tok_isa_name(tok_isa_chosen());
+}
+
 const struct ngt_vocabulary *tok_vocabulary(const struct tok_tokenizer *t)
 {
     return &t->model.vocabulary;

@@ -32,6 +32,14 @@ static bool has_avx2(void)
 }
 #endif
 
+#ifdef TOK_HAVE_AVX512
+static bool has_avx512(void)
+{
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi2");
+}
+#endif
+
 static const struct path {
     const char *name;
     bool (*here)(void); /* NULL: not in this build */
@@ -44,6 +52,16 @@ static const struct path {
     [TOK_AVX2] = {"avx2", has_avx2, tok_scan_init_avx2, tok_sp_scan_init_avx2},
 #else
     [TOK_AVX2] = {.name = "avx2"},
+#endif
+#ifdef TOK_HAVE_AVX512
+    [TOK_AVX512] = {"avx512", has_avx512, tok_scan_init_avx512, tok_sp_scan_init_avx512},
+#else
+    [TOK_AVX512] = {.name = "avx512"},
+#endif
+#ifdef TOK_HAVE_NEON
+    [TOK_NEON] = {"neon", always, tok_scan_init_neon, tok_sp_scan_init_neon},
+#else
+    [TOK_NEON] = {.name = "neon"},
 #endif
 };
 
@@ -85,6 +103,7 @@ enum ngt_status tok_isa_check(struct ngt_error *reterr)
     const char *wanted = getenv(VARIABLE);
     char here[64] = "";
 
+    ngt_error_clear(reterr);
     if (!wanted || named(wanted) != TOK_ISAS)
         return NGT_OK;
     for (int isa = 0; isa < TOK_ISAS; isa++)

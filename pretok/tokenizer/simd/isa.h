@@ -9,9 +9,9 @@
 
 #include "ngt/error.h"
 
-enum tok_isa { TOK_SCALAR, TOK_AVX2, TOK_ISAS }; /* the later, the better */
+enum tok_isa { TOK_SCALAR, TOK_AVX2, TOK_AVX512, TOK_NEON, TOK_ISAS }; /* the later, the better */
 
-/* As in the variable below: "scalar", "avx2". */
+/* As in the variable below: "scalar", "avx2", "avx512", "neon". */
 const char *tok_isa_name(enum tok_isa isa);
 /* Do this build and this processor have it? */
 bool tok_isa_here(enum tok_isa isa);

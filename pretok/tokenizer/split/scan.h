@@ -62,6 +62,8 @@ void tok_scan_init(struct tok_scan *scan, enum tok_isa isa);
 /* The functions of one; a vector version leaves alone what it has no function for. */
 void tok_scan_init_c(struct tok_scan *scan);
 void tok_scan_init_avx2(struct tok_scan *scan);
+void tok_scan_init_avx512(struct tok_scan *scan);
+void tok_scan_init_neon(struct tok_scan *scan);
 
 /* For vector versions: what a window of 64 bytes does not show is left to the scalar code. */
 extern const tok_piece_fn tok_scan_piece[TOK_PROGRAMS];

@@ -51,7 +51,7 @@ struct tok_sp_scan {
     uint64_t (*cut)(const struct tok_sp_cuts *cuts, const uint8_t *text, uint64_t n, uint64_t from,
                     uint32_t *ends, uint64_t room);
 };
-#define TOK_SP_CUT_ROOM 128
+#define TOK_SP_CUT_ROOM 256
 
 /* isa: one that is here. */
 void tok_sp_scan_init(struct tok_sp_scan *scan, enum tok_isa isa);
@@ -59,6 +59,8 @@ void tok_sp_scan_init(struct tok_sp_scan *scan, enum tok_isa isa);
 /* The functions of one. */
 void tok_sp_scan_init_c(struct tok_sp_scan *scan);
 void tok_sp_scan_init_avx2(struct tok_sp_scan *scan);
+void tok_sp_scan_init_avx512(struct tok_sp_scan *scan);
+void tok_sp_scan_init_neon(struct tok_sp_scan *scan);
 
 /* The scalar functions, which the vector ones end with. */
 uint64_t tok_sp_clean_c(const uint8_t *text, uint64_t n);

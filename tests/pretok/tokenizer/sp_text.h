@@ -11,12 +11,12 @@ static void sp_random_text(uint64_t *seed, bool valid, uint8_t *text, uint64_t n
 {
     static const char *const kinds[][8] = {
         {"a", "b", "e", "th", "A", "X", " ", "  "},
-        {" ", "\n", "\t", "a", "  ", "\t\t", "b\n", "c"},
+        {" ", "\n", "\t", "<", "  ", "\t\t", "b\n", "c"},
         {"\xC3\xA9", "\xD0\xB0", "\xD1\x8F", " ", "a", "\xD0\xBA", "\xCC\x81", "\xC2\xA0"},
         {"\xE4\xB8\xAD", "\xE6\x96\x87", "\xE3\x80\x80", "a", "\xEF\xAC\x81", "\xF0\x9F\x98\x80",
          " ", "\xE3\x80\x82"},
         {"\xE2\x96\x81", "\x80", "\xE2\x96", "\xFF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xC0\xAF",
-         "<u>"},
+         "\xF0\x9F\x98"},
     };
     uint32_t kind = split_random(seed) % 4, odd = split_random(seed) % 3 ? 24 : 500;
 

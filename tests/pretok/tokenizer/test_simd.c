@@ -209,6 +209,16 @@ T_CASE(avx2)
     twins(TOK_AVX2);
 }
 
+T_CASE(avx512)
+{
+    twins(TOK_AVX512);
+}
+
+T_CASE(neon)
+{
+    twins(TOK_NEON);
+}
+
 /* The variable by which one is forced. */
 T_CASE(chosen)
 {

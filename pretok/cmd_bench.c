@@ -428,6 +428,8 @@ static void print_json(const struct bench *b)
     ngt_json_member_u64(&out, "stored_bytes", b->stored);
     ngt_json_member_u64(&out, "tokens", b->tokens);
     ngt_json_member_bool(&out, "compared", b->compared);
+    if (b->options->engine == TOK_FAST)
+        ngt_json_member_string(&out, "simd", tok_simd());
     ngt_json_member_double(&out, "open_seconds", b->open);
     ngt_json_member_double(&out, "cold_mb_s", rate(bytes_of(b, 0, b->eight), b->cold));
     ngt_json_member_double(&out, "half_warm_mb_s",
@@ -467,7 +469,9 @@ static void print(const struct bench *b)
            b->count, (double)b->text.size / 1e6, b->tokens,
            b->tokens ? (double)b->text.size / (double)b->tokens : 0,
            b->compared ? "; ids equal the plain engine's" : "");
-    printf("tokenize, one core: cold %.1f, half-warm %.1f, warm %.1f MB/s",
+    bool fast = b->options->engine == TOK_FAST;
+    printf("tokenize, one core%s%s: cold %.1f, half-warm %.1f, warm %.1f MB/s", fast ? ", " : "",
+           fast ? tok_simd() : "",
            rate(bytes_of(b, 0, b->eight), b->cold),
            rate(bytes_of(b, b->half, b->count), b->half_warm), rate(b->text.size, b->warm));
     if (b->half_stats.words)

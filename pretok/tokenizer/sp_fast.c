@@ -295,7 +295,7 @@ static enum ngt_status build(struct sp_fast *e, const struct tok_sp_parts *parts
         (e->charsmap && !e->charsmap->text_only))
         return ngt_fail(reterr, NGT_E_UNSUPPORTED, path, NGT_NO_POS, NGT_NO_POS,
                         "a kind of model that the fast engine does not know");
-    tok_sp_scan_init(&e->scan, !plain);
+    tok_sp_scan_init(&e->scan, plain ? TOK_SCALAR : tok_isa_chosen());
     e->normalizer = (struct tok_sp_normalizer){
         .charsmap = e->charsmap,
         .symbols = e->vocab.raw_symbols.units ? &e->vocab.raw_symbols : NULL,

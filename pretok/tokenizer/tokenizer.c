@@ -7,6 +7,7 @@
 
 #include "engine.h"
 #include "ngt/file.h"
+#include "simd/isa.h"
 #include "text/special_strings.h"
 
 /* The largest vocabularies in use take some 20 MB. */
@@ -117,6 +118,9 @@ enum ngt_status tok_open(const struct tok_config *config, struct tok_tokenizer *
     enum ngt_status status;
 
     ngt_error_clear(reterr);
+    status = tok_isa_check(reterr);
+    if (status != NGT_OK)
+        goto out;
     status = ngt_file_read(config->path, FILE_LIMIT, &bytes, &size, reterr);
     if (status != NGT_OK)
         goto out;
@@ -172,6 +176,11 @@ void tok_close(struct tok_tokenizer **t)
     tok_model_done(&(*t)->model);
     free(*t);
     *t = NULL;
+}
+
+const char *tok_simd(void)
+{
+    return tok_isa_name(tok_isa_chosen());
 }
 
 const struct ngt_vocabulary *tok_vocabulary(const struct tok_tokenizer *t)

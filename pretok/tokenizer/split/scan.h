@@ -28,6 +28,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "simd/isa.h"
+
 enum tok_program {
     TOK_GPT2,
     TOK_CL100K,
@@ -54,16 +56,17 @@ struct tok_scan {
     tok_scan_fn ends[TOK_PROGRAMS];
 };
 
-enum { TOK_CPU_AVX2 = 1u << 0 };
+/* isa: one that is here. */
+void tok_scan_init(struct tok_scan *scan, enum tok_isa isa);
 
-/* The features of this processor. */
-uint32_t tok_scan_cpu(void);
-/* Scalar functions, then upwards as the features allow. Tests walk the mask. */
-void tok_scan_init(struct tok_scan *scan, uint32_t cpu);
+/* The functions of one; a vector version leaves alone what it has no function for. */
+void tok_scan_init_c(struct tok_scan *scan);
+void tok_scan_init_avx2(struct tok_scan *scan);
+void tok_scan_init_avx512(struct tok_scan *scan);
+void tok_scan_init_neon(struct tok_scan *scan);
 
 /* For vector versions: what a window of 64 bytes does not show is left to the scalar code. */
 extern const tok_piece_fn tok_scan_piece[TOK_PROGRAMS];
-void tok_scan_init_avx2(struct tok_scan *scan);
 
 /* Both parts of TOK_CODER. */
 uint64_t tok_scan_coder_piece(const uint8_t *text, uint64_t n, uint64_t at);

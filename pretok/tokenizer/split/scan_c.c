@@ -7,10 +7,6 @@
  */
 #include "split/scan.h"
 
-#if defined __x86_64__
-#include <cpuid.h>
-#endif
-
 #include "text/unicode.h"
 
 #define INLINE static inline __attribute__((always_inline))
@@ -338,23 +334,7 @@ const tok_piece_fn tok_scan_piece[TOK_PROGRAMS] = {
     [TOK_CODER] = tok_scan_coder_piece,
 };
 
-uint32_t tok_scan_cpu(void)
-{
-    uint32_t cpu = 0;
-
-#if defined __x86_64__
-    unsigned a, b, c = 0, d;
-    __builtin_cpu_init();
-    /* lzcnt by hand: some compilers do not know its name here */
-    bool lzcnt = __get_cpuid(0x80000001, &a, &b, &c, &d) && (c & bit_LZCNT);
-    if (lzcnt && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-        __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt"))
-        cpu |= TOK_CPU_AVX2;
-#endif
-    return cpu;
-}
-
-void tok_scan_init(struct tok_scan *scan, uint32_t cpu)
+void tok_scan_init_c(struct tok_scan *scan)
 {
     static const tok_scan_fn scalar[TOK_PROGRAMS] = {
         [TOK_GPT2] = ends_gpt2_c,          [TOK_CL100K] = ends_cl100k_c,
@@ -365,10 +345,4 @@ void tok_scan_init(struct tok_scan *scan, uint32_t cpu)
     };
     for (int i = 0; i < TOK_PROGRAMS; i++)
         scan->ends[i] = scalar[i];
-#ifdef TOK_HAVE_AVX2
-    if (cpu & TOK_CPU_AVX2)
-        tok_scan_init_avx2(scan);
-#else
-    (void)cpu;
-#endif
 }

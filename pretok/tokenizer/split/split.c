@@ -131,7 +131,7 @@ static enum ngt_status new_in(enum tok_dialect dialect, const char *pattern, uin
     ngt_error_clear(reterr);
     if (!split)
         return no_memory(path, reterr);
-    tok_scan_init(&split->scan, tok_scan_cpu());
+    tok_scan_init(&split->scan, tok_isa_chosen());
     split->program = TOK_PROGRAMS;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (known[i].dialects >> dialect & 1 && strlen(known[i].text) == size &&
@@ -162,7 +162,7 @@ enum ngt_status tok_split_new_oniguruma(const char *pattern, uint64_t size, cons
 
 void tok_split_use_scalar(struct tok_split *split)
 {
-    tok_scan_init(&split->scan, 0);
+    tok_scan_init(&split->scan, TOK_SCALAR);
     if (split->regex)
         tok_regex_use_machine(split->regex);
 }
@@ -182,7 +182,7 @@ enum ngt_status tok_split_new_sequence(const char *const *patterns, uint64_t cou
         struct tok_split *split = calloc(1, sizeof *split);
         if (!split)
             return no_memory(path, reterr);
-        tok_scan_init(&split->scan, tok_scan_cpu());
+        tok_scan_init(&split->scan, tok_isa_chosen());
         split->program = sequences[i].program;
         *ret_split = split;
         break;

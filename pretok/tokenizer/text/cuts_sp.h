@@ -21,7 +21,7 @@ struct tok_sp_cuts {
      * with byte b. Exact for ASCII. */
     uint64_t joins[256][4];
     bool loose[256];           /* by first byte */
-    uint8_t loose_nibbles[16]; /* the same for the vector twin: bit (high nibble - 8) of [low] */
+    uint8_t loose_nibbles[16]; /* the same for the vector twins: bit (high nibble - 8) of [low] */
     uint64_t *
         pairs; /* with a loose character; 2^(64 - shift) bits, by hash; a bit that is not set is a cut */
     unsigned shift;

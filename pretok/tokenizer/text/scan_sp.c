@@ -1,4 +1,4 @@
-/* The scalar loops, which define what the vector ones compute, and the choice between them. */
+/* The scalar loops, which define what the vector ones compute. */
 #include "text/scan_sp.h"
 
 #include "text/scan_sp_wide.h"
@@ -71,15 +71,7 @@ uint64_t tok_sp_cut_c(const struct tok_sp_cuts *cuts, const uint8_t *text, uint6
     return count;
 }
 
-void tok_sp_scan_init(struct tok_sp_scan *scan, bool vector)
+void tok_sp_scan_init_c(struct tok_sp_scan *scan)
 {
     *scan = (struct tok_sp_scan){tok_sp_clean_c, tok_sp_copy_c, tok_sp_cut_c};
-#ifdef TOK_HAVE_AVX2
-    /* what has AVX2 and BMI2 has LZCNT and POPCNT too, and clang has no name for the former */
-    if (vector && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-        __builtin_cpu_supports("bmi2"))
-        tok_sp_scan_avx2(scan);
-#else
-    (void)vector;
-#endif
 }

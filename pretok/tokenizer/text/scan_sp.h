@@ -1,7 +1,7 @@
 /*
  * The three loops over every byte of a document in front of a SentencePiece model, as a table of
- * functions: the scalar ones are the definition, AVX2 has twins. All of them may be called on any
- * bytes.
+ * functions: the scalar ones are the definition, vector ones their twins. All of them may be called
+ * on any bytes.
  */
 #ifndef TOK_TEXT_SCAN_SP_H
 #define TOK_TEXT_SCAN_SP_H
@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "simd/isa.h"
 #include "text/cuts_sp.h"
 
 /* Text that is scanned for cuts, and output buffers, have that many bytes more than they need. */
@@ -23,7 +24,7 @@ enum tok_sp_class {
 
 struct tok_sp_classes {
     uint8_t of[256]; /* enum tok_sp_class; LOOK from 128 on */
-    /* The same for the vector twin: bit `high nibble` of entry `low nibble`. */
+    /* The same for the vector twins: bit `high nibble` of entry `low nibble`. */
     uint8_t same[16], space[16];
     bool squeeze; /* of consecutive spaces only the first stays */
 };
@@ -44,15 +45,22 @@ struct tok_sp_scan {
     /*
      * Cuts of text [n] after `from`, which is itself a cut: at most room of them to ends, ascending,
      * the last one n if it was reached. text has TOK_SP_PADDING more bytes; n < 2^32; room >=
-     * TOK_SP_CUT_ROOM. Returns their number, at least 1 if from < n.
+     * TOK_SP_CUT_ROOM. Returns their number, at least 1 if from < n. Where text is malformed, cuts
+     * may depend on where a call began.
      */
     uint64_t (*cut)(const struct tok_sp_cuts *cuts, const uint8_t *text, uint64_t n, uint64_t from,
                     uint32_t *ends, uint64_t room);
 };
-#define TOK_SP_CUT_ROOM 128
+#define TOK_SP_CUT_ROOM 256
 
-/* vector: use what the CPU has; else the scalar functions. */
-void tok_sp_scan_init(struct tok_sp_scan *scan, bool vector);
+/* isa: one that is here. */
+void tok_sp_scan_init(struct tok_sp_scan *scan, enum tok_isa isa);
+
+/* The functions of one. */
+void tok_sp_scan_init_c(struct tok_sp_scan *scan);
+void tok_sp_scan_init_avx2(struct tok_sp_scan *scan);
+void tok_sp_scan_init_avx512(struct tok_sp_scan *scan);
+void tok_sp_scan_init_neon(struct tok_sp_scan *scan);
 
 /* The scalar functions, which the vector ones end with. */
 uint64_t tok_sp_clean_c(const uint8_t *text, uint64_t n);
@@ -60,7 +68,4 @@ uint64_t tok_sp_copy_c(const struct tok_sp_classes *classes, const uint8_t *text
                        uint8_t *out, bool *space, uint8_t **ret_out);
 uint64_t tok_sp_cut_c(const struct tok_sp_cuts *cuts, const uint8_t *text, uint64_t n,
                       uint64_t from, uint32_t *ends, uint64_t room);
-#ifdef TOK_HAVE_AVX2
-void tok_sp_scan_avx2(struct tok_sp_scan *scan);
-#endif
 #endif

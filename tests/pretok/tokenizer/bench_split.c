@@ -90,8 +90,8 @@ int main(int argc, char **argv)
     if (fread(text, 1, (size_t)size, file) != (size_t)size)
         return 1;
     fclose(file);
-    tok_scan_init(&scalar, 0);
-    tok_scan_init(&best, tok_scan_cpu());
+    tok_scan_init(&scalar, TOK_SCALAR);
+    tok_scan_init(&best, tok_isa_chosen());
     printf("%-8s %10s %10s %10s   MB/s\n", "program", "regex", "scalar", "vector");
     for (int p = 0; p < TOK_PROGRAMS; p++) {
         uint64_t a, b, n = (uint64_t)size;

@@ -158,7 +158,7 @@ static uint32_t split_random(uint64_t *seed)
  * Fills text with `size` bytes of valid UTF-8. Some texts draw from a few parts only, so that runs
  * and their edges are frequent; some are mostly plain words.
  */
-static void split_random_text(uint64_t *seed, uint8_t *text, uint64_t size)
+__attribute__((unused)) static void split_random_text(uint64_t *seed, uint8_t *text, uint64_t size)
 {
     enum { PARTS = sizeof split_parts / sizeof *split_parts };
     uint32_t few = 1 + split_random(seed) % 12, style = split_random(seed) % 4;

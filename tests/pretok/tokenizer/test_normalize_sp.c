@@ -1,11 +1,9 @@
-/*
- * The normaliser: what the library makes of texts, under rules and flags of many kinds; and the
- * vector loops against the scalar ones on random bytes.
- */
+/* The normaliser: what the library makes of texts, under rules and flags of many kinds. */
 #include "text/normalize_sp.h"
 
 #include "load/sp_vocab.h"
 #include "sp_models.h"
+#include "sp_text.h"
 #include "t.h"
 
 static const char *const texts[] = {
@@ -286,9 +284,11 @@ static void close_model(struct model *m)
 
 T_CASE(as_the_library)
 {
-    for (unsigned vector = 0; vector < 2; vector++) {
+    for (int isa = 0; isa < TOK_ISAS; isa++) {
         struct tok_sp_scan scan;
-        tok_sp_scan_init(&scan, vector);
+        if (!tok_isa_here((enum tok_isa)isa))
+            continue;
+        tok_sp_scan_init(&scan, (enum tok_isa)isa);
         for (size_t e = 0; e < sizeof expected / sizeof *expected; e++) {
             struct tok_sp_text text = {0};
             struct model m;
@@ -319,88 +319,6 @@ static uint32_t next(uint32_t below)
     return (uint32_t)(state >> 11) % below;
 }
 
-/* Mostly text of one kind, now and then something else. */
-static uint64_t random_text(uint8_t *out, uint64_t n)
-{
-    static const char *const kinds[][8] = {
-        {"a", "b", "e", "th", "A", "X", " ", "  "},
-        {" ", "\n", "\t", "a", "  ", "\t\t", "b\n", "c"},
-        {"\xC3\xA9", "\xD0\xB0", "\xD1\x8F", " ", "a", "\xD0\xBA", "\xCC\x81", "\xC2\xA0"},
-        {"\xE4\xB8\xAD", "\xE6\x96\x87", "\xE3\x80\x80", "a", "\xEF\xAC\x81", "\xF0\x9F\x98\x80",
-         " ", "\xE3\x80\x82"},
-        {"\xE2\x96\x81", "\x80", "\xE2\x96", "\xFF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xC0\xAF",
-         "<u>"},
-    };
-    uint64_t at = 0;
-    uint32_t kind = next(4);
-
-    while (at + 4 <= n) {
-        const char *s = kinds[next(24) ? kind : next(5)][next(8)];
-        memcpy(out + at, s, strlen(s));
-        at += strlen(s);
-        if (next(30) == 0)
-            kind = next(4);
-    }
-    return at;
-}
-
-T_CASE(vector_twins)
-{
-    struct tok_sp_scan plain, vector;
-    struct model m, squeezing;
-    struct tok_sp_cuts cuts;
-    uint8_t text[600 + TOK_SP_PADDING], a[1300], b[1300];
-    uint32_t ends[2][TOK_SP_CUT_ROOM * 2];
-
-    tok_sp_scan_init(&plain, false);
-    tok_sp_scan_init(&vector, true);
-    open_model(&m, (struct sp_flags){true, true, false, true, false}, &plain);
-    open_model(&squeezing, (struct sp_flags){true, true, true, true, false}, &plain);
-    static const char pieces[] = " a\xE4\xB8\xAD\xE6\x96\x87\xD0\xB0\xD1\x8F"
-                                 "ab  b\na\xE6\x96\x87";
-    const uint64_t starts[] = {0, 2, 8, 12, 14, 16, 17, 18, 22};
-    T_REQUIRE(tok_sp_cuts_init(&cuts, (const uint8_t *)pieces, starts, 8, NULL) == NGT_OK);
-    for (unsigned round = 0; round < 20000; round++) {
-        uint64_t n = random_text(text, round % 5 ? next(80) + 4 : next(590) + 4);
-        memset(text + n, 0xEE, TOK_SP_PADDING);
-        T_EQ_U64(vector.clean(text, n), plain.clean(text, n));
-        for (unsigned k = 0; k < 2; k++) {
-            const struct tok_sp_classes *classes = k ? &squeezing.nz.classes : &m.nz.classes;
-            bool space_a = round & 1, space_b = round & 1;
-            uint8_t *end_a, *end_b;
-            uint64_t taken = plain.copy(classes, text, n, a, &space_a, &end_a);
-            T_EQ_U64(vector.copy(classes, text, n, b, &space_b, &end_b), taken);
-            T_EQ_U64((uint64_t)(end_b - b), (uint64_t)(end_a - a));
-            T_TRUE(memcmp(a, b, (size_t)(end_a - a)) == 0 && space_a == space_b);
-        }
-        uint64_t from = 0, last_a = 0, last_b = 0, count_a = 0, count_b = 0;
-        uint64_t done_a = 0, done_b = 0;
-        /* all cuts, however many at a time */
-        static uint32_t all[2][700];
-        for (from = 0; from < n; from = last_a) {
-            count_a = plain.cut(&cuts, text, n, from, ends[0], TOK_SP_CUT_ROOM + next(100));
-            T_REQUIRE(count_a >= 1);
-            memcpy(all[0] + done_a, ends[0], count_a * sizeof *all[0]);
-            done_a += count_a;
-            last_a = ends[0][count_a - 1];
-        }
-        for (from = 0; from < n; from = last_b) {
-            count_b = vector.cut(&cuts, text, n, from, ends[1], TOK_SP_CUT_ROOM + next(100));
-            T_REQUIRE(count_b >= 1);
-            memcpy(all[1] + done_b, ends[1], count_b * sizeof *all[1]);
-            done_b += count_b;
-            last_b = ends[1][count_b - 1];
-        }
-        T_EQ_U64(done_b, done_a);
-        T_TRUE(memcmp(all[0], all[1], done_a * sizeof *all[0]) == 0);
-        for (uint64_t i = 1; i < done_a; i++)
-            T_TRUE(all[0][i - 1] < all[0][i]);
-    }
-    tok_sp_cuts_done(&cuts);
-    close_model(&m);
-    close_model(&squeezing);
-}
-
 /* Every cut and many damaged bits of a charsmap: refused, or safe to look things up in. */
 T_CASE(damaged_charsmap)
 {
@@ -424,8 +342,8 @@ T_CASE(damaged_charsmap)
         if (tok_charsmap_new(good.bytes, good.size, "x", &map, NULL) == NGT_OK) {
             for (unsigned i = 0; i < 20; i++) {
                 const char *to;
-                n = random_text(text, sizeof text);
-                T_TRUE(tok_charsmap_longest(map, text, n, &to) <= n);
+                sp_random_text(&state, false, text, sizeof text);
+                T_TRUE(tok_charsmap_longest(map, text, sizeof text, &to) <= sizeof text);
             }
             tok_charsmap_free(&map);
         }

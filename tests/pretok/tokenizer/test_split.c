@@ -1,13 +1,10 @@
-/* Programs against the matcher and against their vector versions; what tok_split promises. */
+/* Programs against the matcher; what tok_split promises. Vector versions: test_simd.c. */
 #include "t.h"
 #include "split/regex.h"
 #include "split/scan.h"
 #include "split/split.h"
+#include "split_ends.h"
 #include "split_text.h"
-
-#include <time.h>
-
-enum { MOST = 1024 };
 
 struct spelling {
     const char *program, *pattern;
@@ -55,10 +52,6 @@ static const struct spelling spellings[] = {
      TOK_FANCY},
 };
 
-static const char *const programs[TOK_PROGRAMS] = {"gpt2",   "cl100k",   "llama3",
-                                                   "qwen2",  "qwen3.5",  "o200k",
-                                                   "tekken", "deepseek", "deepseek-coder"};
-
 static enum tok_program program_of(const char *name)
 {
     for (int i = 0; i < TOK_PROGRAMS; i++)
@@ -66,57 +59,6 @@ static enum tok_program program_of(const char *name)
             return (enum tok_program)i;
     T_FAIL("no program %s", name);
     exit(99);
-}
-
-/* All ends, by calls with varying room; guards behind the room must stay. */
-static uint64_t all_ends(tok_scan_fn scan, const uint8_t *text, uint64_t n, uint32_t *ends,
-                         uint64_t *seed)
-{
-    uint64_t count = 0, from = 0;
-
-    while (from < n) {
-        uint64_t room = split_random(seed) % 4 == 0 ? 1 + split_random(seed) % 70 : MOST;
-        uint64_t got;
-        if (room > MOST - count)
-            room = MOST - count;
-        ends[count + room] = 0xABABABAB;
-        got = scan(text, n, from, ends + count, room);
-        if (got == 0 || got > room || ends[count + room] != 0xABABABAB) {
-            T_FAIL("%" PRIu64 " ends in a room of %" PRIu64, got, room);
-            return count;
-        }
-        count += got;
-        if (ends[count - 1] <= from || ends[count - 1] > n) {
-            T_FAIL("end %u behind %" PRIu64 " of %" PRIu64, ends[count - 1], from, n);
-            return count;
-        }
-        from = ends[count - 1];
-    }
-    return count;
-}
-
-static void print_text(const uint8_t *text, uint64_t n)
-{
-    fprintf(stderr, "    \"");
-    for (uint64_t i = 0; i < n; i++)
-        if (text[i] < 0x20 || text[i] >= 0x7F || text[i] == '"' || text[i] == '\\')
-            fprintf(stderr, "\\x%02X\"\"", text[i]);
-        else
-            fputc(text[i], stderr);
-    fprintf(stderr, "\"\n");
-}
-
-static bool same_ends(const char *what, const uint8_t *text, uint64_t n, const uint32_t *a,
-                      uint64_t count_a, const uint32_t *b, uint64_t count_b)
-{
-    for (uint64_t i = 0; i < count_a || i < count_b; i++)
-        if (i >= count_a || i >= count_b || a[i] != b[i]) {
-            T_FAIL("%s: piece %" PRIu64 " ends at %d, expected %d", what, i,
-                   i < count_a ? (int)a[i] : -1, i < count_b ? (int)b[i] : -1);
-            print_text(text, n);
-            return false;
-        }
-    return true;
 }
 
 static uint64_t regex_ends(const struct tok_regex *regex, struct tok_regex_scratch *scratch,
@@ -144,7 +86,7 @@ static void against_regex(const struct spelling *s, unsigned rounds)
     uint64_t seed = 20261125;
     uint8_t text[256];
 
-    tok_scan_init(&scan, 0);
+    tok_scan_init(&scan, TOK_SCALAR);
     if (tok_regex_new(s->pattern, strlen(s->pattern), s->dialect, NULL, &regex, &error) != NGT_OK) {
         T_FAIL("%s", error.message);
         return;
@@ -228,7 +170,7 @@ static void sequence_is_its_splits(const char *const *patterns, uint64_t count_p
     T_REQUIRE(tok_split_new_sequence(patterns, count_patterns - 1, NULL, &split, NULL) == NGT_OK);
     T_TRUE(!split);
 
-    tok_scan_init(&scan, 0);
+    tok_scan_init(&scan, TOK_SCALAR);
     for (uint64_t i = 0; i < count_patterns; i++) {
         const char *p = strcmp(patterns[i], TOK_SPLIT_DIGITS) == 0 ? "\\p{N}" : patterns[i];
         T_REQUIRE(tok_regex_new(p, strlen(p), TOK_ONIGURUMA, NULL, &regex[i], NULL) == NGT_OK);
@@ -271,75 +213,6 @@ T_CASE(digits_are_no_expression)
         NGT_E_DATA);
 }
 
-/* Vector code = scalar code, for every length and alignment, in a buffer with nothing behind it. */
-static void against_scalar(enum tok_program program, uint32_t cpu, unsigned rounds, uint64_t seed)
-{
-    static uint32_t a[MOST + 1], b[MOST + 1];
-    struct tok_scan scalar, vector;
-
-    tok_scan_init(&scalar, 0);
-    tok_scan_init(&vector, cpu);
-    for (unsigned round = 0; round < rounds; round++) {
-        uint64_t n = round % 201 + (round % 5 == 0 ? 300 : 0), offset = round % 64, first = seed;
-        uint8_t *heap = malloc(n + offset + 1), *text = heap + offset;
-        T_REQUIRE(heap);
-        heap[0] = 0;
-        split_random_text(&seed, text, n);
-        uint64_t count_b = all_ends(scalar.ends[program], text, n, b, &seed);
-        uint64_t count_a = all_ends(vector.ends[program], text, n, a, &seed);
-        bool same = same_ends(programs[program], text, n, a, count_a, b, count_b);
-        free(heap);
-        if (!same) {
-            fprintf(stderr, "    seed %" PRIu64 ", cpu %u\n", first, cpu);
-            break;
-        }
-    }
-}
-
-T_CASE(vectors_are_scalars)
-{
-    uint64_t seed = (uint64_t)time(NULL);
-
-    if (!tok_scan_cpu())
-        T_SKIP("no vector features here");
-    for (int p = 0; p < TOK_PROGRAMS; p++) {
-        against_scalar((enum tok_program)p, tok_scan_cpu(), 201 * 64, 1);
-        against_scalar((enum tok_program)p, tok_scan_cpu(), 201 * 16, seed);
-    }
-}
-
-static uint64_t put_character(uint8_t *at, uint32_t c)
-{
-    if (c < 0x80)
-        return at[0] = (uint8_t)c, 1;
-    if (c < 0x800)
-        return at[0] = (uint8_t)(0xC0 | c >> 6), at[1] = (uint8_t)(0x80 | (c & 63)), 2;
-    if (c < 0x10000)
-        return at[0] = (uint8_t)(0xE0 | c >> 12), at[1] = (uint8_t)(0x80 | (c >> 6 & 63)),
-               at[2] = (uint8_t)(0x80 | (c & 63)), 3;
-    return at[0] = (uint8_t)(0xF0 | c >> 18), at[1] = (uint8_t)(0x80 | (c >> 12 & 63)),
-           at[2] = (uint8_t)(0x80 | (c >> 6 & 63)), at[3] = (uint8_t)(0x80 | (c & 63)), 4;
-}
-
-/* Code points below end, each between two of a few ASCII characters; high planes are sampled. */
-static uint8_t *all_characters(uint32_t end, uint64_t *ret_n)
-{
-    static const char around[] = "ab 1B.";
-    uint8_t *text = malloc((uint64_t)end * 6);
-    uint64_t n = 0;
-    T_REQUIRE(text);
-
-    for (uint32_t c = 1; c < end; c++) {
-        if ((c >= 0xD800 && c < 0xE000) || (c > 0x32400 && c % 97))
-            continue;
-        text[n++] = (uint8_t)around[c % 6];
-        n += put_character(text + n, c);
-        text[n++] = (uint8_t)around[c / 6 % 6];
-    }
-    *ret_n = n;
-    return text;
-}
-
 /* The scalar code has classes of ASCII of its own; the rest is sampled by the random texts. */
 T_CASE(characters_by_expression)
 {
@@ -365,36 +238,6 @@ T_CASE(characters_by_expression)
         }
         tok_regex_free(&regex);
         tok_regex_scratch_done(&scratch);
-    }
-    free(text);
-}
-
-/* Every code point among letters, numbers, spaces: the vector code has ranges of its own. */
-T_CASE(every_code_point)
-{
-    enum { ROOM = 4096 };
-    static uint32_t a[ROOM], b[ROOM];
-    uint64_t n = 0;
-    uint8_t *text = all_characters(0x110000, &n);
-
-    for (int p = 0; p < TOK_PROGRAMS; p++) {
-        struct tok_scan scalar, vector;
-        uint64_t at_a = 0, at_b = 0, i = 0, j = 0, count_a = 0, count_b = 0;
-        tok_scan_init(&scalar, 0);
-        tok_scan_init(&vector, tok_scan_cpu());
-        while (at_b < n) {
-            if (i == count_a)
-                count_a = vector.ends[p](text, n, at_a, a, ROOM), i = 0;
-            if (j == count_b)
-                count_b = scalar.ends[p](text, n, at_b, b, ROOM), j = 0;
-            at_a = a[i++];
-            at_b = b[j++];
-            if (at_a != at_b) {
-                T_FAIL("%s: %" PRIu64 ", expected %" PRIu64, programs[p], at_a, at_b);
-                print_text(text + (at_b > 16 ? at_b - 16 : 0), 24);
-                break;
-            }
-        }
     }
     free(text);
 }
@@ -426,14 +269,14 @@ T_CASE(giant_pieces)
     uint32_t *ends = malloc(ENDS * sizeof *ends);
     T_REQUIRE(text && ends);
 
-    for (int cpu = 0; cpu < 2; cpu++)
-        for (int p = 0; p < TOK_PROGRAMS; p++)
+    for (int isa = 0; isa < TOK_ISAS; isa++)
+        for (int p = 0; p < TOK_PROGRAMS && tok_isa_here((enum tok_isa)isa); p++)
             for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
                 struct tok_scan scan;
                 uint64_t size = strlen(parts[i]), n = SIZE - SIZE % size, at = 0;
                 for (uint64_t k = 0; k < n; k += size)
                     memcpy(text + k, parts[i], size);
-                tok_scan_init(&scan, cpu ? tok_scan_cpu() : 0);
+                tok_scan_init(&scan, (enum tok_isa)isa);
                 while (at < n)
                     at = ends[scan.ends[p](text, n, at, ends, ENDS) - 1];
                 T_EQ_U64(at, n);

@@ -186,7 +186,7 @@ static void compare(const struct tok_unigram *model, const struct tok_sp_cuts *c
     float sum_a = start, sum_b = start;
     uint32_t ends[TOK_SP_CUT_ROOM];
 
-    tok_sp_scan_init(&scan, true);
+    tok_sp_scan_init(&scan, tok_isa_chosen());
     T_REQUIRE(tok_unigram_encode(model, scratch, text, n, &sum_a, &a, NULL) == NGT_OK);
     for (uint64_t from = 0; from < n;) {
         uint64_t count = scan.cut(cuts, text, n, from, ends, TOK_SP_CUT_ROOM);

@@ -57,11 +57,16 @@ struct tok_tokenizer;
 struct tok_scratch;
 
 /* NGT_OK; NGT_E_IO; NGT_E_DATA: not a tokenizer file, or a part of it that is not understood,
- * named. */
+ * named; NGT_E_UNSUPPORTED: NGT_SIMD names what is not here. */
 NGT_NODISCARD enum ngt_status tok_open(const struct tok_config *config,
                                        struct tok_tokenizer **ret_tokenizer,
                                        struct ngt_error *reterr);
 void tok_close(struct tok_tokenizer **t);
+
+/* The vector instructions that the fast engine uses here: "avx512", "avx2", "neon", or "scalar" for
+ * none. The environment variable NGT_SIMD names other ones, to compare with; ids never depend on
+ * them. */
+const char *tok_simd(void);
 
 /* Lives as long as t. */
 const struct ngt_vocabulary *tok_vocabulary(const struct tok_tokenizer *t);

@@ -1,5 +1,5 @@
 /*
- * Programs over windows of 64 bytes, for processors with AVX2 and BMI.
+ * Programs over windows of 64 bytes, in the lanes of an instruction set (simd/lanes.h).
  *
  * A window begins where a piece begins, so it depends on nothing before it. Classes of its
  * characters become masks (each byte of a character carries the character's class), a few sums and
@@ -18,13 +18,11 @@
  */
 #include "split/scan.h"
 
-#include <immintrin.h>
 #include <string.h>
 
+#include "simd/lanes.h"
 #include "text/unicode.h"
 #include "text/unicode_table.h"
-
-#define INLINE static inline __attribute__((always_inline))
 
 enum {
     WINDOW = 64,
@@ -32,7 +30,10 @@ enum {
     LAST_CERTAIN = WINDOW - 5,
     /* Looked at beyond a window: the rest of a character, the letters of a contraction. */
     BEYOND = 4,
+    PARTS = WINDOW / LANES,
+    LAST = PARTS - 1,
 };
+_Static_assert(PARTS *LANES == WINDOW && PARTS <= 2, "a window is one part or two");
 
 struct traits {
     bool gpt2, deepseek, marks, cases, contraction;
@@ -72,22 +73,26 @@ enum {
     ASCII_SLASH = 1u << 7,
 };
 
-INLINE uint64_t bit7(__m256i a, __m256i b)
+/* What both the row and the column of a byte allow; 0 from 0x80 on, as their rows. */
+INLINE bytes ascii_classes(bytes text)
 {
-    return (uint32_t)_mm256_movemask_epi8(a) | (uint64_t)(uint32_t)_mm256_movemask_epi8(b) << 32;
+    static const uint8_t columns[16] = {
+        2 | 4 | 16, 1 | 2 | 4,      1 | 2 | 4, 1 | 2 | 4,     1 | 2 | 4,      1 | 2 | 4,
+        1 | 2 | 4,  1 | 2 | 4 | 64, 1 | 2 | 4, 1 | 2 | 4 | 8, 1 | 2 | 8 | 32, 1 | 8,
+        1 | 8,      1 | 8 | 32,     1,         1 | 128};
+    static const uint8_t rows[16] = {8 | 32, 0, 16 | 64 | 128, 4, 1, 2, 1, 2};
+    return bytes_and(by_low_ascii(table(columns), text), by_high(table(rows), text));
 }
 
-/* The ASCII classes of 32 bytes: what both the row and the column of a byte allow. */
-INLINE __m256i ascii_classes(__m256i text)
+/* The window's mask, of its first and its last part: where there is one part, of that. */
+INLINE uint64_t window_mask(test first, test last)
 {
-    const __m256i column = _mm256_broadcastsi128_si256(
-        _mm_setr_epi8(2 | 4 | 16, 1 | 2 | 4, 1 | 2 | 4, 1 | 2 | 4, 1 | 2 | 4, 1 | 2 | 4, 1 | 2 | 4,
-                      1 | 2 | 4 | 64, 1 | 2 | 4, 1 | 2 | 4 | 8, 1 | 2 | 8 | 32, 1 | 8, 1 | 8,
-                      1 | 8 | 32, 1, (char)(1 | 128)));
-    const __m256i row = _mm256_broadcastsi128_si256(
-        _mm_setr_epi8(8 | 32, 0, (char)(16 | 64 | 128), 4, 1, 2, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0));
-    __m256i high = _mm256_and_si256(_mm256_srli_epi16(text, 4), _mm256_set1_epi8(15));
-    return _mm256_and_si256(_mm256_shuffle_epi8(column, text), _mm256_shuffle_epi8(row, high));
+    return PARTS == 1 ? mask_of(first) : mask_of(first) | (uint64_t)mask_of(last) << (WINDOW / 2);
+}
+
+INLINE uint64_t window_has(const bytes parts[PARTS], unsigned bits)
+{
+    return window_mask(has(parts[0], bits), has(parts[LAST], bits));
 }
 
 /*
@@ -136,112 +141,91 @@ INLINE uint64_t whole(uint64_t mask, uint64_t tail)
  * one and two bytes on. The test of all code points holds these constants against the table.
  */
 struct sure {
-    __m256i letter, upper, caseless;
+    test letter, upper, caseless;
 };
 
-INLINE __m256i is(__m256i bytes, unsigned value)
+INLINE struct sure sure_letters(bool cases, bytes text, bytes next, bytes third)
 {
-    return _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8((char)value));
-}
-
-/* low <= byte <= high, as 0xFF or 0 */
-INLINE __m256i within(__m256i bytes, unsigned low, unsigned high)
-{
-    __m256i moved = _mm256_sub_epi8(bytes, _mm256_set1_epi8((char)low));
-    __m256i top = _mm256_set1_epi8((char)(high - low));
-    return _mm256_cmpeq_epi8(_mm256_min_epu8(moved, top), moved);
-}
-
-INLINE struct sure sure_letters(bool cases, __m256i text, __m256i next, __m256i third)
-{
-    const __m256i none = _mm256_setzero_si256();
-    struct sure s = {none, none, none};
+    struct sure s = {test_none(), test_none(), test_none()};
     /* U+4E00 to U+9FFF, U+B000 to U+CFFF: first byte E5 to E9, EB, EC, or E4 from B8 on */
-    __m256i wide = _mm256_or_si256(within(text, 0xE5, 0xE9), within(text, 0xEB, 0xEC));
-    wide = _mm256_or_si256(wide, _mm256_and_si256(is(text, 0xE4), within(next, 0xB8, 0xBF)));
+    test wide = test_or(within(text, 0xE5, 0xE9), within(text, 0xEB, 0xEC));
+    wide = test_or(wide, test_and(is(text, 0xE4), within(next, 0xB8, 0xBF)));
     /* U+AC00 to U+AFFF, U+D000 to U+D77F */
-    wide = _mm256_or_si256(wide, _mm256_and_si256(is(text, 0xEA), within(next, 0xB0, 0xBF)));
-    wide = _mm256_or_si256(wide, _mm256_and_si256(is(text, 0xED), within(next, 0x80, 0x9D)));
+    wide = test_or(wide, test_and(is(text, 0xEA), within(next, 0xB0, 0xBF)));
+    wide = test_or(wide, test_and(is(text, 0xED), within(next, 0x80, 0x9D)));
     /* U+3041 to U+307A, U+3080 to U+3096, U+30A1 to U+30BF, U+30C1 to U+30FA */
-    __m256i outer = _mm256_and_si256(_mm256_or_si256(is(next, 0x81), is(next, 0x83)),
-                                     within(third, 0x81, 0xBA));
-    __m256i middle = _mm256_andnot_si256(within(third, 0x97, 0xA0), is(next, 0x82));
-    wide = _mm256_or_si256(wide, _mm256_and_si256(is(text, 0xE3), _mm256_or_si256(outer, middle)));
+    test outer = test_and(test_or(is(next, 0x81), is(next, 0x83)), within(third, 0x81, 0xBA));
+    test middle = test_andnot(within(third, 0x97, 0xA0), is(next, 0x82));
+    wide = test_or(wide, test_and(is(text, 0xE3), test_or(outer, middle)));
     if (!cases) {
         /* U+00C0 to U+02BF without two signs, U+0400 to U+047F, U+04C0 to U+04FF */
-        __m256i signs =
-            _mm256_and_si256(is(text, 0xC3), _mm256_or_si256(is(next, 0x97), is(next, 0xB7)));
-        __m256i narrow = _mm256_or_si256(within(text, 0xD0, 0xD1), is(text, 0xD3));
-        narrow = _mm256_or_si256(narrow, within(text, 0xC3, 0xCA));
-        s.letter = _mm256_or_si256(wide, _mm256_andnot_si256(signs, narrow));
+        test signs = test_and(is(text, 0xC3), test_or(is(next, 0x97), is(next, 0xB7)));
+        test narrow = test_or(within(text, 0xD0, 0xD1), is(text, 0xD3));
+        narrow = test_or(narrow, within(text, 0xC3, 0xCA));
+        s.letter = test_or(wide, test_andnot(signs, narrow));
         return s;
     }
     /* Cyrillic: U+0400 to U+042F upper, U+0430 to U+045F lower; Latin: U+00E0 to U+00FF lower */
     s.caseless = wide;
-    s.upper = _mm256_and_si256(is(text, 0xD0), within(next, 0x80, 0xAF));
-    __m256i lower = _mm256_or_si256(_mm256_and_si256(is(text, 0xD0), within(next, 0xB0, 0xBF)),
-                                    _mm256_and_si256(is(text, 0xD1), within(next, 0x80, 0x9F)));
-    __m256i latin = _mm256_andnot_si256(is(next, 0xB7), within(next, 0xA0, 0xBF));
-    lower = _mm256_or_si256(lower, _mm256_and_si256(is(text, 0xC3), latin));
-    s.letter = _mm256_or_si256(_mm256_or_si256(wide, s.upper), lower);
+    s.upper = test_and(is(text, 0xD0), within(next, 0x80, 0xAF));
+    test lower = test_or(test_and(is(text, 0xD0), within(next, 0xB0, 0xBF)),
+                         test_and(is(text, 0xD1), within(next, 0x80, 0x9F)));
+    test latin = test_andnot(is(next, 0xB7), within(next, 0xA0, 0xBF));
+    lower = test_or(lower, test_and(is(text, 0xC3), latin));
+    s.letter = test_or(test_or(wide, s.upper), lower);
     return s;
 }
 
 /* First bytes of U+3040 to U+30FF and U+4E00 to U+9FA5. */
-INLINE __m256i cjk(__m256i text, __m256i next, __m256i third)
+INLINE test cjk(bytes text, bytes next, bytes third)
 {
-    __m256i kana = _mm256_and_si256(is(text, 0xE3), within(next, 0x81, 0x83));
-    __m256i most = _mm256_or_si256(within(text, 0xE5, 0xE8),
-                                   _mm256_and_si256(is(text, 0xE4), within(next, 0xB8, 0xBF)));
-    __m256i last = _mm256_or_si256(within(next, 0x80, 0xBD),
-                                   _mm256_and_si256(is(next, 0xBE), within(third, 0x80, 0xA5)));
-    last = _mm256_and_si256(is(text, 0xE9), last);
-    return _mm256_or_si256(kana, _mm256_or_si256(most, last));
+    test kana = test_and(is(text, 0xE3), within(next, 0x81, 0x83));
+    test most =
+        test_or(within(text, 0xE5, 0xE8), test_and(is(text, 0xE4), within(next, 0xB8, 0xBF)));
+    test last =
+        test_or(within(next, 0x80, 0xBD), test_and(is(next, 0xBE), within(third, 0x80, 0xA5)));
+    last = test_and(is(text, 0xE9), last);
+    return test_or(kana, test_or(most, last));
 }
 
-INLINE __m256i load(const uint8_t *at)
-{
-    return _mm256_loadu_si256((const __m256i *)(const void *)at);
-}
-
-/* Adds what is not ASCII. text: the window, BEYOND bytes may be read behind it. */
-INLINE void classify_wide(struct masks *m, struct traits w, const uint8_t *text, __m256i a,
-                          __m256i b, uint64_t high)
+/* Adds what is not ASCII. text: the window x, BEYOND bytes may be read behind it. */
+INLINE void classify_wide(struct masks *m, struct traits w, const uint8_t *text,
+                          const bytes x[PARTS], uint64_t high)
 {
     const uint8_t *codes = w.deepseek ? deepseek_codes
                            : w.cases  ? case_codes
                            : w.marks  ? mark_codes
                                       : plain_codes;
-    uint64_t bit6 = bit7(_mm256_slli_epi16(a, 1), _mm256_slli_epi16(b, 1));
-    uint64_t bit5 = bit7(_mm256_slli_epi16(a, 2), _mm256_slli_epi16(b, 2));
-    uint64_t bit4 = bit7(_mm256_slli_epi16(a, 3), _mm256_slli_epi16(b, 3));
-    struct sure sa = sure_letters(w.cases, a, load(text + 1), load(text + 2));
-    struct sure sb = sure_letters(w.cases, b, load(text + 33), load(text + 34));
-    uint64_t sure = bit7(sa.letter, sb.letter);
+    const uint8_t *last = text + LAST * LANES;
+    uint64_t bit6 = window_has(x, 1u << 6), bit5 = window_has(x, 1u << 5);
+    uint64_t bit4 = window_has(x, 1u << 4);
+    struct sure sa = sure_letters(w.cases, x[0], load(text + 1), load(text + 2));
+    struct sure sb = sure_letters(w.cases, x[LAST], load(last + 1), load(last + 2));
+    uint64_t sure = window_mask(sa.letter, sb.letter);
     uint64_t first = high & bit6 & ~sure, longer = first & bit5;
     if (w.deepseek)
-        m->cjk =
-            bit7(cjk(a, load(text + 1), load(text + 2)), cjk(b, load(text + 33), load(text + 34)));
+        m->cjk = window_mask(cjk(x[0], load(text + 1), load(text + 2)),
+                             cjk(x[LAST], load(last + 1), load(last + 2)));
 
     m->tail = high & ~bit6;
     m->wide = high & bit6;
     m->letter |= sure;
     if (w.cases) {
-        m->upper |= bit7(sa.upper, sb.upper);
-        m->caseless |= bit7(sa.caseless, sb.caseless);
+        m->upper |= window_mask(sa.upper, sb.upper);
+        m->caseless |= window_mask(sa.caseless, sb.caseless);
     }
     for (uint64_t rest = first & ~longer; rest; rest &= rest - 1) {
-        unsigned at = (unsigned)_tzcnt_u64(rest);
+        unsigned at = zeros_below(rest);
         unsigned page = tok_unicode_page[text[at] & 0x1F];
         put_code(m, w, codes[tok_unicode_category_at[page * 64 + (text[at + 1] & 0x3F)]], at);
     }
     for (uint64_t rest = longer & ~bit4; rest; rest &= rest - 1) {
-        unsigned at = (unsigned)_tzcnt_u64(rest);
+        unsigned at = zeros_below(rest);
         unsigned page = tok_unicode_page[(text[at] & 0x0Fu) << 6 | (text[at + 1] & 0x3Fu)];
         put_code(m, w, codes[tok_unicode_category_at[page * 64 + (text[at + 2] & 0x3F)]], at);
     }
     for (uint64_t rest = longer & bit4; rest; rest &= rest - 1) {
-        unsigned at = (unsigned)_tzcnt_u64(rest);
+        unsigned at = zeros_below(rest);
         uint32_t c = (text[at] & 7u) << 18 | (text[at + 1] & 0x3Fu) << 12 |
                      (text[at + 2] & 0x3Fu) << 6 | (text[at + 3] & 0x3Fu);
         put_code(m, w, codes[tok_unicode_category(c & 0x1FFFFF)], at);
@@ -264,29 +248,32 @@ INLINE void classify_wide(struct masks *m, struct traits w, const uint8_t *text,
 INLINE struct masks classify(struct traits w, const uint8_t *text)
 {
     struct masks m = {0};
-    __m256i a = load(text), b = load(text + 32);
-    __m256i ca = ascii_classes(a), cb = ascii_classes(b);
-    uint64_t high = bit7(a, b);
+    bytes x[PARTS], c[PARTS];
 
-    m.letter = bit7(_mm256_or_si256(_mm256_slli_epi16(ca, 7), _mm256_slli_epi16(ca, 6)),
-                    _mm256_or_si256(_mm256_slli_epi16(cb, 7), _mm256_slli_epi16(cb, 6)));
-    m.number = bit7(_mm256_slli_epi16(ca, 5), _mm256_slli_epi16(cb, 5));
-    m.blank = bit7(_mm256_slli_epi16(ca, 3), _mm256_slli_epi16(cb, 3));
-    m.space = m.blank | bit7(_mm256_slli_epi16(ca, 4), _mm256_slli_epi16(cb, 4));
+    x[0] = load(text);
+    x[LAST] = load(text + LAST * LANES);
+    c[0] = ascii_classes(x[0]);
+    c[LAST] = ascii_classes(x[LAST]);
+    uint64_t high = window_has(x, 0x80);
+    m.letter = window_has(c, ASCII_LETTER_ODD | ASCII_LETTER_EVEN);
+    m.number = window_has(c, ASCII_DIGIT);
+    m.blank = window_has(c, ASCII_BLANK);
+    m.space = m.blank | window_has(c, ASCII_CONTROL_SPACE);
     if (!w.gpt2)
-        m.newline = bit7(_mm256_slli_epi16(ca, 2), _mm256_slli_epi16(cb, 2));
+        m.newline = window_has(c, ASCII_NEWLINE);
     if (w.contraction)
-        m.apostrophe = bit7(_mm256_slli_epi16(ca, 1), _mm256_slli_epi16(cb, 1));
+        m.apostrophe = window_has(c, ASCII_APOSTROPHE);
     if (w.cases) {
-        m.slash = bit7(ca, cb);
-        m.upper = m.letter & ~bit7(_mm256_slli_epi16(a, 2), _mm256_slli_epi16(b, 2));
+        m.slash = window_has(c, ASCII_SLASH);
+        m.upper = m.letter & ~window_has(x, 0x20);
     }
     if (w.deepseek) {
         m.ascii_letter = m.letter;
-        m.control = ~(bit7(within(a, 0x20, 0x7E), within(b, 0x20, 0x7E)) | m.space | high);
+        m.control =
+            ~(window_mask(within(x[0], 0x20, 0x7E), within(x[LAST], 0x20, 0x7E)) | m.space | high);
     }
     if (high)
-        classify_wide(&m, w, text, a, b, high);
+        classify_wide(&m, w, text, x, high);
     return m;
 }
 
@@ -345,7 +332,7 @@ INLINE uint64_t starts_gpt2(const struct masks *m, const uint8_t *text)
     starts |= back(space & ~(space >> 1), m->tail); /* the last space before a word */
     for (uint64_t rest = m->apostrophe & others & (letter >> 1) & (bit(60) - 1); rest;
          rest &= rest - 1) {
-        unsigned at = (unsigned)_tzcnt_u64(rest), size = contraction(text + at, false);
+        unsigned at = zeros_below(rest), size = contraction(text + at, false);
         if (size)
             starts = (starts & ~bit(at + 1)) | bit(at + size);
     }
@@ -368,7 +355,7 @@ INLINE uint64_t starts_space(uint64_t space, uint64_t newline, uint64_t taken, u
     for (uint64_t early = (loose + after_newline) & ~loose & newline; early; early &= early - 1) {
         /* not the last newline: another one follows at `early` */
         uint64_t before = after_newline & (early ^ (early - 1));
-        starts &= ~bit(63 - _lzcnt_u64(before));
+        starts &= ~bit(63 - zeros_above(before));
     }
     return starts;
 }
@@ -398,17 +385,17 @@ INLINE void limit_starts(uint64_t space, uint64_t hard, uint64_t tail, unsigned 
                          unsigned *ret_hard)
 {
     if (space >> 63) { /* what follows decides about all of it */
-        unsigned from = 64u - (unsigned)_lzcnt_u64(~space);
+        unsigned from = 64u - zeros_above(~space);
         *limit = from < *limit ? from : *limit;
     }
     if (hard) {
         /* Nothing that looks at the hard character: that excludes it and the one before. */
         uint64_t below = (hard ^ (hard - 1)) >> 1 & ~tail;
-        unsigned from = below ? 63u - (unsigned)_lzcnt_u64(below) : 0;
+        unsigned from = below ? 63u - zeros_above(below) : 0;
         from -= from > 0;
         if (from < *limit) {
             *limit = from;
-            *ret_hard = (unsigned)_tzcnt_u64(hard);
+            *ret_hard = zeros_below(hard);
         }
     }
 }
@@ -485,7 +472,7 @@ INLINE uint64_t starts_words(const struct masks *m, struct traits w, const uint8
     if (w.contraction) {
         uint64_t rest = m->apostrophe & prefix & (bit(60) - 1), before = WINDOW;
         for (rest = w.cases ? rest & letter << 1 : rest; rest; rest &= rest - 1) {
-            unsigned at = (unsigned)_tzcnt_u64(rest), size = contraction(text + at, true);
+            unsigned at = zeros_below(rest), size = contraction(text + at, true);
             if (!size || (w.cases && at == before))
                 continue;
             before = at + size;
@@ -523,19 +510,12 @@ INLINE uint64_t scan(enum tok_program id, const uint8_t *text, uint64_t n, uint6
         uint64_t starts = w.gpt2       ? starts_gpt2(&m, at)
                           : w.deepseek ? starts_deepseek(&m, &limit, &hard)
                                        : starts_words(&m, w, at, &limit, &hard);
-        starts = _bzhi_u64(starts, limit + 1) & ~(uint64_t)1;
+        starts = bits_below(starts, limit + 1) & ~(uint64_t)1;
         uint64_t past = from + hard;
         if (starts) {
-            uint64_t next = from + 63 - _lzcnt_u64(starts);
-            uint32_t base = (uint32_t)from, *out = ret_ends + count;
-            count += (uint64_t)_mm_popcnt_u64(starts);
-            do { /* writes up to 7 too many, within the room */
-                for (int i = 0; i < 8; i++) {
-                    out[i] = base + (uint32_t)_tzcnt_u64(starts);
-                    starts &= starts - 1;
-                }
-                out += 8;
-            } while (starts);
+            uint64_t next = from + 63 - zeros_above(starts);
+            write_bits(ret_ends + count, (uint32_t)from, starts);
+            count += (uint64_t)__builtin_popcountll(starts);
             from = next;
             if (!hard)
                 continue;
@@ -569,7 +549,7 @@ PROGRAM(o200k, TOK_O200K)
 PROGRAM(tekken, TOK_TEKKEN)
 PROGRAM(deepseek, TOK_DEEPSEEK)
 
-void tok_scan_init_avx2(struct tok_scan *scan)
+void TOK_ISA_NAME(tok_scan_init)(struct tok_scan *scan)
 {
     static const tok_scan_fn vector[TOK_PROGRAMS] = {
         [TOK_GPT2] = ends_gpt2,     [TOK_CL100K] = ends_cl100k,     [TOK_LLAMA3] = ends_llama3,

@@ -87,11 +87,7 @@ template <int HD> __device__ __noinline__ void attention_tile(uint32_t tile)
 #pragma unroll
     for (int i = 0; i < 2; i++)
         first[i] = row[i] < seq_len ? buffer<uint32_t>(r, KERN_DEV_FIRST)[base + row[i]] : row[i];
-#pragma unroll
-    for (int j = 0; j < HD / 8; j++)
-#pragma unroll
-        for (int e = 0; e < 4; e++)
-            o[j][e] = 0;
+    clear(o);
 
     /* starts ascend: the warp's last row has the latest */
     uint32_t latest = __shfl_sync(0xffffffffu, first[1], 31);

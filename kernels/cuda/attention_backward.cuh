@@ -162,11 +162,7 @@ template <int HD> __device__ __noinline__ void key_backward_tile(uint32_t tile)
     for (int i = 1; i < STAGES - 1; i++)
         stream(i);
     float sum[HD / 8][4]; /* of dv (half 0) or dk (half 1) */
-#pragma unroll
-    for (int j = 0; j < HD / 8; j++)
-#pragma unroll
-        for (int e = 0; e < 4; e++)
-            sum[j][e] = 0;
+    clear(sum);
 
     /* where this lane's parts of p and ds go, and where their fragments and those of what they weigh begin */
     uint32_t block_of = lane / 8, in = lane % 8;
@@ -332,11 +328,7 @@ template <int HD> __device__ __noinline__ void query_backward_tile(uint32_t tile
             own_delta[i] = buffer<float>(r, KERN_DEV_DELTA)[at];
             own_first[i] = starts[row[i]];
         }
-#pragma unroll
-    for (int j = 0; j < HD / 8; j++)
-#pragma unroll
-        for (int e = 0; e < 4; e++)
-            dq[j][e] = 0;
+    clear(dq);
 
     /* starts ascend: the warp's last row has the latest */
     uint32_t now = 0, next = STAGES - 1, latest = __shfl_sync(0xffffffffu, own_first[1], 31);

@@ -48,6 +48,15 @@ template <int HD> struct row_copies {
     }
 };
 
+template <int N> __device__ __forceinline__ void clear(float (&v)[N][4])
+{
+#pragma unroll
+    for (int j = 0; j < N; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e++)
+            v[j][e] = 0;
+}
+
 /*
  * Where this lane's rows of a fragment begin: row `row` of a tile, chunk `chunk` (0 or 1) of its swizzled row. The
  * next fragment along a row stands at XOR 32, 64, ... (tiles are aligned to their rows), the one below
@@ -65,11 +74,7 @@ __device__ __forceinline__ void scores(float (&s)[COLUMNS / 8][4], uint32_t own,
     uint32_t lane = threadIdx.x % 32, block = lane / 8, r = lane % 8;
     uint32_t a_at = own + lane_at<HD>(m + (block & 1) * 8 + r, block >> 1);
     uint32_t w_at = other + lane_at<HD>((block >> 1) * 8 + r, block & 1);
-#pragma unroll
-    for (int j = 0; j < COLUMNS / 8; j++)
-#pragma unroll
-        for (int e = 0; e < 4; e++)
-            s[j][e] = 0;
+    clear(s);
 #pragma unroll
     for (int k = 0; k < HD / 16; k++) {
         uint32_t a[4];

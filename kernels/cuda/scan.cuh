@@ -72,13 +72,7 @@ __device__ __forceinline__ void scan_scores(float (&s)[2][4][4], const scan_warp
     uint32_t lane = threadIdx.x % 32, block = lane / 8, r = lane % 8;
     uint32_t a_at = own + lane_at<SCAN_WIDTH>(w.m + (block & 1) * 8 + r, block >> 1);
     uint32_t b_at = stage + lane_at<SCAN_WIDTH>(w.half * 32 + (block >> 1) * 8 + r, block & 1);
-#pragma unroll
-    for (int i = 0; i < 2; i++)
-#pragma unroll
-        for (int j = 0; j < 4; j++)
-#pragma unroll
-            for (int e = 0; e < 4; e++)
-                s[i][j][e] = 0;
+    clear(s[0]), clear(s[1]);
 #pragma unroll
     for (int k = 0; k < SCAN_WIDTH / 16; k++) {
         uint32_t a[2][4];
@@ -138,17 +132,6 @@ __device__ __forceinline__ void scan_mix(float (&o)[2][8][4], const scan_warp &w
     }
 }
 
-__device__ __forceinline__ void clear(float (&o)[2][8][4])
-{
-#pragma unroll
-    for (int i = 0; i < 2; i++)
-#pragma unroll
-        for (int j = 0; j < 8; j++)
-#pragma unroll
-            for (int e = 0; e < 4; e++)
-                o[i][j][e] = 0;
-}
-
 __device__ __noinline__ void head_scan_tile(uint32_t tile)
 {
     const block b = here();
@@ -188,7 +171,7 @@ __device__ __noinline__ void head_scan_tile(uint32_t tile)
 #pragma unroll
     for (int i = 0; i < 4; i++)
         top[i] = -INFINITY, total[i] = 0;
-    clear(o);
+    clear(o[0]), clear(o[1]);
 
 #pragma unroll 1
     for (uint32_t t = 0; t < count; t++) {
@@ -423,7 +406,7 @@ __device__ __noinline__ void head_weight_tile(uint32_t tile)
     copy_own(copies, own, buffer<bf16>(r, KERN_DEV_WEIGHTS) + r.layout.head + (uint64_t)id0 * width, width,
              id0 < vocab ? vocab - id0 : 0);
     stream(0);
-    clear(o);
+    clear(o[0]), clear(o[1]);
 
 #pragma unroll 1
     for (uint32_t t = 0; t < count; t++) {

@@ -85,6 +85,10 @@ static const char *const progress_choices[] = {"auto", "always", "never", NULL};
     {.name = "threads", .letter = 'j', .argument = "N", .type = CLI_U64, .target = AT(threads), .min = 1, \
      .max = 4096, .help = "threads; all cores by default"}
 
+#define TASKS_OPTION \
+    {.name = "tasks", .argument = "N", .type = CLI_U64, .target = AT(tasks), .min = 1, .max = 1000000000, \
+     .help = "print what is missing as an array of N tasks; a task a unit by default"}
+
 static const struct cli_option run_options[] = {
     TOKENIZER_OPTIONS,
     JOB_OPTIONS,
@@ -95,8 +99,8 @@ static const struct cli_option run_options[] = {
     {.name = "on-bad", .type = CLI_CHOICE, .target = AT(on_bad), .fallback = "quarantine", .choices = bad_choices,
      .group = "Refused records", .help = "what becomes of a record without a usable text"},
     JUDGE_OPTIONS,
-    {.name = "task", .argument = "I/N|auto", .type = CLI_STRING, .target = AT(task), .group = "Output",
-     .help = "this task's share of the units; auto: as Slurm or MPI says"},
+    {.name = "task", .argument = "I/N|auto|none", .type = CLI_STRING, .target = AT(task), .group = "Output",
+     .help = "this task's share of the units; auto, and the default where there are several: as Slurm or MPI says"},
     {.name = "stats", .argument = "FILE", .type = CLI_STRING, .target = AT(stats), .group = "Messages",
      .help = "write the figures as JSON"},
     TALK_OPTIONS,
@@ -115,6 +119,7 @@ static const struct cli_option plan_options[] = {
 
 static const struct cli_option status_options[] = {
     {.name = "json", .type = CLI_TRUE, .target = AT(json), .help = "figures as JSON"},
+    TASKS_OPTION,
     TALK_OPTIONS,
     {0},
 };
@@ -124,6 +129,7 @@ static const struct cli_option finish_options[] = {
      .help = "read the inputs again and compare their hashes"},
     {.name = "quick", .type = CLI_TRUE, .target = AT(quick),
      .help = "compare shards by size and root hash only, without reading them whole"},
+    TASKS_OPTION,
     THREADS_OPTION,
     JUDGE_OPTIONS,
     TALK_OPTIONS,

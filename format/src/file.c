@@ -201,6 +201,7 @@ struct ngt_output {
     uint8_t *buffer;
 };
 
+#define NAME_TRIES 1000u
 static _Atomic unsigned output_number; /* only makes temporary names differ inside one process */
 
 static void host_name(char out[65])
@@ -238,15 +239,22 @@ enum ngt_status ngt_output_open(const char *path, struct ngt_output **ret_out,
     else
         slash[slash == out->folder] = '\0';
     host_name(host);
-    if (asprintf(&out->temporary, "%s.tmp.%s.%ld.%u", path, host, (long)getpid(),
-                 atomic_fetch_add(&output_number, 1)) < 0) {
-        out->temporary = NULL;
-        status = no_memory(reterr, path);
-        goto out;
-    }
-    out->fd = open(out->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (out->fd < 0) {
+    /* A name that is taken is a killed process's of the same host name and number, as containers
+     * have them again and again, and may be a live one's in another container: never its file. */
+    for (unsigned tries = 0; out->fd < 0; tries++) {
+        free(out->temporary);
+        if (asprintf(&out->temporary, "%s.tmp.%s.%ld.%u", path, host, (long)getpid(),
+                     atomic_fetch_add(&output_number, 1)) < 0) {
+            out->temporary = NULL;
+            status = no_memory(reterr, path);
+            goto out;
+        }
+        out->fd = open(out->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (out->fd >= 0 || (errno == EEXIST && tries < NAME_TRIES))
+            continue;
         status = ngt_fail(reterr, NGT_E_IO, out->temporary, HERE, "cannot create");
+        free(out->temporary); /* not ours to remove */
+        out->temporary = NULL;
         goto out;
     }
     *ret_out = out;

@@ -9,6 +9,7 @@
 
 #include "input/source.h"
 #include "job/failure.h"
+#include "job_folder.h"
 #include "ngt/dataset.h"
 #include "ngt/file.h"
 #include "ngt/pool.h"
@@ -349,6 +350,8 @@ enum ngt_status pretok_finish(const struct pretok_finish_config *config,
     /* of a task that failed at a unit while another one committed it */
     for (uint64_t u = 1; u <= o.unit_count && status == NGT_OK; u++)
         pretok_failure_remove(config->plan, config->folder, u);
+    if (status == NGT_OK)
+        pretok_job_folder_sweep(config->folder);
     pretok_overview_done(&o);
     return status;
 }

@@ -105,6 +105,7 @@ struct surroundings {
     struct pretok_task task; /* tasks 0: no variable is set */
     bool in_array;
     uint64_t array_id;
+    uint64_t ranks;
 };
 
 static enum ngt_status look_around(struct surroundings *ret, struct ngt_error *reterr)
@@ -121,6 +122,7 @@ static enum ngt_status look_around(struct surroundings *ret, struct ngt_error *r
         return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
                         "SLURM_ARRAY_TASK_COUNT times the number of ranks is beyond all numbers");
     ret->task.task = (place - 1) * size + rank + 1;
+    ret->ranks = size;
     snprintf(ret->task.source, sizeof ret->task.source, "%s%s%s",
              ret->in_array ? "SLURM_ARRAY_TASK_ID" : "", ret->in_array && variable ? ", " : "",
              variable ? variable : "");
@@ -138,7 +140,7 @@ static void note_contradiction(struct pretok_task *t)
     if (look_around(&s, NULL) == NGT_OK) {
         if (s.task.tasks <= 1 || (s.task.task == t->task && s.task.tasks == t->tasks))
             return;
-        if (strcmp(s.task.source, "SLURM_ARRAY_TASK_ID") == 0 &&
+        if (s.in_array && s.ranks == 1 &&
             (s.array_id == t->task || s.array_id + 1 == t->task))
             return;
         snprintf(t->note, sizeof t->note,

@@ -428,6 +428,26 @@ void ngt_output_abort(struct ngt_output **outp)
     *outp = NULL;
 }
 
+/* A zombie has ended too: in a container whose first process collects nobody, one that lost its
+ * parent stays a zombie for ever. */
+static bool is_running(pid_t pid)
+{
+    char path[64], stat[512] = "";
+    FILE *f;
+
+    if (kill(pid, 0) != 0 && errno == ESRCH)
+        return false;
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    if (!(f = fopen(path, "re")))
+        return true; /* no /proc, or not ours to look at */
+    size_t n = fread(stat, 1, sizeof stat - 1, f);
+    fclose(f);
+    stat[n] = '\0';
+    const char *after =
+        strrchr(stat, ')'); /* "PID (NAME) STATE ...", and the name may hold anything */
+    return !after || (strncmp(after, ") Z", 3) != 0 && strncmp(after, ") X", 3) != 0);
+}
+
 bool ngt_output_is_stale(const char *name)
 {
     char host[65], found[65];
@@ -442,7 +462,7 @@ bool ngt_output_is_stale(const char *name)
         at[used] != '\0')
         return false;
     host_name(host);
-    return strcmp(host, found) == 0 && pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+    return strcmp(host, found) == 0 && pid > 0 && !is_running((pid_t)pid);
 }
 
 /* ---- folders ---- */

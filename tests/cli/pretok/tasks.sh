@@ -116,6 +116,13 @@ while [ $round -lt 3 ]; do
     no_temporaries "$work/set"
 done
 
+# what a killed task of another host left goes with finish, when it is old
+touch "$work/set/00001-0001.ngt.tmp.elsewhere.1.0" "$work/set/receipts/00001.json.tmp.elsewhere.1.1"
+touch -d '2 hours ago' "$work/set/00001-0001.ngt.tmp.elsewhere.1.0"
+expect 0 "$pretok" finish "$work/set"
+[ ! -e "$work/set/00001-0001.ngt.tmp.elsewhere.1.0" ] || complain "an old temporary of another host stays"
+[ -e "$work/set/receipts/00001.json.tmp.elsewhere.1.1" ] || complain "a young temporary of another host goes"
+
 # a temporary that another process of the same host name and number left, as in containers: not touched, not in the way
 rm -rf "$work/set"
 mkdir "$work/set"

@@ -1,13 +1,30 @@
 /* pretok finish DIR: every byte of every shard is hashed, unless --quick. */
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "commands.h"
 #include "finish.h"
 #include "job_folder.h"
+#include "overview.h"
 
 static void say(void *arg, const char *message)
 {
     cli_say(arg, "%s", message);
+}
+
+/* On stdout, for whoever submits again; the error that follows tells the units. */
+static void print_array(const struct pretok_finish_config *c, uint64_t tasks)
+{
+    struct pretok_overview o = {0};
+    char *array = NULL;
+
+    if (pretok_overview_load(c->plan, c->folder, &o, NULL) != NGT_OK)
+        return;
+    if (o.done < o.unit_count && (array = pretok_overview_array(&o, tasks)) != NULL)
+        printf("array %s of %" PRIu64 "\n", array, tasks ? tasks : o.unit_count);
+    free(array);
+    pretok_overview_done(&o);
 }
 
 int pretok_cmd_finish(const struct pretok_options *o, const struct cli_list *operands,
@@ -32,6 +49,8 @@ int pretok_cmd_finish(const struct pretok_options *o, const struct cli_list *ope
         status = pretok_finish(&config, &ledger, &error);
     if (status == NGT_OK)
         pretok_ledger_print(&ledger, stdout);
+    else
+        print_array(&config, o->tasks);
     int code = pretok_exit(console, status, &error);
     pretok_plan_done(&plan);
     return code;

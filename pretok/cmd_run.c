@@ -7,9 +7,12 @@
 
 #include "commands.h"
 #include "finish.h"
+#include "job/failure.h"
 #include "job_folder.h"
 #include "ngt/file.h"
+#include "overview.h"
 #include "pipeline.h"
+#include "task.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
 
@@ -19,7 +22,7 @@ struct run {
     struct tok_tokenizer *tokenizer;
     struct pretok_special special;
     struct pretok_plan plan;
-    uint64_t task, tasks;
+    struct pretok_task task;
 
     uint64_t *todo, todo_count; /* units, rising */
     uint64_t records_before;    /* of units done already; counts against --limit */
@@ -92,6 +95,28 @@ static void unit_done(void *arg, uint64_t unit, const struct pretok_ledger *ledg
                unit, r->plan.unit_count, ledger->records, ledger->documents, bad, ledger->tokens);
 }
 
+static void unit_failed(void *arg, uint64_t unit, const struct ngt_error *error)
+{
+    const struct run *r = arg;
+
+    pretok_failure_note(&r->plan, r->options->output, unit, error);
+}
+
+/* A share that nobody named on the command line is told, or a part could be taken for the whole. */
+static void tell_task(const struct run *r)
+{
+    const struct pretok_task *t = &r->task;
+
+    if (t->note[0])
+        cli_say(r->console, "%s", t->note);
+    else if (t->source[0] && !r->options->task)
+        cli_say(r->console,
+                "task %" PRIu64 " of %" PRIu64 ", as %s says (--task none does everything)",
+                t->task, t->tasks, t->source);
+    else if (t->share)
+        cli_detail(r->console, "task %" PRIu64 " of %" PRIu64, t->task, t->tasks);
+}
+
 static void say(void *arg, const char *message)
 {
     cli_say(((const struct run *)arg)->console, "%s", message);
@@ -115,7 +140,7 @@ static void tell_timing(const struct run *r)
 
 static bool mine(const struct run *r, uint64_t unit)
 {
-    return (unit - 1) % r->tasks == r->task - 1;
+    return (unit - 1) % r->task.tasks == r->task.task - 1;
 }
 
 static bool has_lost(const struct pretok_receipt *receipt)
@@ -186,25 +211,28 @@ static enum ngt_status prepare(struct run *r, const struct cli_list *operands,
 
     if (!o->output)
         return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE, "no folder for the data set; give -o DIR");
-    status = pretok_options_task(o, &r->task, &r->tasks, reterr);
+    status = pretok_task_find(o->task, &r->task, reterr);
+    if (status == NGT_OK)
+        tell_task(r);
     if (status == NGT_OK)
         status = pretok_options_tokenizer(o, &r->tokenizer, reterr);
     if (status == NGT_OK)
         status = pretok_options_special(o, r->tokenizer, &r->special, reterr);
     if (status == NGT_OK) {
-        bool known = o->task && pretok_job_folder_load(o->output, &planned, NULL) == NGT_OK;
+        bool known = r->task.share && pretok_job_folder_load(o->output, &planned, NULL) == NGT_OK;
         status = pretok_options_plan(o, operands, r->tokenizer, &r->special,
                                      known ? &planned.inputs : NULL, &r->plan, reterr);
         pretok_plan_done(&planned);
     }
     if (status != NGT_OK)
         return status;
-    if (o->task && r->plan.inputs.items[0].path == NULL)
+    if (r->task.share && r->plan.inputs.items[0].path == NULL)
         return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
-                        "standard input is one unit and cannot be split into tasks");
-    if (o->limit_given && r->tasks > 1)
-        return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
-                        "--limit counts records in order and cannot be split into tasks");
+                        "standard input is one unit and cannot be split into tasks (--task none)");
+    if (o->limit_given && r->task.tasks > 1)
+        return ngt_fail(
+            reterr, NGT_E_RANGE, NULL, HERE,
+            "--limit counts records in order and cannot be split into tasks (--task none)");
     status = pretok_job_folder_make(o->output, reterr);
     if (status == NGT_OK)
         status = pretok_job_folder_plan(o->output, &r->plan, reterr);
@@ -242,6 +270,7 @@ static enum ngt_status work(struct run *r, struct ngt_error *reterr)
         .batch_done = o->verbose ? batch_done : NULL,
         .progress = progress,
         .unit_done = unit_done,
+        .unit_failed = unit_failed,
     };
 
     if (r->todo_count == 0)
@@ -264,7 +293,7 @@ static enum ngt_status finish(struct run *r, struct ngt_error *reterr)
                                           .say = NULL};
     struct pretok_ledger ledger;
 
-    if (r->complete || r->options->task)
+    if (r->complete || r->task.share)
         return NGT_OK;
     if (r->todo_count == 0)
         config.say = say; /* else the units have told it */
@@ -287,8 +316,8 @@ static enum ngt_status write_stats(const struct run *r, enum ngt_status outcome,
                         outcome == NGT_OK          ? CLI_EXIT_OK
                         : outcome == NGT_E_STOPPED ? CLI_EXIT_AGAIN
                                                    : CLI_EXIT_FAILED);
-    ngt_json_member_u64(&out, "task", r->task);
-    ngt_json_member_u64(&out, "tasks", r->tasks);
+    ngt_json_member_u64(&out, "task", r->task.task);
+    ngt_json_member_u64(&out, "tasks", r->task.tasks);
     ngt_json_member_u64(&out, "threads", pretok_options_threads(r->options));
     ngt_json_member_u64(&out, "units", r->units);
     ngt_json_member_u64(&out, "input_bytes", r->todo_bytes);

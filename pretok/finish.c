@@ -8,9 +8,12 @@
 #include <unistd.h>
 
 #include "input/source.h"
+#include "job/failure.h"
+#include "job_folder.h"
 #include "ngt/dataset.h"
 #include "ngt/file.h"
 #include "ngt/pool.h"
+#include "overview.h"
 #include "unit_writer.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
@@ -18,68 +21,6 @@
 static enum ngt_status no_memory(struct ngt_error *reterr)
 {
     return ngt_fail(reterr, NGT_E_NOMEM, NULL, HERE, "out of memory for the receipts");
-}
-
-/* ---- overview ---- */
-
-enum ngt_status pretok_overview_load(const struct pretok_plan *plan, const char *folder,
-                                     struct pretok_overview *ret_overview, struct ngt_error *reterr)
-{
-    struct pretok_overview o = {.unit_count = plan->unit_count};
-    enum ngt_status status = NGT_OK;
-
-    ngt_error_clear(reterr);
-    o.receipts = calloc(plan->unit_count + 1, sizeof *o.receipts);
-    if (!o.receipts)
-        return no_memory(reterr);
-    for (uint64_t u = 1; u <= plan->unit_count && status == NGT_OK; u++) {
-        struct pretok_receipt *r = &o.receipts[u - 1];
-        bool there = false;
-        status = pretok_receipt_load(plan, folder, u, &there, r, reterr);
-        if (status != NGT_OK || !there)
-            continue;
-        o.done++;
-        pretok_ledger_add(&o.ledger, &r->ledger);
-        for (uint64_t i = 0; i < r->source_count; i++)
-            o.lost_sources += r->sources[i].lost != NULL;
-    }
-    if (status == NGT_OK)
-        *ret_overview = o;
-    else
-        pretok_overview_done(&o);
-    return status;
-}
-
-void pretok_overview_done(struct pretok_overview *o)
-{
-    for (uint64_t i = 0; o->receipts && i < o->unit_count; i++)
-        pretok_receipt_done(&o->receipts[i]);
-    free(o->receipts);
-    *o = (struct pretok_overview){0};
-}
-
-char *pretok_overview_open_units(const struct pretok_overview *o, char *out, size_t room)
-{
-    size_t used = 0;
-
-    out[0] = '\0';
-    for (uint64_t u = 0; u < o->unit_count; u++) {
-        uint64_t first = u;
-        char range[48];
-        if (o->receipts[u].unit)
-            continue;
-        while (u + 1 < o->unit_count && !o->receipts[u + 1].unit)
-            u++;
-        int n = first == u
-                    ? snprintf(range, sizeof range, "%" PRIu64, first + 1)
-                    : snprintf(range, sizeof range, "%" PRIu64 "-%" PRIu64, first + 1, u + 1);
-        if (used + (size_t)n + 8 > room) {
-            strcpy(out + used, ", ...");
-            break;
-        }
-        used += (size_t)snprintf(out + used, room - used, "%s%s", used ? ", " : "", range);
-    }
-    return out;
 }
 
 /* ---- proofs ---- */
@@ -406,6 +347,11 @@ enum ngt_status pretok_finish(const struct pretok_finish_config *config,
         status = tell_lost(config, &o, reterr);
     if (status == NGT_OK)
         status = write_dataset(config, &o, reterr);
+    /* of a task that failed at a unit while another one committed it */
+    for (uint64_t u = 1; u <= o.unit_count && status == NGT_OK; u++)
+        pretok_failure_remove(config->plan, config->folder, u);
+    if (status == NGT_OK)
+        pretok_job_folder_sweep(config->folder);
     pretok_overview_done(&o);
     return status;
 }

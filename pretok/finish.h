@@ -20,20 +20,6 @@ struct pretok_finish_config {
     void (*say)(void *arg, const char *message); /* lost sources, one by one; NULL: not wanted */
 };
 
-/* What is known of all units. */
-struct pretok_overview {
-    struct pretok_receipt *receipts; /* [unit_count]; unit 0 where there is none */
-    uint64_t unit_count, done, lost_sources;
-    struct pretok_ledger ledger; /* of the units done */
-};
-NGT_NODISCARD enum ngt_status pretok_overview_load(const struct pretok_plan *plan,
-                                                   const char *folder,
-                                                   struct pretok_overview *ret_overview,
-                                                   struct ngt_error *reterr);
-void pretok_overview_done(struct pretok_overview *o);
-/* "1-3, 7, 9-12": units without receipt, cut with "..." to fit. Returns out. */
-char *pretok_overview_open_units(const struct pretok_overview *o, char *out, size_t room);
-
 /*
  * NGT_OK: dataset.json is written. NGT_E_DATA: units are open, too many records refused, no
  * document at all, or sources lost without allow_lost; NGT_E_MISMATCH, NGT_E_CORRUPT: a shard or an

@@ -3,7 +3,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "job/receipt.h"
@@ -11,21 +13,31 @@
 #include "ngt/file.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
+#define FOREIGN_SECONDS 3600
 
 static enum ngt_status no_memory(const char *folder, struct ngt_error *reterr)
 {
     return ngt_fail(reterr, NGT_E_NOMEM, folder, HERE, "out of memory");
 }
 
-static void sweep(const char *folder)
+/* not written for an hour, by the clocks of the file server and of this host */
+static bool is_old(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && st.st_mtime < time(NULL) - FOREIGN_SECONDS;
+}
+
+static void sweep(const char *folder, bool foreign)
 {
     DIR *dir = opendir(folder);
 
     for (struct dirent *e; dir && (e = readdir(dir)) != NULL;) {
-        if (!ngt_output_is_stale(e->d_name))
+        bool stale = ngt_output_is_stale(e->d_name);
+        if (!stale && (!foreign || !strstr(e->d_name, ".tmp.")))
             continue;
         char *path = ngt_path_join(folder, e->d_name);
-        if (path)
+        if (path && (stale || is_old(path)))
             (void)unlink(path);
         free(path);
     }
@@ -45,11 +57,21 @@ enum ngt_status pretok_job_folder_make(const char *folder, struct ngt_error *ret
     if (status == NGT_OK)
         status = ngt_folder_make(receipts, reterr);
     if (status == NGT_OK) {
-        sweep(folder);
-        sweep(receipts);
+        sweep(folder, false);
+        sweep(receipts, false);
     }
     free(receipts);
     return status;
+}
+
+void pretok_job_folder_sweep(const char *folder)
+{
+    char *receipts = ngt_path_join(folder, PRETOK_RECEIPT_FOLDER);
+
+    sweep(folder, true);
+    if (receipts)
+        sweep(receipts, true);
+    free(receipts);
 }
 
 bool pretok_job_folder_complete(const char *folder)

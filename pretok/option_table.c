@@ -85,6 +85,11 @@ static const char *const progress_choices[] = {"auto", "always", "never", NULL};
     {.name = "threads", .letter = 'j', .argument = "N", .type = CLI_U64, .target = AT(threads), .min = 1, \
      .max = 4096, .help = "threads; all cores by default"}
 
+#define TASKS_OPTION \
+    {.name = "tasks", .argument = "N", .type = CLI_U64, .target = AT(tasks), .min = 1, .max = 1000000000, \
+     .help = "print what is missing as an array of N tasks; a task a unit by default"}
+
+/* of plan too, which passes over those that say how, not what: the same words plan a job and run it */
 static const struct cli_option run_options[] = {
     TOKENIZER_OPTIONS,
     JOB_OPTIONS,
@@ -95,26 +100,17 @@ static const struct cli_option run_options[] = {
     {.name = "on-bad", .type = CLI_CHOICE, .target = AT(on_bad), .fallback = "quarantine", .choices = bad_choices,
      .group = "Refused records", .help = "what becomes of a record without a usable text"},
     JUDGE_OPTIONS,
-    {.name = "task", .argument = "I/N|auto", .type = CLI_STRING, .target = AT(task), .group = "Output",
-     .help = "this task's share of the units; auto: as Slurm or MPI says"},
+    {.name = "task", .argument = "I/N|auto|none", .type = CLI_STRING, .target = AT(task), .group = "Output",
+     .help = "this task's share of the units; auto, and the default where there are several: as Slurm or MPI says"},
     {.name = "stats", .argument = "FILE", .type = CLI_STRING, .target = AT(stats), .group = "Messages",
      .help = "write the figures as JSON"},
     TALK_OPTIONS,
     {0},
 };
 
-static const struct cli_option plan_options[] = {
-    TOKENIZER_OPTIONS,
-    JOB_OPTIONS,
-    INPUT_OPTIONS,
-    SPECIAL_OPTIONS,
-    ROUNDTRIP_OPTION,
-    TALK_OPTIONS,
-    {0},
-};
-
 static const struct cli_option status_options[] = {
     {.name = "json", .type = CLI_TRUE, .target = AT(json), .help = "figures as JSON"},
+    TASKS_OPTION,
     TALK_OPTIONS,
     {0},
 };
@@ -124,6 +120,7 @@ static const struct cli_option finish_options[] = {
      .help = "read the inputs again and compare their hashes"},
     {.name = "quick", .type = CLI_TRUE, .target = AT(quick),
      .help = "compare shards by size and root hash only, without reading them whole"},
+    TASKS_OPTION,
     THREADS_OPTION,
     JUDGE_OPTIONS,
     TALK_OPTIONS,
@@ -154,7 +151,7 @@ static const struct cli_command commands[] = {
     {.operands = "INPUT...", .summary = "tokenize text into document shards", .options = run_options,
      .max_operands = UINT64_MAX},
     {.name = "plan", .operands = "INPUT...", .summary = "fix inputs and units of work, no more",
-     .options = plan_options, .max_operands = UINT64_MAX},
+     .options = run_options, .max_operands = UINT64_MAX},
     {.name = "status", .operands = "DIR", .summary = "what is done and what is open", .options = status_options,
      .min_operands = 1, .max_operands = 1},
     {.name = "finish", .operands = "DIR", .summary = "prove that all is there and complete the set",

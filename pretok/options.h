@@ -31,6 +31,7 @@ struct pretok_options {
     uint64_t limit;
     bool limit_given;
     bool check_inputs, quick; /* finish */
+    uint64_t tasks;           /* finish, status; 0: a task a unit */
     bool ids, pieces, nul;    /* encode */
     bool json;                /* status, bench */
 };
@@ -52,11 +53,6 @@ NGT_NODISCARD enum ngt_status pretok_options_special(const struct pretok_options
                                                      const struct tok_tokenizer *t,
                                                      struct pretok_special *ret_special,
                                                      struct ngt_error *reterr);
-
-/* --task: which share of how many; 1/1 without it. NGT_E_RANGE. */
-NGT_NODISCARD enum ngt_status pretok_options_task(const struct pretok_options *o,
-                                                  uint64_t *ret_task, uint64_t *ret_tasks,
-                                                  struct ngt_error *reterr);
 
 /* Finds the inputs and cuts them: what a run with these options would do. known: see
  * pretok_inputs_config; may be NULL. */

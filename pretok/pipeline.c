@@ -488,6 +488,8 @@ enum ngt_status pretok_pipeline_run(const struct pretok_pipeline_config *config,
     status = p.status;
     if (status != NGT_OK && reterr)
         *reterr = p.error;
+    if (status != NGT_OK && config->unit_failed)
+        config->unit_failed(config->arg, p.failed_unit, &p.error);
     if (status == NGT_OK && (p.open || p.next_todo < config->todo_count))
         status = ngt_fail(reterr, NGT_E_STOPPED, NULL, HERE, "stopped before all units were done");
 out:

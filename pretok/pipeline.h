@@ -31,6 +31,8 @@ struct pretok_pipeline_config {
     void (*progress)(void *arg, uint64_t stored_bytes, uint64_t documents, uint64_t tokens);
     void (*unit_done)(void *arg, uint64_t unit, const struct pretok_ledger *ledger,
                       const struct pretok_receipt_source *sources, uint64_t source_count);
+    /* once, at the end, for the failure that is returned */
+    void (*unit_failed)(void *arg, uint64_t unit, const struct ngt_error *error);
 };
 
 /* Where the workers' time went; seconds summed over them. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "job/failure.h"
 #include "ngt/file.h"
 #include "quarantine.h"
 
@@ -259,6 +260,8 @@ enum ngt_status pretok_unit_writer_commit(struct pretok_unit_writer *w,
         r.source_count = source_count;
         status = pretok_receipt_save(&r, path, reterr);
     }
+    if (status == NGT_OK)
+        pretok_failure_remove(w->config.plan, w->config.folder, w->unit);
     free(path);
     return status;
 }

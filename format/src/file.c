@@ -201,6 +201,7 @@ struct ngt_output {
     uint8_t *buffer;
 };
 
+#define NAME_TRIES 1000u
 static _Atomic unsigned output_number; /* only makes temporary names differ inside one process */
 
 static void host_name(char out[65])
@@ -238,15 +239,22 @@ enum ngt_status ngt_output_open(const char *path, struct ngt_output **ret_out,
     else
         slash[slash == out->folder] = '\0';
     host_name(host);
-    if (asprintf(&out->temporary, "%s.tmp.%s.%ld.%u", path, host, (long)getpid(),
-                 atomic_fetch_add(&output_number, 1)) < 0) {
-        out->temporary = NULL;
-        status = no_memory(reterr, path);
-        goto out;
-    }
-    out->fd = open(out->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (out->fd < 0) {
+    /* A name that is taken is a killed process's of the same host name and number, as containers
+     * have them again and again, and may be a live one's in another container: never its file. */
+    for (unsigned tries = 0; out->fd < 0; tries++) {
+        free(out->temporary);
+        if (asprintf(&out->temporary, "%s.tmp.%s.%ld.%u", path, host, (long)getpid(),
+                     atomic_fetch_add(&output_number, 1)) < 0) {
+            out->temporary = NULL;
+            status = no_memory(reterr, path);
+            goto out;
+        }
+        out->fd = open(out->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (out->fd >= 0 || (errno == EEXIST && tries < NAME_TRIES))
+            continue;
         status = ngt_fail(reterr, NGT_E_IO, out->temporary, HERE, "cannot create");
+        free(out->temporary); /* not ours to remove */
+        out->temporary = NULL;
         goto out;
     }
     *ret_out = out;
@@ -420,6 +428,26 @@ void ngt_output_abort(struct ngt_output **outp)
     *outp = NULL;
 }
 
+/* A zombie has ended too: in a container whose first process collects nobody, one that lost its
+ * parent stays a zombie for ever. */
+static bool is_running(pid_t pid)
+{
+    char path[64], stat[512] = "";
+    FILE *f;
+
+    if (kill(pid, 0) != 0 && errno == ESRCH)
+        return false;
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    if (!(f = fopen(path, "re")))
+        return true; /* no /proc, or not ours to look at */
+    size_t n = fread(stat, 1, sizeof stat - 1, f);
+    fclose(f);
+    stat[n] = '\0';
+    const char *after =
+        strrchr(stat, ')'); /* "PID (NAME) STATE ...", and the name may hold anything */
+    return !after || (strncmp(after, ") Z", 3) != 0 && strncmp(after, ") X", 3) != 0);
+}
+
 bool ngt_output_is_stale(const char *name)
 {
     char host[65], found[65];
@@ -434,7 +462,7 @@ bool ngt_output_is_stale(const char *name)
         at[used] != '\0')
         return false;
     host_name(host);
-    return strcmp(host, found) == 0 && pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+    return strcmp(host, found) == 0 && pid > 0 && !is_running((pid_t)pid);
 }
 
 /* ---- folders ---- */

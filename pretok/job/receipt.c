@@ -264,6 +264,7 @@ enum ngt_status pretok_receipt_load(const struct pretok_plan *plan, const char *
         status = check_sums(&r, path, reterr);
     if (status != NGT_OK)
         goto out;
+    r.committed = (double)st.st_mtim.tv_sec + (double)st.st_mtim.tv_nsec * 1e-9;
     *ret_receipt = r;
     *ret_there = true;
     r = (struct pretok_receipt){0};

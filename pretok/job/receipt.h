@@ -36,6 +36,7 @@ struct pretok_receipt {
     uint64_t shard_count;
     uint64_t quarantine_bytes; /* of UNIT.quarantine.jsonl; 0: there is none */
     char *keys;                /* the keys of a record that lacked the text key, or NULL */
+    double committed;          /* when, by the file's time: seconds since 1970; in no file */
 };
 
 void pretok_receipt_done(struct pretok_receipt *r);

@@ -91,7 +91,7 @@ struct kern_cuda_run {
     struct kern_cuda_state *state;
     struct kern_cuda_clocks *clocks;   /* [blocks] */
     uint32_t *tickets;                 /* [phase_count] tiles drawn beyond every block's first */
-    uint64_t *phase_ns;                /* [phase_count] summed by block 0 */
+    uint64_t *phase_ns;                /* [phase_count] summed by the block of the last rank */
     float *kept;                       /* [3][layout.size] where a snapshot goes */
     struct kern_cuda_control *control; /* pinned */
     unsigned char *slots;              /* pinned [KERN_CUDA_SLOTS][slot_bytes] */

@@ -287,9 +287,39 @@ static void write_pairs(struct ngt_json_out *out, const char *key, const struct 
     ngt_json_object_end(out);
 }
 
+/*
+ * The last folder that was resolved: neighbours in the list lie in the same one, and each look at it
+ * costs a file server a call for every part of the path.
+ */
+struct folder_cache {
+    char *given, *real;
+};
+
+/* The path from the root on, a link at its end left as it is; owned by the caller, NULL when out of
+ * memory. */
+static char *absolute(struct folder_cache *cache, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    char *folder = slash ? strndup(path, (size_t)(slash + (slash == path) - path)) : strdup(".");
+    char *full = NULL;
+
+    if (folder && (!cache->given || strcmp(cache->given, folder) != 0)) {
+        free(cache->given);
+        free(cache->real);
+        cache->real = realpath(folder, NULL);
+        cache->given = folder;
+        folder = NULL;
+    }
+    if (cache->given)
+        full = cache->real ? ngt_path_join(cache->real, name) : strdup(path);
+    free(folder);
+    return full;
+}
+
 enum ngt_status pretok_plan_save(const struct pretok_plan *plan, const char *path,
                                  struct ngt_error *reterr)
 {
+    struct folder_cache cache = {0};
     struct ngt_json_out out;
     enum ngt_status status;
     char hex[17];
@@ -304,7 +334,7 @@ enum ngt_status pretok_plan_save(const struct pretok_plan *plan, const char *pat
     ngt_json_array(&out);
     for (uint64_t i = 0; i < plan->inputs.count; i++) {
         const struct pretok_input *in = &plan->inputs.items[i];
-        char *full = in->path ? realpath(in->path, NULL) : NULL;
+        char *full = in->path ? absolute(&cache, in->path) : NULL;
         ngt_json_object(&out);
         ngt_json_member_string(&out, "name", in->name);
         if (in->path)
@@ -335,6 +365,8 @@ enum ngt_status pretok_plan_save(const struct pretok_plan *plan, const char *pat
     ngt_json_object_end(&out);
     status = out.failed ? no_memory(reterr) : ngt_file_write(path, out.bytes, out.size, reterr);
     ngt_json_out_done(&out);
+    free(cache.given);
+    free(cache.real);
     return status;
 }
 

@@ -217,7 +217,8 @@ static void write_pairs(struct ngt_json_out *out, const char *key, const struct 
  * A unit that begins inside a source says where, and how many lines of the source lie before it:
  * what a reader adds to a record number of that unit to get the line in the file.
  */
-static void write_units(struct ngt_json_out *out, const struct pretok_overview *o)
+static void write_units(struct ngt_json_out *out, const struct pretok_plan *plan,
+                        const struct pretok_overview *o)
 {
     uint64_t first = 0, lines = 0; /* lines of the current source so far */
 
@@ -234,7 +235,7 @@ static void write_units(struct ngt_json_out *out, const struct pretok_overview *
         ngt_json_member_u64(out, "shards", r->shard_count);
         if (s && s->start) {
             ngt_json_member_string(out, "source", s->name);
-            ngt_json_member_u64(out, "start", s->start);
+            ngt_json_member_u64(out, "start", plan->units[i].text_start);
             ngt_json_member_u64(out, "records_before", lines);
         }
         ngt_json_object_end(out);
@@ -312,7 +313,7 @@ static enum ngt_status write_dataset(const struct pretok_finish_config *c,
     write_pairs(&out, "options", c->plan->options, c->plan->option_count);
     write_pairs(&out, "tokenizer_identity", c->plan->identity, c->plan->identity_count);
     write_lost(&out, o);
-    write_units(&out, o);
+    write_units(&out, c->plan, o);
     ngt_json_object_end(&out);
     status = out.failed ? no_memory(reterr) : ngt_file_write(path, out.bytes, out.size, reterr);
 out:

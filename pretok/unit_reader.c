@@ -20,7 +20,10 @@ struct pretok_unit_reader {
     uint64_t input; /* index of the current one, within the unit */
     uint64_t records, stored_before;
 
-    struct pretok_stream *stream;
+    struct pretok_stream *stream, *tail; /* tail: the frames behind a part, for its last record */
+    bool skipping;                       /* a part's first bytes belong to the record before */
+    uint64_t skipped;                    /* so many */
+    bool tail_done;
     struct pretok_origin *origin;
     enum pretok_format format; /* of the member */
     struct pretok_jsonl *jsonl;
@@ -68,6 +71,7 @@ void pretok_unit_reader_free(struct pretok_unit_reader **reader)
     if (!r)
         return;
     pretok_stream_close(&r->stream);
+    pretok_stream_close(&r->tail);
     pretok_jsonl_free(&r->jsonl);
     pretok_bytes_done(&r->raw);
     while (r->origins) {
@@ -100,6 +104,12 @@ const struct pretok_receipt_source *pretok_unit_reader_sources(const struct pret
 static const struct pretok_input *input_of(const struct pretok_unit_reader *r)
 {
     return &r->config.plan->inputs.items[r->unit->first_input + r->input];
+}
+
+/* Some frames of a zstd file, which begin and end where they like. */
+static bool is_frames(const struct pretok_unit_reader *r)
+{
+    return r->unit->part && !input_of(r)->plain;
 }
 
 static struct pretok_receipt_source *source_of(struct pretok_unit_reader *r)
@@ -149,7 +159,8 @@ static enum ngt_status open_input(struct pretok_unit_reader *r, struct ngt_error
     if (r->unit->part) {
         config.start = r->unit->start;
         config.bytes = r->unit->bytes;
-        config.plain = true;
+        config.plain = in->plain;
+        config.no_archive = true;
     }
     return pretok_stream_open(&config, &r->stream, reterr);
 }
@@ -165,6 +176,7 @@ static void close_input(struct pretok_unit_reader *r)
         r->stored_before += s->stored_bytes;
     }
     pretok_stream_close(&r->stream);
+    pretok_stream_close(&r->tail);
     r->origin = NULL;
     r->at = r->end = NULL;
     r->input++;
@@ -198,7 +210,7 @@ static enum ngt_status begin_member(struct pretok_unit_reader *r, const char *me
         return no_memory(r, reterr);
     }
     o->name = in->name;
-    o->start = source_of(r)->start;
+    o->start = r->unit->part ? r->unit->text_start : 0;
     o->next = r->origins;
     r->origins = r->origin = o;
     r->format = in->format;
@@ -210,6 +222,9 @@ static enum ngt_status begin_member(struct pretok_unit_reader *r, const char *me
                         "--input-format, or leave it out with --exclude",
                         member ? member : "no archive");
     pretok_jsonl_start(r->jsonl, o->start == 0);
+    r->skipping = is_frames(r) && r->unit->start != 0;
+    r->skipped = 0;
+    r->tail_done = false;
     r->at = r->end = NULL;
     return NGT_OK;
 }
@@ -258,6 +273,8 @@ static enum ngt_status add_item(struct pretok_unit_reader *r, struct pretok_batc
     struct pretok_item *item = &b->items[b->count];
 
     *item = (struct pretok_item){.origin = r->origin, .record = *record};
+    item->record.offset += r->skipped;
+    item->record.error_at += r->skipped;
     if (record->reason != PRETOK_ACCEPTED &&
         (!keep(b, record->raw, record->raw_bytes, &item->raw_start) ||
          !keep(b, record->keys, strlen(record->keys) + 1, &item->keys_start)))
@@ -282,6 +299,59 @@ static enum ngt_status read_text(struct pretok_unit_reader *r, struct pretok_bat
     return status;
 }
 
+static enum ngt_status open_tail(struct pretok_unit_reader *r, struct ngt_error *reterr)
+{
+    const struct pretok_input *in = input_of(r);
+    uint64_t end = r->unit->start + r->unit->bytes;
+    struct pretok_stream_config config = {
+        .path = in->path, .start = end, .bytes = in->size - end, .no_archive = true};
+    const char *member;
+    bool more;
+    enum ngt_status status = pretok_stream_open(&config, &r->tail, reterr);
+
+    return status == NGT_OK ? pretok_stream_next(r->tail, &more, &member, reterr) : status;
+}
+
+/* More bytes of lines; r->at == r->end after it: there are none. */
+static enum ngt_status more_bytes(struct pretok_unit_reader *r, struct ngt_error *reterr)
+{
+    const bool cut = is_frames(r) && r->unit->start + r->unit->bytes < input_of(r)->size;
+    enum ngt_status status = NGT_OK;
+    uint64_t n = 0;
+
+    r->at = r->end = NULL;
+    while (!r->tail) {
+        status = pretok_stream_read(r->stream, &r->at, &n, reterr);
+        if (status != NGT_OK)
+            return status;
+        if (n == 0 && cut && !r->skipping) { /* else no record begins here */
+            status = open_tail(r, reterr);
+            if (status != NGT_OK)
+                return status;
+            break;
+        }
+        r->end = r->at + n;
+        if (n == 0 || !r->skipping)
+            return NGT_OK;
+        const uint8_t *newline = memchr(r->at, '\n', n);
+        const uint8_t *from = newline ? newline + 1 : r->end;
+        r->skipped += (uint64_t)(from - r->at);
+        r->at = from;
+        r->skipping = !newline;
+        if (r->at < r->end)
+            return NGT_OK;
+    }
+    if (r->tail_done)
+        return NGT_OK;
+    status = pretok_stream_read(r->tail, &r->at, &n, reterr);
+    if (status != NGT_OK)
+        return status;
+    const uint8_t *newline = n ? memchr(r->at, '\n', n) : NULL;
+    r->tail_done = newline || n == 0;
+    r->end = newline ? newline + 1 : r->at + n;
+    return NGT_OK;
+}
+
 /* Until the batch is full or the member ends. Never ends inside a record: its text is in b. */
 static enum ngt_status read_lines(struct pretok_unit_reader *r, struct pretok_batch *b,
                                   struct ngt_error *reterr)
@@ -294,15 +364,13 @@ static enum ngt_status read_lines(struct pretok_unit_reader *r, struct pretok_ba
         bool ended = false;
 
         if (r->at == r->end) {
-            uint64_t n = 0;
-            enum ngt_status status = pretok_stream_read(r->stream, &r->at, &n, reterr);
+            enum ngt_status status = more_bytes(r, reterr);
             if (status != NGT_OK) {
                 source_of(r)->lines += pretok_jsonl_lines(r->jsonl);
                 b->text.size = whole; /* the record that was cut is none */
                 return lose_input(r, status, reterr);
             }
-            r->end = r->at + n;
-            ended = n == 0;
+            ended = r->at == r->end;
         }
         event = ended ? pretok_jsonl_end(r->jsonl, &b->text, &record)
                       : pretok_jsonl_next(r->jsonl, &r->at, r->end, &b->text, &record);

@@ -383,7 +383,7 @@ enum ngt_status pretok_stream_open(const struct pretok_stream_config *config,
         at_bottom = false;
         status = decode(&s->outer, content, reterr);
         if (status == NGT_OK)
-            content = look(s->outer);
+            content = config->no_archive ? PRETOK_PLAIN : look(s->outer);
     }
     if (status == NGT_OK && content == PRETOK_PARQUET)
         status = ngt_fail(reterr, NGT_E_UNSUPPORTED, NULL, NGT_NO_POS, NGT_NO_POS,

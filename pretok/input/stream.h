@@ -20,6 +20,8 @@ struct pretok_stream_config {
     uint64_t start;   /* stored bytes [start, start + bytes) of it */
     uint64_t bytes;   /* UINT64_MAX: to the end */
     bool plain;       /* the bytes are what they are (a range of a plain file) */
+    bool no_archive;  /* what is in it is no archive, whatever its first bytes say (frames from the
+                         middle of a file) */
 };
 
 struct pretok_stream;

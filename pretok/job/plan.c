@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "input/stream.h"
+#include "input/zstd_frames.h"
 #include "ngt/file.h"
 #include "ngt/json.h"
 
@@ -104,7 +106,7 @@ static enum ngt_status boundary(int fd, const struct pretok_input *in, uint64_t 
     return NGT_OK;
 }
 
-static enum ngt_status cut(struct units *units, const struct pretok_input *in, uint64_t index,
+static enum ngt_status cut_plain(struct units *units, const struct pretok_input *in, uint64_t index,
                            uint64_t unit_bytes, struct ngt_error *reterr)
 {
     enum ngt_status status = NGT_OK;
@@ -122,11 +124,61 @@ static enum ngt_status cut(struct units *units, const struct pretok_input *in, u
                                                    .input_count = 1,
                                                    .start = start,
                                                    .bytes = end - start,
+                                                   .text_start = start,
                                                    .part = start != 0 || end != in->size}))
             status = no_memory(reterr);
         start = end;
     }
     close(fd);
+    return status;
+}
+
+/* Whether a file holds one stream of bytes: no archive under its compression. One that cannot be
+ * read is left to the reader, who tells why. */
+static bool is_one_stream(const struct pretok_input *in)
+{
+    struct pretok_stream_config config = {.path = in->path, .bytes = in->size};
+    struct pretok_stream *stream = NULL;
+    const char *member = NULL;
+    bool more = false, one;
+
+    one = pretok_stream_open(&config, &stream, NULL) == NGT_OK &&
+          pretok_stream_next(stream, &more, &member, NULL) == NGT_OK && more && !member;
+    pretok_stream_close(&stream);
+    return one;
+}
+
+/* Whole unless it is zstd with frames to cut at. */
+static enum ngt_status cut_compressed(struct units *units, const struct pretok_input *in,
+                                      uint64_t index, uint64_t unit_bytes, struct ngt_error *reterr)
+{
+    struct pretok_zstd_place start = {0, 0};
+    struct ngt_map map = {.fd = -1};
+    enum ngt_status status = ngt_map_open(in->path, &map, reterr);
+
+    if (status == NGT_OK && map.size != in->size)
+        status = ngt_fail(reterr, NGT_E_DATA, in->path, HERE, "changes while it is looked at");
+    bool frames = status == NGT_OK && pretok_content_of(map.bytes, map.size < 512 ? map.size : 512) ==
+                                          PRETOK_ZSTD && is_one_stream(in);
+    while (start.stored < in->size && status == NGT_OK) {
+        struct pretok_zstd_place end = {in->size, 0};
+        if (frames && in->size - start.stored > unit_bytes) {
+            end = start;
+            pretok_zstd_next_cut(map.bytes, map.size, start.stored + unit_bytes, &end);
+            status = ngt_map_check(&map, reterr);
+        }
+        if (status == NGT_OK &&
+            !units_add(units,
+                       (struct pretok_unit){.first_input = index,
+                                            .input_count = 1,
+                                            .start = start.stored,
+                                            .bytes = end.stored - start.stored,
+                                            .text_start = start.text,
+                                            .part = start.stored != 0 || end.stored != in->size}))
+            status = no_memory(reterr);
+        start = end;
+    }
+    ngt_map_close(&map);
     return status;
 }
 
@@ -143,8 +195,9 @@ static enum ngt_status make_units(const struct pretok_inputs *inputs, uint64_t u
                 return no_memory(reterr);
             group = (struct pretok_unit){0};
         }
-        if (large && in->plain && in->format == PRETOK_FORMAT_JSONL) {
-            enum ngt_status status = cut(units, in, i, unit_bytes, reterr);
+        if (large && in->path && in->format == PRETOK_FORMAT_JSONL) {
+            enum ngt_status status = in->plain ? cut_plain(units, in, i, unit_bytes, reterr)
+                                               : cut_compressed(units, in, i, unit_bytes, reterr);
             if (status != NGT_OK)
                 return status;
             continue;
@@ -358,6 +411,8 @@ enum ngt_status pretok_plan_save(const struct pretok_plan *plan, const char *pat
         ngt_json_member_u64(&out, "inputs", u->input_count);
         ngt_json_member_u64(&out, "start", u->start);
         ngt_json_member_u64(&out, "bytes", u->bytes);
+        if (u->text_start != u->start)
+            ngt_json_member_u64(&out, "text_start", u->text_start);
         ngt_json_member_bool(&out, "part", u->part);
         ngt_json_object_end(&out);
     }
@@ -468,6 +523,9 @@ static bool read_plan(const struct ngt_json *root, struct pretok_plan *p)
             !ngt_json_get_u64(o, "inputs", &u->input_count) ||
             !ngt_json_get_u64(o, "start", &u->start) || !ngt_json_get_u64(o, "bytes", &u->bytes) ||
             !get_bool(o, "part", &u->part))
+            return false;
+        u->text_start = u->start;
+        if (ngt_json_get(o, "text_start") && !ngt_json_get_u64(o, "text_start", &u->text_start))
             return false;
     }
     return units_cover(p) && set_fingerprint(p);

@@ -125,15 +125,18 @@ static void say(void *arg, const char *message)
 static void tell_timing(const struct run *r)
 {
     const struct pretok_timing *t = &r->timing;
-    double all = t->read + t->tokenize + t->write + t->wait_read + t->wait_batch;
+    double all =
+        t->read + t->unpack + t->tokenize + t->write + t->commit + t->wait_read + t->wait_batch;
 
     if (all <= 0)
         return;
     cli_detail(r->console,
-               "threads' time: read %.1f%%, tokenize %.1f%%, write %.1f%%, waiting to read %.1f%%, "
-               "waiting for an earlier batch %.1f%%",
-               100 * t->read / all, 100 * t->tokenize / all, 100 * t->write / all,
-               100 * t->wait_read / all, 100 * t->wait_batch / all);
+               "threads' time: read %.1f%%, unpack ahead %.1f%%, tokenize %.1f%%, write %.1f%%, "
+               "commit to disk %.1f%%; tokenizers waiting for records %.1f%%, readers waiting for "
+               "room %.1f%%",
+               100 * t->read / all, 100 * t->unpack / all, 100 * t->tokenize / all,
+               100 * t->write / all, 100 * t->commit / all, 100 * t->wait_read / all,
+               100 * t->wait_batch / all);
 }
 
 /* ---- what is to be done ---- */
@@ -325,8 +328,10 @@ static enum ngt_status write_stats(const struct run *r, enum ngt_status outcome,
     ngt_json_key(&out, "thread_seconds");
     ngt_json_object(&out);
     ngt_json_member_double(&out, "read", t->read);
+    ngt_json_member_double(&out, "unpack", t->unpack);
     ngt_json_member_double(&out, "tokenize", t->tokenize);
     ngt_json_member_double(&out, "write", t->write);
+    ngt_json_member_double(&out, "commit", t->commit);
     ngt_json_member_double(&out, "wait_read", t->wait_read);
     ngt_json_member_double(&out, "wait_batch", t->wait_batch);
     ngt_json_object_end(&out);

@@ -3,11 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "input/ahead_source.h"
 #include "input/jsonl.h"
 #include "input/stream.h"
 #include "input/text.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
+#define AHEAD_FROM (UINT64_C(4) << 20) /* stored bytes: a smaller input is soon over */
 
 /*
  *   next input -> stream -> next member -> records ... -> end of member -> ... -> end of input
@@ -20,6 +22,7 @@ struct pretok_unit_reader {
     uint64_t input; /* index of the current one, within the unit */
     uint64_t records, stored_before;
 
+    struct pretok_ahead *ahead; /* set before others see the reader; NULL: no input calls for it */
     struct pretok_stream *stream, *tail; /* tail: the frames behind a part, for its last record */
     bool skipping;                       /* a part's first bytes belong to the record before */
     uint64_t skipped;                    /* so many */
@@ -34,6 +37,18 @@ struct pretok_unit_reader {
     struct pretok_receipt_source *sources;
     uint64_t source_count;
 };
+
+static bool wants_ahead(const struct pretok_unit_reader *r)
+{
+    const struct pretok_inputs *inputs = &r->config.plan->inputs;
+
+    for (uint64_t i = 0; i < r->unit->input_count && r->config.ahead; i++) {
+        const struct pretok_input *in = &inputs->items[r->unit->first_input + i];
+        if (!in->plain && in->size >= AHEAD_FROM)
+            return true;
+    }
+    return false;
+}
 
 enum ngt_status pretok_unit_reader_new(const struct pretok_unit_reader_config *config,
                                        struct pretok_unit_reader **ret_reader,
@@ -50,7 +65,7 @@ enum ngt_status pretok_unit_reader_new(const struct pretok_unit_reader_config *c
     r->config = *config;
     r->unit = &config->plan->units[config->unit - 1];
     r->sources = calloc(r->unit->input_count, sizeof *r->sources);
-    if (!r->sources)
+    if (!r->sources || (wants_ahead(r) && !(r->ahead = pretok_ahead_new())))
         goto nomem;
     status = pretok_jsonl_new(&jsonl, &r->jsonl, reterr);
     goto out;
@@ -72,6 +87,7 @@ void pretok_unit_reader_free(struct pretok_unit_reader **reader)
         return;
     pretok_stream_close(&r->stream);
     pretok_stream_close(&r->tail);
+    pretok_ahead_free(&r->ahead);
     pretok_jsonl_free(&r->jsonl);
     pretok_bytes_done(&r->raw);
     while (r->origins) {
@@ -87,6 +103,17 @@ void pretok_unit_reader_free(struct pretok_unit_reader **reader)
     free(r->sources);
     free(r);
     *reader = NULL;
+}
+
+bool pretok_unit_reader_ahead_wanted(struct pretok_unit_reader *r)
+{
+    return r->ahead && pretok_ahead_wanted(r->ahead);
+}
+
+void pretok_unit_reader_ahead(struct pretok_unit_reader *r)
+{
+    if (r->ahead)
+        pretok_ahead_work(r->ahead);
 }
 
 uint64_t pretok_unit_reader_records(const struct pretok_unit_reader *r)
@@ -155,6 +182,8 @@ static enum ngt_status open_input(struct pretok_unit_reader *r, struct ngt_error
         if (now.mtime != in->mtime)
             return changed(in, "its time of modification", reterr);
         config.bytes = in->size;
+        if (in->size >= AHEAD_FROM)
+            config.ahead = r->ahead;
     }
     if (r->unit->part) {
         config.start = r->unit->start;

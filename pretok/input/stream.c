@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "input/ahead_source.h"
 #include "input/source.h"
 
 #define BLOCK (128u << 10)
@@ -25,6 +26,7 @@ struct pretok_stream {
     struct pretok_source *file;  /* the lowest source; owned by what stands on it */
     struct pretok_source *outer; /* decompressed bytes of the file; owned */
     bool begun, ended;
+    bool ahead; /* outer is one that is filled ahead */
 
     /* an archive */
     struct archive *archive;
@@ -391,6 +393,10 @@ enum ngt_status pretok_stream_open(const struct pretok_stream_config *config,
     if (status == NGT_OK && is_archive(content)) {
         s->kind = content;
         status = archive_begin(s, at_bottom, reterr);
+    } else if (status == NGT_OK && config->ahead && !at_bottom) {
+        /* not an archive: where one is cut off, what was read of the file would depend on the time */
+        pretok_ahead_source_new(config->ahead, s->outer, s->file, &s->outer);
+        s->ahead = true;
     }
 out:
     status = place(s, status, reterr);
@@ -458,6 +464,8 @@ enum ngt_status pretok_stream_read(struct pretok_stream *s, const uint8_t **ret_
 
 uint64_t pretok_stream_stored(const struct pretok_stream *s)
 {
+    if (s->ahead)
+        return pretok_ahead_source_count(s->outer);
     return s->seek_fd >= 0 ? s->seek_bytes : pretok_file_source_count(s->file);
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "commands.h"
@@ -122,14 +123,26 @@ static void say(void *arg, const char *message)
     cli_say(((const struct run *)arg)->console, "%s", message);
 }
 
+/* The most memory that the process has had, in bytes. */
+static uint64_t peak_memory(void)
+{
+    struct rusage usage;
+
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+}
+
 static void tell_timing(const struct run *r)
 {
     const struct pretok_timing *t = &r->timing;
     double all =
         t->read + t->unpack + t->tokenize + t->write + t->commit + t->wait_read + t->wait_batch;
 
+    char bytes[24];
+
     if (all <= 0)
         return;
+    cli_detail(r->console, "peak memory %s with %u threads", cli_format_bytes(peak_memory(), bytes),
+               pretok_options_threads(r->options));
     cli_detail(r->console,
                "threads' time: read %.1f%%, unpack ahead %.1f%%, tokenize %.1f%%, write %.1f%%, "
                "commit to disk %.1f%%; tokenizers waiting for records %.1f%%, readers waiting for "
@@ -325,6 +338,7 @@ static enum ngt_status write_stats(const struct run *r, enum ngt_status outcome,
     ngt_json_member_u64(&out, "units", r->units);
     ngt_json_member_u64(&out, "input_bytes", r->todo_bytes);
     ngt_json_member_double(&out, "seconds", seconds);
+    ngt_json_member_u64(&out, "peak_memory_bytes", peak_memory());
     ngt_json_key(&out, "thread_seconds");
     ngt_json_object(&out);
     ngt_json_member_double(&out, "read", t->read);

@@ -82,7 +82,8 @@ enum ngt_status pretok_file_source_new(const char *path, uint64_t start, uint64_
         file_free(&f->base);
         return status;
     }
-    (void)posix_fadvise(f->fd, (off_t)start, 0, POSIX_FADV_SEQUENTIAL);
+    if (bytes > BUFFER) /* else one read is all there is */
+        (void)posix_fadvise(f->fd, (off_t)start, 0, POSIX_FADV_SEQUENTIAL);
     *ret = &f->base;
     return NGT_OK;
 }

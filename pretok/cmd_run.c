@@ -237,7 +237,7 @@ static enum ngt_status prepare(struct run *r, const struct cli_list *operands,
     if (status == NGT_OK) {
         bool known = r->task.share && pretok_job_folder_load(o->output, &planned, NULL) == NGT_OK;
         status = pretok_options_plan(o, operands, r->tokenizer, &r->special,
-                                     known ? &planned.inputs : NULL, &r->plan, reterr);
+                                     known ? &planned : NULL, &r->plan, reterr);
         pretok_plan_done(&planned);
     }
     if (status != NGT_OK)

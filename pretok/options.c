@@ -157,7 +157,7 @@ static void join(const struct cli_list *globs, char *out, size_t room)
 enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct cli_list *operands,
                                     const struct tok_tokenizer *t,
                                     const struct pretok_special *special,
-                                    const struct pretok_inputs *known, struct pretok_plan *ret_plan,
+                                    const struct pretok_plan *known, struct pretok_plan *ret_plan,
                                     struct ngt_error *reterr)
 {
     struct pretok_inputs_config find = {
@@ -170,7 +170,7 @@ enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct
         .exclude_count = o->exclude.count,
         .format = (enum pretok_format)o->input_format,
         .output = o->output,
-        .known = known,
+        .known = known ? &known->inputs : NULL,
     };
     char numbers[6][24], exclude[512];
     const struct ngt_pair options[] = {
@@ -189,6 +189,7 @@ enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct
         {"verify_roundtrip", "yes"}, /* stays last: absent where it is off */
     };
     struct pretok_plan_config config = {.unit_bytes = o->unit_bytes,
+                                        .known = known,
                                         .options = options,
                                         .option_count = sizeof options / sizeof *options -
                                                         !o->verify_roundtrip};

@@ -182,8 +182,49 @@ static enum ngt_status cut_compressed(struct units *units, const struct pretok_i
     return status;
 }
 
+static int name_against(const void *key, const void *item)
+{
+    return strcmp(key, ((const struct pretok_input *)item)->name);
+}
+
+/* As it was cut before. *ret_done false: it was not there, or is another file now. */
+static enum ngt_status cut_as_known(struct units *units, const struct pretok_input *in, uint64_t index,
+                                    const struct pretok_plan *known, bool *ret_done,
+                                    struct ngt_error *reterr)
+{
+    const struct pretok_inputs *inputs = known ? &known->inputs : NULL;
+    const struct pretok_input *k = known ? bsearch(in->name, inputs->items, inputs->count,
+                                                   sizeof *inputs->items, name_against)
+                                         : NULL;
+    uint64_t low = 0, high = known ? known->unit_count : 0;
+
+    *ret_done = false;
+    if (!k || k->size != in->size || k->mtime != in->mtime || k->head_tail != in->head_tail ||
+        k->format != in->format || k->plain != in->plain)
+        return NGT_OK;
+    const uint64_t there = (uint64_t)(k - inputs->items);
+    while (low < high) { /* units rise with their inputs */
+        uint64_t middle = low + (high - low) / 2;
+        if (known->units[middle].first_input < there)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < known->unit_count && known->units[low].first_input == there; low++) {
+        struct pretok_unit u = known->units[low];
+        if (u.input_count != 1)
+            return NGT_OK; /* a small one then: of another unit_bytes */
+        u.first_input = index;
+        if (!units_add(units, u))
+            return no_memory(reterr);
+        *ret_done = true;
+    }
+    return NGT_OK;
+}
+
 static enum ngt_status make_units(const struct pretok_inputs *inputs, uint64_t unit_bytes,
-                                  struct units *units, struct ngt_error *reterr)
+                                  const struct pretok_plan *known, struct units *units,
+                                  struct ngt_error *reterr)
 {
     struct pretok_unit group = {0};
 
@@ -196,8 +237,11 @@ static enum ngt_status make_units(const struct pretok_inputs *inputs, uint64_t u
             group = (struct pretok_unit){0};
         }
         if (large && in->path && in->format == PRETOK_FORMAT_JSONL) {
-            enum ngt_status status = in->plain ? cut_plain(units, in, i, unit_bytes, reterr)
-                                               : cut_compressed(units, in, i, unit_bytes, reterr);
+            bool done;
+            enum ngt_status status = cut_as_known(units, in, i, known, &done, reterr);
+            if (status == NGT_OK && !done)
+                status = in->plain ? cut_plain(units, in, i, unit_bytes, reterr)
+                                   : cut_compressed(units, in, i, unit_bytes, reterr);
             if (status != NGT_OK)
                 return status;
             continue;
@@ -305,7 +349,7 @@ enum ngt_status pretok_plan_build(struct pretok_plan_config *config, struct pret
 
     ngt_error_clear(reterr);
     config->inputs = (struct pretok_inputs){0};
-    status = make_units(&p.inputs, config->unit_bytes, &units, reterr);
+    status = make_units(&p.inputs, config->unit_bytes, config->known, &units, reterr);
     p.units = units.items;
     p.unit_count = units.count;
     if (status == NGT_OK && (!copy_pairs(config->options, config->option_count, &p.options) ||

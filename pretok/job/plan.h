@@ -42,6 +42,9 @@ struct pretok_plan_config {
     uint64_t unit_bytes;                       /* >= 1 */
     const struct ngt_pair *options, *identity; /* copied */
     uint64_t option_count, identity_count;
+    /* A plan made before, or NULL: a file in it that has not changed since is cut at the same places
+     * without looking at it. Where another unit_bytes was asked then, comparing the options tells. */
+    const struct pretok_plan *known;
 };
 
 /* Cuts inputs into units: reads a few bytes of each file that is cut, and of a zstd file the header

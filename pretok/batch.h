@@ -26,6 +26,7 @@ struct pretok_item {
     const struct pretok_origin *origin;
     struct pretok_record record; /* raw and keys do not hold here: see raw_start, keys_start */
     uint64_t raw_start, keys_start;
+    uint64_t fields_start; /* document: see pretok_batch_field */
     uint64_t ids_start, ids_count; /* document: in ids, BOS and EOS included */
     uint64_t special;              /* strings of control tokens left as text */
     bool not_back;                 /* the ids do not spell the text; only if that is verified */
@@ -35,6 +36,7 @@ struct pretok_batch {
     struct pretok_item items[PRETOK_BATCH_RECORDS];
     uint64_t count;
     struct pretok_bytes text, raw; /* raw: bytes and keys of refused records */
+    struct pretok_bytes fields;    /* values of documents' fields */
     struct tok_ids ids;
     uint64_t sequence; /* within the unit, from 0 */
     bool last;         /* of the unit */
@@ -50,5 +52,13 @@ bool pretok_batch_prepare(struct pretok_batch *b);
 void pretok_batch_clear(struct pretok_batch *b);
 void pretok_batch_done(struct pretok_batch *b);
 bool pretok_batch_full(const struct pretok_batch *b);
+
+/* Copies the record's fields, which end with the next record, for item. False when out of memory. */
+bool pretok_batch_keep_fields(struct pretok_batch *b, struct pretok_item *item,
+                              const struct pretok_record *record);
+/* The value of field `index` of those wanted; json NULL where the record has none. Lives as long as
+ * the batch's content. */
+struct pretok_field pretok_batch_field(const struct pretok_batch *b, const struct pretok_item *item,
+                                       uint64_t index);
 
 #endif

@@ -21,6 +21,7 @@ struct run {
     struct cli_console *console;
     struct tok_tokenizer *tokenizer;
     struct pretok_special special;
+    struct pretok_keys keys;
     struct pretok_plan plan;
     struct pretok_task task;
 
@@ -215,6 +216,8 @@ static enum ngt_status prepare(struct run *r, const struct cli_list *operands,
     if (status == NGT_OK)
         tell_task(r);
     if (status == NGT_OK)
+        status = pretok_options_keys(o, &r->keys, reterr);
+    if (status == NGT_OK)
         status = pretok_options_tokenizer(o, &r->tokenizer, reterr);
     if (status == NGT_OK)
         status = pretok_options_special(o, r->tokenizer, &r->special, reterr);
@@ -255,7 +258,7 @@ static enum ngt_status work(struct run *r, struct ngt_error *reterr)
                    .eos = o->eos,
                    .shard_tokens = o->shard_tokens,
                    .verify_roundtrip = o->verify_roundtrip,
-                   .text_key = o->text_key,
+                   .keys = &r->keys,
                    .fail_on_bad = o->on_bad == 1,
                    .max_bad = o->max_bad},
         .max_doc_bytes = o->max_doc_bytes,
@@ -392,6 +395,7 @@ int pretok_cmd_run(const struct pretok_options *o, const struct cli_list *operan
     int code = status == NGT_E_STOPPED ? CLI_EXIT_AGAIN : pretok_exit(console, status, &error);
     free(r.todo);
     pretok_plan_done(&r.plan);
+    pretok_keys_done(&r.keys);
     tok_close(&r.tokenizer);
     return code;
 }

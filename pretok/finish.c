@@ -116,7 +116,7 @@ static enum ngt_status prove_all(const struct pretok_finish_config *c,
 static enum ngt_status judge_all(const struct pretok_finish_config *c,
                                  const struct pretok_overview *o, struct ngt_error *reterr)
 {
-    const char *keys = NULL, *text_key = pretok_plan_option(c->plan, "text_key");
+    const char *keys = NULL, *option, *value;
     enum ngt_status status = pretok_ledger_check(&o->ledger, c->folder, reterr);
 
     if (status != NGT_OK)
@@ -125,13 +125,13 @@ static enum ngt_status judge_all(const struct pretok_finish_config *c,
         keys = o->receipts[i].keys;
     if (o->ledger.documents == 0 && o->ledger.records == 0)
         return ngt_fail(reterr, NGT_E_DATA, c->folder, HERE, "the inputs hold no record at all");
+    pretok_plan_text(c->plan, &option, &value);
     if (o->ledger.documents == 0)
         return ngt_fail(reterr, NGT_E_DATA, c->folder, HERE,
-                        "not one document in %" PRIu64 " records; --text-key is \"%s\"%s%.120s",
-                        o->ledger.records, text_key ? text_key : "",
+                        "not one document in %" PRIu64 " records; --%s is \"%.60s\"%s%.120s",
+                        o->ledger.records, option, value,
                         keys ? ", the keys there are: " : "", keys ? keys : "");
-    return pretok_judge(&o->ledger, c->max_bad, "all units", text_key ? text_key : "", keys,
-                        reterr);
+    return pretok_judge(c->plan, &o->ledger, c->max_bad, "all units", keys, reterr);
 }
 
 static enum ngt_status tell_lost(const struct pretok_finish_config *c,

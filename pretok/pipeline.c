@@ -89,7 +89,7 @@ static struct open_unit *begin_unit(struct pipeline *p, struct ngt_error *error)
     uint64_t number = c->todo[p->next_todo];
     struct pretok_unit_reader_config reader = {.plan = c->writer.plan,
                                                .unit = number,
-                                               .text_key = c->writer.text_key,
+                                               .wanted = pretok_keys_wanted(c->writer.keys),
                                                .max_doc_bytes = c->max_doc_bytes,
                                                .limit = p->limit_left,
                                                .exclude = c->exclude,

@@ -201,7 +201,7 @@ static enum ngt_status refuse(struct pretok_unit_writer *w, const struct pretok_
     if (item->record.reason == PRETOK_NO_KEY && !w->receipt.keys && keys[0])
         w->receipt.keys = strdup(keys);
     return pretok_quarantine_add(w->quarantine, item, b->raw.at + item->raw_start, keys,
-                                 w->config.text_key, reterr);
+                                 w->config.plan, reterr);
 }
 
 static enum ngt_status judge(const struct pretok_unit_writer *w, struct ngt_error *reterr)
@@ -212,7 +212,7 @@ static enum ngt_status judge(const struct pretok_unit_writer *w, struct ngt_erro
     snprintf(what, sizeof what, "unit %s (%.60s%s)",
              pretok_unit_name(w->config.plan, w->unit, name),
              w->config.plan->inputs.items[u->first_input].name, u->input_count > 1 ? " ..." : "");
-    return pretok_judge(&w->receipt.ledger, w->config.max_bad, what, w->config.text_key,
+    return pretok_judge(w->config.plan, &w->receipt.ledger, w->config.max_bad, what,
                         w->receipt.keys, reterr);
 }
 
@@ -268,9 +268,11 @@ enum ngt_status pretok_unit_writer_commit(struct pretok_unit_writer *w,
 
 /* ---- --max-bad ---- */
 
-enum ngt_status pretok_judge(const struct pretok_ledger *l, double max_bad, const char *what,
-                             const char *text_key, const char *keys, struct ngt_error *reterr)
+enum ngt_status pretok_judge(const struct pretok_plan *plan, const struct pretok_ledger *l,
+                             double max_bad, const char *what, const char *keys,
+                             struct ngt_error *reterr)
 {
+    const char *option, *value;
     uint64_t bad = pretok_ledger_bad(l);
     char counts[128] = "";
     size_t used = 0;
@@ -282,12 +284,13 @@ enum ngt_status pretok_judge(const struct pretok_ledger *l, double max_bad, cons
             used += (size_t)snprintf(counts + used, sizeof counts - used, "%s%" PRIu64 " %s",
                                      used ? ", " : "", l->quarantined[r],
                                      pretok_reason_name((enum pretok_reason)r));
+    pretok_plan_text(plan, &option, &value);
     if (l->quarantined[PRETOK_NO_KEY] && keys)
         return ngt_fail(reterr, NGT_E_DATA, NULL, HERE,
                         "%s: %" PRIu64 " of %" PRIu64
                         " records refused (%s), beyond --max-bad %g%%; "
-                        "--text-key is \"%s\", the keys there are: %.80s",
-                        what, bad, l->records, counts, max_bad * 100, text_key, keys);
+                        "--%s is \"%.60s\", the keys there are: %.80s",
+                        what, bad, l->records, counts, max_bad * 100, option, value, keys);
     return ngt_fail(reterr, NGT_E_DATA, NULL, HERE,
                     "%s: %" PRIu64 " of %" PRIu64 " records refused (%s), beyond --max-bad %g%%",
                     what, bad, l->records, counts, max_bad * 100);

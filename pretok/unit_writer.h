@@ -8,6 +8,7 @@
 
 #include "batch.h"
 #include "job/receipt.h"
+#include "keys.h"
 
 /* Bounds the memory of a shard's index; DESIGN leaves the number open, --shard-tokens is met first
  * unless documents have fewer than 64 tokens. */
@@ -23,7 +24,7 @@ struct pretok_writer_config {
     bool bos, eos;                   /* added */
     uint64_t shard_tokens;
     bool verify_roundtrip;
-    const char *text_key; /* for messages */
+    const struct pretok_keys *keys; /* what is taken from records */
     bool fail_on_bad;
     double max_bad; /* share of records */
 };
@@ -50,9 +51,10 @@ const struct pretok_ledger *pretok_unit_writer_ledger(const struct pretok_unit_w
 
 /*
  * The judgement of --max-bad, for a unit and for the whole: NGT_E_DATA with the counts by reason,
- * and the keys there are where the text key is what lacks.
+ * and the keys there are where a key is what lacks.
  */
-NGT_NODISCARD enum ngt_status pretok_judge(const struct pretok_ledger *l, double max_bad,
-                                           const char *what, const char *text_key, const char *keys,
+NGT_NODISCARD enum ngt_status pretok_judge(const struct pretok_plan *plan,
+                                           const struct pretok_ledger *l, double max_bad,
+                                           const char *what, const char *keys,
                                            struct ngt_error *reterr);
 #endif

@@ -25,7 +25,7 @@ struct pretok_ledger {
     uint64_t not_back;   /* documents whose text the vocabulary does not give back */
 };
 
-#define PRETOK_LEDGER_COUNTERS (9 + PRETOK_REASONS)
+#define PRETOK_LEDGER_COUNTERS 24 /* at most */
 
 uint64_t pretok_ledger_bad(const struct pretok_ledger *l); /* all reasons */
 void pretok_ledger_add(struct pretok_ledger *sum, const struct pretok_ledger *l);
@@ -33,8 +33,9 @@ void pretok_ledger_add(struct pretok_ledger *sum, const struct pretok_ledger *l)
 NGT_NODISCARD enum ngt_status pretok_ledger_check(const struct pretok_ledger *l, const char *path,
                                                   struct ngt_error *reterr);
 
-/* Counters for a shard, in a fixed order: all that exist, so that equal ledgers are equal bytes.
- * Returns how many. Keys are static. */
+/* Counters for a shard, in a fixed order: all that exist, but those of options and reasons that most
+ * jobs never meet only where they are not 0. Equal ledgers are equal bytes. Returns how many. Keys
+ * are static. */
 uint64_t pretok_ledger_counters(const struct pretok_ledger *l,
                                 struct ngt_counter out[PRETOK_LEDGER_COUNTERS]);
 /* The same as members of the JSON object that is open. */

@@ -150,6 +150,8 @@ static enum ngt_status run(const struct pretok_plan *plan, const struct tok_toke
                            struct ngt_error *error)
 {
     uint64_t todo[64];
+    struct pretok_keys_config want = {.text_key = "text"};
+    struct pretok_keys keys;
     struct pretok_timing timing;
     struct pretok_pipeline_config config = {
         .writer = {.plan = plan,
@@ -160,7 +162,7 @@ static enum ngt_status run(const struct pretok_plan *plan, const struct tok_toke
                    .pad_id = NGT_NO_ID,
                    .eos = true,
                    .shard_tokens = 30000,
-                   .text_key = "text",
+                   .keys = &keys,
                    .max_bad = max_bad},
         .max_doc_bytes = 1 << 20,
         .limit = UINT64_MAX,
@@ -177,7 +179,10 @@ static enum ngt_status run(const struct pretok_plan *plan, const struct tok_toke
         todo[i] = i + 1;
     T_REQUIRE(pretok_job_folder_make(folder, error) == NGT_OK);
     config.writer.identity = tok_identity(t, &config.writer.identity_count);
-    return pretok_pipeline_run(&config, &timing, error);
+    T_REQUIRE(pretok_keys_new(&want, &keys, error) == NGT_OK);
+    enum ngt_status status = pretok_pipeline_run(&config, &timing, error);
+    pretok_keys_done(&keys);
+    return status;
 }
 
 static void same_file(const char *a, const char *b)

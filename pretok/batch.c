@@ -49,6 +49,21 @@ bool pretok_batch_full(const struct pretok_batch *b)
            b->raw.size >= PRETOK_BATCH_TEXT || b->fields.size >= PRETOK_BATCH_TEXT;
 }
 
+bool pretok_batch_refuse(struct pretok_batch *b, struct pretok_item *item,
+                         enum pretok_reason reason)
+{
+    struct pretok_record *r = &item->record;
+    uint64_t n = r->text_bytes < PRETOK_RAW_LIMIT ? r->text_bytes : PRETOK_RAW_LIMIT;
+
+    item->raw_start = b->raw.size;
+    item->keys_start = b->raw.size + n;
+    r->reason = reason;
+    r->raw_bytes = n;
+    r->full_bytes = r->text_bytes;
+    return pretok_bytes_append(&b->raw, b->text.at + r->text_start, n) &&
+           pretok_bytes_append(&b->raw, "", 1);
+}
+
 /* A number, MISSING or the bytes that follow, for each field. */
 #define MISSING UINT32_MAX
 _Static_assert(PRETOK_FIELDS_LIMIT < MISSING, "a field's length fits");

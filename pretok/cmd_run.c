@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "commands.h"
+#include "dataset.h"
 #include "finish.h"
 #include "job/failure.h"
 #include "job_folder.h"
@@ -194,7 +195,7 @@ static enum ngt_status find_todo(struct run *r, struct ngt_error *reterr)
         r->todo_bytes += pretok_plan_bytes(&r->plan, u);
     }
     if (status == NGT_OK && r->todo_count)
-        status = pretok_job_folder_reopen(r->options->output, reterr);
+        status = pretok_job_folder_reopen(r->options->output, r->options->split_key, reterr);
     r->complete = status == NGT_OK && r->todo_count == 0 && o.done == o.unit_count &&
                   pretok_job_folder_complete(r->options->output);
     pretok_overview_done(&o);
@@ -258,6 +259,8 @@ static enum ngt_status work(struct run *r, struct ngt_error *reterr)
                    .eos = o->eos,
                    .shard_tokens = o->shard_tokens,
                    .verify_roundtrip = o->verify_roundtrip,
+                   .text_hashes = o->dedup,
+                   .filter = o->filter,
                    .keys = &r->keys,
                    .fail_on_bad = o->on_bad == 1,
                    .max_bad = o->max_bad},
@@ -296,11 +299,16 @@ static enum ngt_status finish(struct run *r, struct ngt_error *reterr)
                                           .say = NULL};
     struct pretok_ledger ledger;
 
-    if (r->complete || r->task.share)
+    if (r->task.share)
         return NGT_OK;
+    if (r->complete)
+        return pretok_dataset_ledger(r->options->output, &r->ledger, reterr);
     if (r->todo_count == 0)
         config.say = say; /* else the units have told it */
-    return pretok_finish(&config, &ledger, reterr);
+    enum ngt_status status = pretok_finish(&config, &ledger, reterr);
+    if (status == NGT_OK)
+        r->ledger = ledger; /* duplicates are counted over all units */
+    return status;
 }
 
 static enum ngt_status write_stats(const struct run *r, enum ngt_status outcome,

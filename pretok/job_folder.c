@@ -45,6 +45,33 @@ static void sweep(const char *folder, bool foreign)
         closedir(dir);
 }
 
+/*
+ * Calls each(path, arg) for the folders of sets: all below the job's but that of the receipts. Their
+ * names are the plan's business; what lies in a folder that is none is not touched by what is done
+ * here.
+ */
+static void each_set(const char *folder, void (*each)(const char *path, void *arg), void *arg)
+{
+    DIR *dir = opendir(folder);
+
+    for (struct dirent *e; dir && (e = readdir(dir)) != NULL;) {
+        struct stat st;
+        if (e->d_name[0] == '.' || strcmp(e->d_name, PRETOK_RECEIPT_FOLDER) == 0)
+            continue;
+        char *path = ngt_path_join(folder, e->d_name);
+        if (path && lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
+            each(path, arg);
+        free(path);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+static void sweep_set(const char *path, void *foreign)
+{
+    sweep(path, *(const bool *)foreign);
+}
+
 enum ngt_status pretok_job_folder_make(const char *folder, struct ngt_error *reterr)
 {
     char *receipts = ngt_path_join(folder, PRETOK_RECEIPT_FOLDER);
@@ -57,8 +84,10 @@ enum ngt_status pretok_job_folder_make(const char *folder, struct ngt_error *ret
     if (status == NGT_OK)
         status = ngt_folder_make(receipts, reterr);
     if (status == NGT_OK) {
-        sweep(folder, false);
-        sweep(receipts, false);
+        bool foreign = false;
+        sweep(folder, foreign);
+        sweep(receipts, foreign);
+        each_set(folder, sweep_set, &foreign);
     }
     free(receipts);
     return status;
@@ -68,9 +97,12 @@ void pretok_job_folder_sweep(const char *folder)
 {
     char *receipts = ngt_path_join(folder, PRETOK_RECEIPT_FOLDER);
 
-    sweep(folder, true);
+    bool foreign = true;
+
+    sweep(folder, foreign);
     if (receipts)
-        sweep(receipts, true);
+        sweep(receipts, foreign);
+    each_set(folder, sweep_set, &foreign);
     free(receipts);
 }
 
@@ -84,18 +116,42 @@ bool pretok_job_folder_complete(const char *folder)
     return there;
 }
 
-enum ngt_status pretok_job_folder_reopen(const char *folder, struct ngt_error *reterr)
+static enum ngt_status reopen(const char *folder, struct ngt_error *reterr)
 {
     char *path = ngt_path_join(folder, NGT_DATASET_FILE);
     enum ngt_status status = NGT_OK;
 
-    ngt_error_clear(reterr);
     if (!path)
         return no_memory(folder, reterr);
     if (unlink(path) != 0 && errno != ENOENT)
         status = ngt_fail(reterr, NGT_E_IO, path, HERE, "cannot remove");
     free(path);
     return status;
+}
+
+struct reopening {
+    enum ngt_status status;
+    struct ngt_error *reterr;
+};
+
+static void reopen_set(const char *path, void *arg)
+{
+    struct reopening *r = arg;
+
+    if (r->status == NGT_OK)
+        r->status = reopen(path, r->reterr);
+}
+
+enum ngt_status pretok_job_folder_reopen(const char *folder, bool split, struct ngt_error *reterr)
+{
+    struct reopening sets = {NGT_OK, reterr};
+    enum ngt_status status;
+
+    ngt_error_clear(reterr);
+    status = reopen(folder, reterr); /* the whole first: it says that the sets are complete */
+    if (status == NGT_OK && split)
+        each_set(folder, reopen_set, &sets);
+    return status == NGT_OK ? sets.status : status;
 }
 
 enum ngt_status pretok_job_folder_load(const char *folder, struct pretok_plan *ret_plan,

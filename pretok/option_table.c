@@ -48,7 +48,19 @@ static const char *const progress_choices[] = {"auto", "always", "never", NULL};
     {.name = "id-key", .argument = "PATH", .type = CLI_STRING, .target = AT(id_key), .group = "Documents", \
      .help = "key of a value kept as the document's id"}, \
     {.name = "meta-keys", .argument = "PATH,...", .type = CLI_STRING, .target = AT(meta_keys), .group = "Documents", \
-     .help = "keys of values kept as its metadata"}
+     .help = "keys of values kept as its metadata"}, \
+    {.name = "split-by-key", .argument = "PATH", .type = CLI_STRING, .target = AT(split_key), .group = "Documents", \
+     .help = "a data set of its own for each value, in a folder below DIR"}, \
+    {.name = "dedup", .type = CLI_TRUE, .target = AT(dedup), .group = "Documents", \
+     .help = "drop documents whose text came before; ngt-pack leaves them out"}, \
+    {.name = "min-chars", .argument = "N", .type = CLI_U64, .target = AT(filter.min_chars), .group = "Documents", \
+     .help = "leave out documents of fewer characters"}, \
+    {.name = "max-chars", .argument = "N", .type = CLI_U64, .target = AT(filter.max_chars), .min = 1, .group = "Documents", \
+     .help = "of more"}, \
+    {.name = "min-tokens", .argument = "N", .type = CLI_U64, .target = AT(filter.min_tokens), .group = "Documents", \
+     .help = "leave out documents of fewer tokens, BOS and EOS not counted"}, \
+    {.name = "max-tokens", .argument = "N", .type = CLI_U64, .target = AT(filter.max_tokens), .min = 1, .group = "Documents", \
+     .help = "of more"}
 
 #define SPECIAL_OPTIONS \
     {.name = "bos", .type = CLI_TRUE, .target = AT(bos), .group = "Tokenizer", \

@@ -127,9 +127,14 @@ enum ngt_status pretok_options_keys(const struct pretok_options *o, struct preto
     struct pretok_keys_config config = {.text_key = o->text_key,
                                         .text_template = o->text_template,
                                         .id_key = o->id_key,
-                                        .meta_keys = o->meta_keys};
+                                        .meta_keys = o->meta_keys,
+                                        .split_key = o->split_key};
 
     ngt_error_clear(reterr);
+    if (o->filter.max_chars && o->filter.min_chars > o->filter.max_chars)
+        return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE, "--min-chars is above --max-chars");
+    if (o->filter.max_tokens && o->filter.min_tokens > o->filter.max_tokens)
+        return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE, "--min-tokens is above --max-tokens");
     if (o->text_key_given && o->text_template)
         return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
                         "--text-key and --text-template exclude each other");
@@ -189,7 +194,7 @@ enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct
         .output = o->output,
         .known = known,
     };
-    char numbers[6][24], exclude[512], *template = NULL;
+    char numbers[10][24], exclude[512], *template = NULL;
     const struct ngt_pair all[] = {
         {o->text_template ? "text_template" : "text_key",
          o->text_template ? template = pretok_template_line(o->text_template) : o->text_key},
@@ -208,6 +213,12 @@ enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct
         {"verify_roundtrip", o->verify_roundtrip ? "yes" : NULL},
         {"id_key", o->id_key},
         {"meta_keys", o->meta_keys},
+        {"split_by_key", o->split_key},
+        {"dedup", o->dedup ? "exact" : NULL},
+        {"min_chars", o->filter.min_chars ? decimal(o->filter.min_chars, numbers[6]) : NULL},
+        {"max_chars", o->filter.max_chars ? decimal(o->filter.max_chars, numbers[7]) : NULL},
+        {"min_tokens", o->filter.min_tokens ? decimal(o->filter.min_tokens, numbers[8]) : NULL},
+        {"max_tokens", o->filter.max_tokens ? decimal(o->filter.max_tokens, numbers[9]) : NULL},
     };
     struct ngt_pair options[sizeof all / sizeof *all];
     struct pretok_plan_config config = {.unit_bytes = o->unit_bytes, .options = options};

@@ -4,6 +4,7 @@
 
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "filter.h"
 #include "job/plan.h"
 #include "keys.h"
 #include "tok/tokenizer.h"
@@ -14,7 +15,9 @@ struct pretok_options {
     int input_format; /* enum pretok_format */
     const char *text_key, *text_template;
     bool text_key_given;
-    const char *id_key, *meta_keys;
+    const char *id_key, *meta_keys, *split_key;
+    bool dedup;
+    struct pretok_filter filter;
     bool bos, eos;
     const char *bos_token, *eos_token;
     const char *parse_special;

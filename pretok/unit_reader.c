@@ -200,6 +200,7 @@ static enum ngt_status begin_member(struct pretok_unit_reader *r, const char *me
     o->name = in->name;
     o->start = source_of(r)->start;
     o->next = r->origins;
+    o->number = r->origins ? r->origins->number + 1 : 0;
     r->origins = r->origin = o;
     r->format = in->format;
     if (r->format == PRETOK_FORMAT_AUTO &&

@@ -35,10 +35,21 @@ enum pretok_reason {
     PRETOK_TOO_DEEP,
     PRETOK_TOKENIZER,
     PRETOK_FIELDS_TOO_LONG,
+    PRETOK_NO_SET,
     PRETOK_REASONS
 };
 const char *pretok_reason_name(enum pretok_reason reason); /* "no_key": in ledgers */
 const char *pretok_reason_text(enum pretok_reason reason); /* in messages and the quarantine */
+
+/* Why a document was left out on request; names are part of the ledger too. */
+enum pretok_filtered {
+    PRETOK_KEPT = 0,
+    PRETOK_FEW_CHARS,
+    PRETOK_MANY_CHARS,
+    PRETOK_FEW_TOKENS,
+    PRETOK_MANY_TOKENS,
+    PRETOK_FILTERS
+};
 
 enum pretok_event {
     PRETOK_MORE = 0, /* the chunk is used up */

@@ -237,7 +237,7 @@ static enum ngt_status prepare(struct run *r, const struct cli_list *operands,
         return ngt_fail(
             reterr, NGT_E_RANGE, NULL, HERE,
             "--limit counts records in order and cannot be split into tasks (--task none)");
-    status = pretok_job_folder_make(o->output, reterr);
+    status = pretok_job_folder_make(o->output, o->split_key, reterr);
     if (status == NGT_OK)
         status = pretok_job_folder_plan(o->output, &r->plan, reterr);
     if (status == NGT_OK)

@@ -268,7 +268,7 @@ enum ngt_status pretok_finish(const struct pretok_finish_config *config,
     for (uint64_t u = 1; u <= o.unit_count && status == NGT_OK; u++)
         pretok_failure_remove(config->plan, config->folder, u);
     if (status == NGT_OK)
-        pretok_job_folder_sweep(config->folder);
+        pretok_job_folder_sweep(config->folder, sets.split);
     pretok_duplicates_done(dropped, sets.count);
     pretok_sets_done(&sets);
     pretok_overview_done(&o);

@@ -14,6 +14,7 @@
 
 #define HERE NGT_NO_POS, NGT_NO_POS
 #define FOREIGN_SECONDS 3600
+#define DATASET_LIMIT (UINT64_C(1) << 32)
 
 static enum ngt_status no_memory(const char *folder, struct ngt_error *reterr)
 {
@@ -28,13 +29,20 @@ static bool is_old(const char *path)
     return stat(path, &st) == 0 && st.st_mtime < time(NULL) - FOREIGN_SECONDS;
 }
 
+/* A temporary of what a job writes: in its folders a user's own file has another name. */
+static bool is_ours(const char *name)
+{
+    return strstr(name, ".ngt.tmp.") || strstr(name, ".ngd.tmp.") || strstr(name, ".json.tmp.") ||
+           strstr(name, ".jsonl.tmp.") || strstr(name, ".failed.tmp.");
+}
+
 static void sweep(const char *folder, bool foreign)
 {
     DIR *dir = opendir(folder);
 
     for (struct dirent *e; dir && (e = readdir(dir)) != NULL;) {
         bool stale = ngt_output_is_stale(e->d_name);
-        if (!stale && (!foreign || !strstr(e->d_name, ".tmp.")))
+        if (!stale && (!foreign || !is_ours(e->d_name)))
             continue;
         char *path = ngt_path_join(folder, e->d_name);
         if (path && (stale || is_old(path)))
@@ -46,11 +54,11 @@ static void sweep(const char *folder, bool foreign)
 }
 
 /*
- * Calls each(path, arg) for the folders of sets: all below the job's but that of the receipts. Their
- * names are the plan's business; what lies in a folder that is none is not touched by what is done
- * here.
+ * Calls each(path, name, arg) for what may be the folder of a set: all below the job's but that of the
+ * receipts. A user may have others there, so what is done to one looks at each file by itself.
  */
-static void each_set(const char *folder, void (*each)(const char *path, void *arg), void *arg)
+static void each_set(const char *folder,
+                     void (*each)(const char *path, const char *name, void *arg), void *arg)
 {
     DIR *dir = opendir(folder);
 
@@ -60,19 +68,20 @@ static void each_set(const char *folder, void (*each)(const char *path, void *ar
             continue;
         char *path = ngt_path_join(folder, e->d_name);
         if (path && lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
-            each(path, arg);
+            each(path, e->d_name, arg);
         free(path);
     }
     if (dir)
         closedir(dir);
 }
 
-static void sweep_set(const char *path, void *foreign)
+static void sweep_set(const char *path, const char *name, void *foreign)
 {
+    (void)name;
     sweep(path, *(const bool *)foreign);
 }
 
-enum ngt_status pretok_job_folder_make(const char *folder, struct ngt_error *reterr)
+enum ngt_status pretok_job_folder_make(const char *folder, bool split, struct ngt_error *reterr)
 {
     char *receipts = ngt_path_join(folder, PRETOK_RECEIPT_FOLDER);
     enum ngt_status status;
@@ -87,13 +96,14 @@ enum ngt_status pretok_job_folder_make(const char *folder, struct ngt_error *ret
         bool foreign = false;
         sweep(folder, foreign);
         sweep(receipts, foreign);
-        each_set(folder, sweep_set, &foreign);
+        if (split)
+            each_set(folder, sweep_set, &foreign);
     }
     free(receipts);
     return status;
 }
 
-void pretok_job_folder_sweep(const char *folder)
+void pretok_job_folder_sweep(const char *folder, bool split)
 {
     char *receipts = ngt_path_join(folder, PRETOK_RECEIPT_FOLDER);
 
@@ -102,7 +112,8 @@ void pretok_job_folder_sweep(const char *folder)
     sweep(folder, foreign);
     if (receipts)
         sweep(receipts, foreign);
-    each_set(folder, sweep_set, &foreign);
+    if (split)
+        each_set(folder, sweep_set, &foreign);
     free(receipts);
 }
 
@@ -129,16 +140,34 @@ static enum ngt_status reopen(const char *folder, struct ngt_error *reterr)
     return status;
 }
 
+/* Was the data set in this folder made as the set of that name? */
+static bool is_set(const char *path, const char *name)
+{
+    char *json = ngt_path_join(path, NGT_DATASET_FILE);
+    uint8_t *bytes = NULL;
+    uint64_t size;
+    struct ngt_json *root = NULL;
+    const char *set;
+    bool same = json && ngt_file_read(json, DATASET_LIMIT, &bytes, &size, NULL) == NGT_OK &&
+                ngt_json_parse((const char *)bytes, size, json, &root, NULL) == NGT_OK &&
+                ngt_json_get_string(root, "set", &set) && strcmp(set, name) == 0;
+
+    ngt_json_free(&root);
+    free(bytes);
+    free(json);
+    return same;
+}
+
 struct reopening {
     enum ngt_status status;
     struct ngt_error *reterr;
 };
 
-static void reopen_set(const char *path, void *arg)
+static void reopen_set(const char *path, const char *name, void *arg)
 {
     struct reopening *r = arg;
 
-    if (r->status == NGT_OK)
+    if (r->status == NGT_OK && is_set(path, name))
         r->status = reopen(path, r->reterr);
 }
 

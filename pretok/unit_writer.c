@@ -485,7 +485,9 @@ enum ngt_status pretok_judge(const struct pretok_plan *plan, const struct pretok
                         " records refused (%s), beyond --max-bad %g%%; "
                         "--%s is \"%.60s\", the keys there are: %.80s",
                         what, bad, l->records, counts, max_bad * 100, option, value, keys);
+    const char *split = l->quarantined[PRETOK_NO_SET] ? pretok_plan_option(plan, "split_by_key") : NULL;
     return ngt_fail(reterr, NGT_E_DATA, NULL, HERE,
-                    "%s: %" PRIu64 " of %" PRIu64 " records refused (%s), beyond --max-bad %g%%",
-                    what, bad, l->records, counts, max_bad * 100);
+                    "%s: %" PRIu64 " of %" PRIu64 " records refused (%s), beyond --max-bad %g%%%s%.60s",
+                    what, bad, l->records, counts, max_bad * 100,
+                    split ? "; --split-by-key is " : "", split ? split : "");
 }

@@ -19,6 +19,7 @@ struct pretok_origin {
     const char *name; /* of the input */
     char *member;     /* in an archive, or NULL; owned */
     uint64_t start;   /* of the unit in the input */
+    uint64_t number;  /* its place in the unit, from 0 */
     struct pretok_origin *next;
 };
 
@@ -26,8 +27,11 @@ struct pretok_item {
     const struct pretok_origin *origin;
     struct pretok_record record; /* raw and keys do not hold here: see raw_start, keys_start */
     uint64_t raw_start, keys_start;
+    uint64_t fields_start; /* document: see pretok_batch_field */
     uint64_t ids_start, ids_count; /* document: in ids, BOS and EOS included */
+    struct ngt_digest128 text_hash; /* --dedup */
     uint64_t special;              /* strings of control tokens left as text */
+    enum pretok_filtered filtered; /* a document that is left out */
     bool not_back;                 /* the ids do not spell the text; only if that is verified */
 };
 
@@ -35,6 +39,7 @@ struct pretok_batch {
     struct pretok_item items[PRETOK_BATCH_RECORDS];
     uint64_t count;
     struct pretok_bytes text, raw; /* raw: bytes and keys of refused records */
+    struct pretok_bytes fields;    /* values of documents' fields */
     struct tok_ids ids;
     uint64_t sequence; /* within the unit, from 0 */
     bool last;         /* of the unit */
@@ -50,5 +55,18 @@ bool pretok_batch_prepare(struct pretok_batch *b);
 void pretok_batch_clear(struct pretok_batch *b);
 void pretok_batch_done(struct pretok_batch *b);
 bool pretok_batch_full(const struct pretok_batch *b);
+
+/* A document becomes a refused record; the beginning of its text stands for the record. False when out
+ * of memory. */
+bool pretok_batch_refuse(struct pretok_batch *b, struct pretok_item *item,
+                         enum pretok_reason reason);
+
+/* Copies the record's fields, which end with the next record, for item. False when out of memory. */
+bool pretok_batch_keep_fields(struct pretok_batch *b, struct pretok_item *item,
+                              const struct pretok_record *record);
+/* The value of field `index` of those wanted; json NULL where the record has none. Lives as long as
+ * the batch's content. */
+struct pretok_field pretok_batch_field(const struct pretok_batch *b, const struct pretok_item *item,
+                                       uint64_t index);
 
 #endif

@@ -29,6 +29,7 @@ struct document {
 
 struct bench {
     struct pretok_plan plan;
+    struct pretok_keys keys;
     const struct pretok_options *options;
     struct tok_tokenizer *tokenizer;
     struct pretok_bytes text;
@@ -104,7 +105,7 @@ static enum ngt_status read_all(struct bench *b, bool keep_them, struct ngt_erro
         struct pretok_unit_reader_config config = {
             .plan = &b->plan,
             .unit = u,
-            .text_key = b->options->text_key,
+            .wanted = pretok_keys_wanted(&b->keys),
             .max_doc_bytes = b->options->max_doc_bytes,
             .limit = b->options->limit_given ? b->options->limit : UINT64_MAX};
         status = pretok_unit_reader_new(&config, &reader, reterr);
@@ -504,6 +505,8 @@ int pretok_cmd_bench(const struct pretok_options *o, const struct cli_list *oper
     planned.unit_bytes = UINT64_MAX; /* one unit */
     planned.shard_tokens = 1;
     if (status == NGT_OK)
+        status = pretok_options_keys(o, &b.keys, &error);
+    if (status == NGT_OK)
         status =
             pretok_options_plan(&planned, operands, b.tokenizer, &special, NULL, &b.plan, &error);
     for (uint64_t i = 0; i < b.plan.inputs.count && status == NGT_OK; i++) {
@@ -519,6 +522,7 @@ int pretok_cmd_bench(const struct pretok_options *o, const struct cli_list *oper
         o->json ? print_json(&b) : print(&b);
     int code = pretok_exit(console, status, &error);
     pretok_plan_done(&b.plan);
+    pretok_keys_done(&b.keys);
     tok_close(&b.tokenizer);
     pretok_bytes_done(&b.text);
     free(b.documents);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "commands.h"
+#include "dataset.h"
 #include "finish.h"
 #include "job/failure.h"
 #include "job_folder.h"
@@ -22,6 +23,7 @@ struct run {
     struct cli_console *console;
     struct tok_tokenizer *tokenizer;
     struct pretok_special special;
+    struct pretok_keys keys;
     struct pretok_plan plan;
     struct pretok_task task;
 
@@ -209,7 +211,7 @@ static enum ngt_status find_todo(struct run *r, struct ngt_error *reterr)
         r->todo_bytes += pretok_plan_bytes(&r->plan, u);
     }
     if (status == NGT_OK && r->todo_count)
-        status = pretok_job_folder_reopen(r->options->output, reterr);
+        status = pretok_job_folder_reopen(r->options->output, r->options->split_key, reterr);
     r->complete = status == NGT_OK && r->todo_count == 0 && o.done == o.unit_count &&
                   pretok_job_folder_complete(r->options->output);
     pretok_overview_done(&o);
@@ -231,6 +233,8 @@ static enum ngt_status prepare(struct run *r, const struct cli_list *operands,
     if (status == NGT_OK)
         tell_task(r);
     if (status == NGT_OK)
+        status = pretok_options_keys(o, &r->keys, reterr);
+    if (status == NGT_OK)
         status = pretok_options_tokenizer(o, &r->tokenizer, reterr);
     if (status == NGT_OK)
         status = pretok_options_special(o, r->tokenizer, &r->special, reterr);
@@ -249,7 +253,7 @@ static enum ngt_status prepare(struct run *r, const struct cli_list *operands,
         return ngt_fail(
             reterr, NGT_E_RANGE, NULL, HERE,
             "--limit counts records in order and cannot be split into tasks (--task none)");
-    status = pretok_job_folder_make(o->output, reterr);
+    status = pretok_job_folder_make(o->output, o->split_key, reterr);
     if (status == NGT_OK)
         status = pretok_job_folder_plan(o->output, &r->plan, reterr);
     if (status == NGT_OK)
@@ -271,7 +275,9 @@ static enum ngt_status work(struct run *r, struct ngt_error *reterr)
                    .eos = o->eos,
                    .shard_tokens = o->shard_tokens,
                    .verify_roundtrip = o->verify_roundtrip,
-                   .text_key = o->text_key,
+                   .text_hashes = o->dedup,
+                   .filter = o->filter,
+                   .keys = &r->keys,
                    .fail_on_bad = o->on_bad == 1,
                    .max_bad = o->max_bad},
         .max_doc_bytes = o->max_doc_bytes,
@@ -309,11 +315,16 @@ static enum ngt_status finish(struct run *r, struct ngt_error *reterr)
                                           .say = NULL};
     struct pretok_ledger ledger;
 
-    if (r->complete || r->task.share)
+    if (r->task.share)
         return NGT_OK;
+    if (r->complete)
+        return pretok_dataset_ledger(r->options->output, &r->ledger, reterr);
     if (r->todo_count == 0)
         config.say = say; /* else the units have told it */
-    return pretok_finish(&config, &ledger, reterr);
+    enum ngt_status status = pretok_finish(&config, &ledger, reterr);
+    if (status == NGT_OK)
+        r->ledger = ledger; /* duplicates are counted over all units */
+    return status;
 }
 
 static enum ngt_status write_stats(const struct run *r, enum ngt_status outcome,
@@ -411,6 +422,7 @@ int pretok_cmd_run(const struct pretok_options *o, const struct cli_list *operan
     int code = status == NGT_E_STOPPED ? CLI_EXIT_AGAIN : pretok_exit(console, status, &error);
     free(r.todo);
     pretok_plan_done(&r.plan);
+    pretok_keys_done(&r.keys);
     tok_close(&r.tokenizer);
     return code;
 }

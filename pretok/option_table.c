@@ -30,7 +30,9 @@ static const char *const progress_choices[] = {"auto", "always", "never", NULL};
     {.name = "input-format", .type = CLI_CHOICE, .target = AT(input_format), .fallback = "auto", \
      .choices = format_choices, .group = "Input", .help = "auto: by the file's name"}, \
     {.name = "text-key", .argument = "PATH", .type = CLI_STRING, .target = AT(text_key), .fallback = "text", \
-     .group = "Input", .help = "dotted key of the text in JSON lines"}, \
+     .given = AT(text_key_given), .group = "Input", .help = "dotted key of the text in JSON lines"}, \
+    {.name = "text-template", .argument = "TEXT", .type = CLI_STRING, .target = AT(text_template), .group = "Input", \
+     .help = "text of several keys: '{title?\\n\\n}{text}'"}, \
     {.name = "files-from", .argument = "LIST", .type = CLI_STRING, .target = AT(files_from), .group = "Input", \
      .help = "file that lists further inputs, one a line"}, \
     {.name = "include", .argument = "GLOB", .type = CLI_LIST, .target = AT(include), .group = "Input", \
@@ -41,6 +43,24 @@ static const char *const progress_choices[] = {"auto", "always", "never", NULL};
      .group = "Input", .help = "read N records only, for a try"}, \
     {.name = "max-doc-bytes", .argument = "N", .type = CLI_SIZE, .target = AT(max_doc_bytes), .fallback = "1Gi", \
      .min = 1, .group = "Input", .help = "longer texts go to the quarantine"}
+
+#define DOCUMENT_OPTIONS \
+    {.name = "id-key", .argument = "PATH", .type = CLI_STRING, .target = AT(id_key), .group = "Documents", \
+     .help = "key of a value kept as the document's id"}, \
+    {.name = "meta-keys", .argument = "PATH,...", .type = CLI_STRING, .target = AT(meta_keys), .group = "Documents", \
+     .help = "keys of values kept as its metadata"}, \
+    {.name = "split-by-key", .argument = "PATH", .type = CLI_STRING, .target = AT(split_key), .group = "Documents", \
+     .help = "a data set of its own for each value, in a folder below DIR"}, \
+    {.name = "dedup", .type = CLI_TRUE, .target = AT(dedup), .group = "Documents", \
+     .help = "drop documents whose text came before; ngt-pack leaves them out"}, \
+    {.name = "min-chars", .argument = "N", .type = CLI_U64, .target = AT(filter.min_chars), .group = "Documents", \
+     .help = "leave out documents of fewer characters"}, \
+    {.name = "max-chars", .argument = "N", .type = CLI_U64, .target = AT(filter.max_chars), .min = 1, .group = "Documents", \
+     .help = "of more"}, \
+    {.name = "min-tokens", .argument = "N", .type = CLI_U64, .target = AT(filter.min_tokens), .group = "Documents", \
+     .help = "leave out documents of fewer tokens, BOS and EOS not counted"}, \
+    {.name = "max-tokens", .argument = "N", .type = CLI_U64, .target = AT(filter.max_tokens), .min = 1, .group = "Documents", \
+     .help = "of more"}
 
 #define SPECIAL_OPTIONS \
     {.name = "bos", .type = CLI_TRUE, .target = AT(bos), .group = "Tokenizer", \
@@ -95,6 +115,7 @@ static const struct cli_option run_options[] = {
     JOB_OPTIONS,
     THREADS_OPTION,
     INPUT_OPTIONS,
+    DOCUMENT_OPTIONS,
     SPECIAL_OPTIONS,
     ROUNDTRIP_OPTION,
     {.name = "on-bad", .type = CLI_CHOICE, .target = AT(on_bad), .fallback = "quarantine", .choices = bad_choices,

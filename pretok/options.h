@@ -4,14 +4,20 @@
 
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "filter.h"
 #include "job/plan.h"
+#include "keys.h"
 #include "tok/tokenizer.h"
 
 struct pretok_options {
     const char *tokenizer, *output;
     uint64_t threads; /* 0: all cores */
     int input_format; /* enum pretok_format */
-    const char *text_key;
+    const char *text_key, *text_template;
+    bool text_key_given;
+    const char *id_key, *meta_keys, *split_key;
+    bool dedup;
+    struct pretok_filter filter;
     bool bos, eos;
     const char *bos_token, *eos_token;
     const char *parse_special;
@@ -53,6 +59,12 @@ NGT_NODISCARD enum ngt_status pretok_options_special(const struct pretok_options
                                                      const struct tok_tokenizer *t,
                                                      struct pretok_special *ret_special,
                                                      struct ngt_error *reterr);
+
+/* What is taken from records. NGT_E_DATA: a bad path or template; NGT_E_RANGE: options that exclude
+ * each other. */
+NGT_NODISCARD enum ngt_status pretok_options_keys(const struct pretok_options *o,
+                                                  struct pretok_keys *ret_keys,
+                                                  struct ngt_error *reterr);
 
 /* Finds the inputs and cuts them: what a run with these options would do. known: a
  * plan made before, see pretok_inputs_config and pretok_plan_config; may be NULL. */

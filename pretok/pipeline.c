@@ -90,7 +90,7 @@ static struct open_unit *begin_unit(struct pipeline *p, struct ngt_error *error)
     uint64_t number = c->todo[p->next_todo];
     struct pretok_unit_reader_config reader = {.plan = c->writer.plan,
                                                .unit = number,
-                                               .text_key = c->writer.text_key,
+                                               .wanted = pretok_keys_wanted(c->writer.keys),
                                                .max_doc_bytes = c->max_doc_bytes,
                                                .limit = p->limit_left,
                                                .exclude = c->exclude,
@@ -161,6 +161,13 @@ static enum ngt_status tokenize(struct worker *w, struct pretok_batch *b, struct
 
         if (item->record.reason != PRETOK_ACCEPTED)
             continue;
+        item->filtered = pretok_filter_text(&c->filter, b->text.at + item->record.text_start,
+                                            item->record.text_bytes);
+        if (item->filtered)
+            continue;
+        if (c->text_hashes)
+            item->text_hash =
+                ngt_digest128(b->text.at + item->record.text_start, item->record.text_bytes);
         item->ids_start = b->ids.count;
         status = tok_ids_reserve(&b->ids, 2, error);
         if (status != NGT_OK)
@@ -171,17 +178,8 @@ static enum ngt_status tokenize(struct worker *w, struct pretok_batch *b, struct
             tok_encode(c->tokenizer, w->scratch, (const char *)b->text.at + item->record.text_start,
                        item->record.text_bytes, &b->ids, &counts, error);
         if (status == NGT_E_DATA) { /* this text, not the run: keep its beginning */
-            struct pretok_record *r = &item->record;
-            uint64_t n = r->text_bytes < PRETOK_RAW_LIMIT ? r->text_bytes : PRETOK_RAW_LIMIT;
-            item->raw_start = b->raw.size;
-            r->reason = PRETOK_TOKENIZER;
-            r->raw_bytes = n;
-            r->full_bytes = r->text_bytes;
             b->ids.count = item->ids_start;
-            if (!pretok_bytes_append(&b->raw, b->text.at + r->text_start, n))
-                return ngt_fail(error, NGT_E_NOMEM, NULL, HERE, "out of memory");
-            item->keys_start = b->raw.size;
-            if (!pretok_bytes_append(&b->raw, "", 1))
+            if (!pretok_batch_refuse(b, item, PRETOK_TOKENIZER))
                 return ngt_fail(error, NGT_E_NOMEM, NULL, HERE, "out of memory");
             ngt_error_clear(error);
             continue;
@@ -201,6 +199,7 @@ static enum ngt_status tokenize(struct worker *w, struct pretok_batch *b, struct
         if (c->eos)
             b->ids.ids[b->ids.count++] = c->eos_id;
         item->ids_count = b->ids.count - item->ids_start;
+        item->filtered = pretok_filter_ids(&c->filter, item->ids_count - c->bos - c->eos);
         item->special = counts.special_strings;
     }
     return NGT_OK;

@@ -55,7 +55,7 @@ enum ngt_status pretok_unit_reader_new(const struct pretok_unit_reader_config *c
                                        struct ngt_error *reterr)
 {
     struct pretok_unit_reader *r = calloc(1, sizeof *r);
-    struct pretok_jsonl_config jsonl = {.text_key = config->text_key,
+    struct pretok_jsonl_config jsonl = {.wanted = config->wanted,
                                         .max_text_bytes = config->max_doc_bytes};
     enum ngt_status status;
 
@@ -241,6 +241,7 @@ static enum ngt_status begin_member(struct pretok_unit_reader *r, const char *me
     o->name = in->name;
     o->start = r->unit->part ? r->unit->text_start : 0;
     o->next = r->origins;
+    o->number = r->origins ? r->origins->number + 1 : 0;
     r->origins = r->origin = o;
     r->format = in->format;
     if (r->format == PRETOK_FORMAT_AUTO &&
@@ -307,6 +308,8 @@ static enum ngt_status add_item(struct pretok_unit_reader *r, struct pretok_batc
     if (record->reason != PRETOK_ACCEPTED &&
         (!keep(b, record->raw, record->raw_bytes, &item->raw_start) ||
          !keep(b, record->keys, strlen(record->keys) + 1, &item->keys_start)))
+        return no_memory(r, reterr);
+    if (record->reason == PRETOK_ACCEPTED && !pretok_batch_keep_fields(b, item, record))
         return no_memory(r, reterr);
     b->count++;
     r->records++;

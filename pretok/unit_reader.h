@@ -8,7 +8,7 @@
 struct pretok_unit_reader_config {
     const struct pretok_plan *plan;
     uint64_t unit;
-    const char *text_key;
+    struct pretok_wanted wanted; /* what it points to is borrowed */
     uint64_t max_doc_bytes;
     uint64_t limit;             /* records to read at most; UINT64_MAX: all */
     const char *const *exclude; /* globs: members of archives that are passed over */

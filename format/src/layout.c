@@ -172,6 +172,7 @@ static const struct {
     const char *name;
     enum ngt_encoding encoding;
     uint8_t document, packed; /* 0 never, 1 may, 2 must be there */
+    bool framed;              /* may also be NGT_FRAMED */
 } kinds[] = {
     [NGT_S_TOKENS] = {"tokens", NGT_RAW, 2, 2},
     [NGT_S_BLOCK_HASHES] = {"block-hashes", NGT_RAW, 2, 2},
@@ -185,8 +186,8 @@ static const struct {
     [NGT_S_TOKENIZER] = {"tokenizer", NGT_ZSTD, 2, 2},
     [NGT_S_VOCABULARY] = {"vocabulary", NGT_ZSTD, 2, 2},
     [NGT_S_LOSS_SPANS] = {"loss-spans", NGT_RAW, 1, 1},
-    [NGT_S_DOC_IDS] = {"doc-ids", NGT_ZSTD, 1, 0},
-    [NGT_S_METADATA] = {"metadata", NGT_ZSTD, 1, 0},
+    [NGT_S_DOC_IDS] = {"doc-ids", NGT_ZSTD, 1, 0, true},
+    [NGT_S_METADATA] = {"metadata", NGT_ZSTD, 1, 0, true},
     [NGT_S_TEXT_HASHES] = {"text-hashes", NGT_RAW, 1, 0},
 };
 #define KINDS (sizeof kinds / sizeof *kinds)
@@ -230,7 +231,7 @@ enum ngt_status ngt_section_decode(const uint8_t in[NGT_SECTION_ENTRY_BYTES], ui
         return ngt_fail(e, NGT_E_CORRUPT, path, at + S_FLAGS, s.kind,
                         "section table: unknown flags");
     s.required = flags & 1;
-    if (encoding > NGT_ZSTD) {
+    if (encoding > NGT_FRAMED) {
         if (s.required)
             return ngt_fail(e, NGT_E_UNSUPPORTED, path, at + S_ENCODING, s.kind,
                             "section table: unknown encoding %u: use a newer ngt", encoding);
@@ -332,7 +333,8 @@ enum ngt_status ngt_sections_check(const struct ngt_header *h, const struct ngt_
             return ngt_fail(e, NGT_E_CORRUPT, path, at + S_KIND, s[i].kind,
                             "section table: section %s does not belong into a shard of this kind",
                             name);
-        if (s[i].encoding != kinds[s[i].kind].encoding)
+        if (s[i].encoding != kinds[s[i].kind].encoding &&
+            !(s[i].encoding == NGT_FRAMED && kinds[s[i].kind].framed))
             return ngt_fail(
                 e, NGT_E_CORRUPT, path, at + S_ENCODING, s[i].kind,
                 "section table: section %s has another encoding than the format gives it", name);

@@ -11,6 +11,9 @@ static const struct {
     [PRETOK_TOO_LONG] = {"too_long", "the text is longer than --max-doc-bytes"},
     [PRETOK_TOO_DEEP] = {"too_deep", "nested too deep"},
     [PRETOK_TOKENIZER] = {"tokenizer", "refused by the tokenizer"},
+    [PRETOK_FIELDS_TOO_LONG] = {"fields_too_long",
+                                "the values kept beside the text are longer than 1 MiB"},
+    [PRETOK_NO_SET] = {"no_set", "no string, number, true or false at --split-by-key"},
 };
 
 const char *pretok_reason_name(enum pretok_reason reason)

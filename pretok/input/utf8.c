@@ -105,6 +105,15 @@ uint64_t pretok_utf8_valid_prefix(const uint8_t *at, uint64_t n)
     return i;
 }
 
+uint64_t pretok_utf8_characters(const uint8_t *at, uint64_t n)
+{
+    uint64_t count = 0;
+
+    for (uint64_t i = 0; i < n; i++)
+        count += (at[i] & 0xC0) != 0x80;
+    return count;
+}
+
 uint64_t pretok_utf8_bad_subpart(const uint8_t *at, uint64_t n)
 {
     unsigned good;

@@ -15,17 +15,20 @@ struct pretok_ledger {
     uint64_t records;
     uint64_t documents; /* empty ones included */
     uint64_t empty;     /* documents whose text is empty */
-    uint64_t filtered;  /* left out on request; nothing filters yet */
+    uint64_t filtered;  /* left out on request, and why: they add up */
+    uint64_t filtered_by[PRETOK_FILTERS];
     uint64_t quarantined[PRETOK_REASONS];
     uint64_t text_bytes; /* UTF-8 of documents, as tokenized */
     uint64_t tokens;     /* BOS and EOS included */
     uint64_t replaced;   /* characters that became U+FFFD */
     uint64_t special;    /* strings of control tokens left as text */
+    uint64_t duplicates, duplicate_tokens; /* documents that finish drops; counted there alone */
+    uint64_t no_id, no_metadata; /* documents that lack what --id-key and --meta-keys name */
     bool verified;       /* --verify-roundtrip: the next one was counted, and is written */
     uint64_t not_back;   /* documents whose text the vocabulary does not give back */
 };
 
-#define PRETOK_LEDGER_COUNTERS (9 + PRETOK_REASONS)
+#define PRETOK_LEDGER_COUNTERS 32 /* at most */
 
 uint64_t pretok_ledger_bad(const struct pretok_ledger *l); /* all reasons */
 void pretok_ledger_add(struct pretok_ledger *sum, const struct pretok_ledger *l);
@@ -33,8 +36,9 @@ void pretok_ledger_add(struct pretok_ledger *sum, const struct pretok_ledger *l)
 NGT_NODISCARD enum ngt_status pretok_ledger_check(const struct pretok_ledger *l, const char *path,
                                                   struct ngt_error *reterr);
 
-/* Counters for a shard, in a fixed order: all that exist, so that equal ledgers are equal bytes.
- * Returns how many. Keys are static. */
+/* Counters for a shard, in a fixed order: all that exist, but those of options and reasons that most
+ * jobs never meet only where they are not 0. Equal ledgers are equal bytes. Returns how many. Keys
+ * are static. */
 uint64_t pretok_ledger_counters(const struct pretok_ledger *l,
                                 struct ngt_counter out[PRETOK_LEDGER_COUNTERS]);
 /* The same as members of the JSON object that is open. */

@@ -59,6 +59,16 @@ const char *pretok_plan_option(const struct pretok_plan *plan, const char *key)
     return find_pair(plan->options, plan->option_count, key);
 }
 
+void pretok_plan_text(const struct pretok_plan *plan, const char **ret_option,
+                      const char **ret_value)
+{
+    const char *template = pretok_plan_option(plan, "text_template"),
+               *key = pretok_plan_option(plan, "text_key");
+
+    *ret_option = template ? "text-template" : "text-key";
+    *ret_value = template ? template : key ? key : "";
+}
+
 /* ---- units ---- */
 
 struct units {

@@ -69,6 +69,10 @@ uint64_t pretok_plan_bytes(const struct pretok_plan *plan, uint64_t unit); /* 1-
 /* The value of an option, or NULL. */
 const char *pretok_plan_option(const struct pretok_plan *plan, const char *key);
 
+/* What the text is made of: "text-key" or "text-template", and its value; for messages. */
+void pretok_plan_text(const struct pretok_plan *plan, const char **ret_option,
+                      const char **ret_value);
+
 /* Zero-padded so that names sort in data order: "00012" and "00012-0003.ngt". out has 64 bytes. */
 char *pretok_unit_name(const struct pretok_plan *plan, uint64_t unit, char *out);
 char *pretok_shard_name(const struct pretok_plan *plan, uint64_t unit, uint64_t part, char *out);

@@ -126,7 +126,9 @@ T_CASE(strings_in_any_order)
         snprintf(expected, sizeof expected, "{\"n\": %u}", d);
         T_EQ_STR(text, expected);
         T_EQ_INT(ngt_reader_doc_string(r, NGT_S_DOC_IDS, d, &text, &e), NGT_OK);
-        snprintf(expected, sizeof expected, d ? "doc-%u" : "", d);
+        expected[0] = '\0';
+        if (d)
+            snprintf(expected, sizeof expected, "doc-%u", d);
         T_EQ_STR(text, expected);
     }
     T_EQ_INT(ngt_reader_doc_string(r, NGT_S_METADATA, DOCS, &text, &e), NGT_E_RANGE);

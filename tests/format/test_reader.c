@@ -107,7 +107,8 @@ T_CASE(strings_in_any_order)
 {
     enum { DOCS = 5000 };
     static uint64_t lengths[DOCS];
-    struct shards_spec spec = {.vocab = 40, .lengths = lengths, .docs = DOCS, .seed = 1, .strings = true};
+    struct shards_spec spec = {
+        .vocab = 40, .lengths = lengths, .docs = DOCS, .seed = 1, .strings = true};
     struct ngt_reader *r = NULL;
     struct ngt_error e;
     const char *text;

@@ -72,7 +72,8 @@ enum ngt_status packer_record_new(const struct ngt_dataset *set, const struct pa
     good = good && add(&r, "side", "%s", side);
     good = good && add(&r, "shard-tokens", "%" PRIu64, config->shard_tokens);
     if (set->dropped)
-        good = good && add(&r, "dropped", "%" PRIu64 " (%016" PRIx64 ")", set->dropped, drops_hash(set));
+        good = good &&
+               add(&r, "dropped", "%" PRIu64 " (%016" PRIx64 ")", set->dropped, drops_hash(set));
     if (config->shuffle_ids)
         good = good && add(&r, "shuffle-ids", "true");
     for (uint64_t i = 0; good && i < count; i++) {

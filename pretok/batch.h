@@ -27,12 +27,12 @@ struct pretok_item {
     const struct pretok_origin *origin;
     struct pretok_record record; /* raw and keys do not hold here: see raw_start, keys_start */
     uint64_t raw_start, keys_start;
-    uint64_t fields_start; /* document: see pretok_batch_field */
-    uint64_t ids_start, ids_count; /* document: in ids, BOS and EOS included */
+    uint64_t fields_start;          /* document: see pretok_batch_field */
+    uint64_t ids_start, ids_count;  /* document: in ids, BOS and EOS included */
     struct ngt_digest128 text_hash; /* --dedup */
-    uint64_t special;              /* strings of control tokens left as text */
-    enum pretok_filtered filtered; /* a document that is left out */
-    bool not_back;                 /* the ids do not spell the text; only if that is verified */
+    uint64_t special;               /* strings of control tokens left as text */
+    enum pretok_filtered filtered;  /* a document that is left out */
+    bool not_back;                  /* the ids do not spell the text; only if that is verified */
 };
 
 struct pretok_batch {

@@ -472,8 +472,7 @@ static void print(const struct bench *b)
            b->compared ? "; ids equal the plain engine's" : "");
     bool fast = b->options->engine == TOK_FAST;
     printf("tokenize, one core%s%s: cold %.1f, half-warm %.1f, warm %.1f MB/s", fast ? ", " : "",
-           fast ? tok_simd() : "",
-           rate(bytes_of(b, 0, b->eight), b->cold),
+           fast ? tok_simd() : "", rate(bytes_of(b, 0, b->eight), b->cold),
            rate(bytes_of(b, b->half, b->count), b->half_warm), rate(b->text.size, b->warm));
     if (b->half_stats.words)
         printf("; half-warm, %.2f%% of the words were in the cache", 100 * hits(b));

@@ -51,8 +51,7 @@ static struct share share_of(const struct pretok_dataset *d, const struct pretok
  * A unit that begins inside a source says where, and how many lines of the source lie before it:
  * what a reader adds to a record number of that unit to get the line in the file.
  */
-static void write_units(struct ngt_json_out *out, const struct pretok_dataset *d,
-                        uint64_t set)
+static void write_units(struct ngt_json_out *out, const struct pretok_dataset *d, uint64_t set)
 {
     const struct pretok_overview *o = d->overview;
     uint64_t first = 0, lines = 0; /* lines of the current source so far */
@@ -159,8 +158,8 @@ static enum ngt_status write_drops(struct ngt_json_out *out, const struct pretok
         free(path);
         return status;
     }
-    status = ngt_drops_write(path, dropped->bits, d->sets->sets[set].documents, &bytes, &hash,
-                             reterr);
+    status =
+        ngt_drops_write(path, dropped->bits, d->sets->sets[set].documents, &bytes, &hash, reterr);
     if (status == NGT_OK) {
         ngt_json_key(out, "drops");
         ngt_json_object(out);

@@ -273,7 +273,8 @@ enum ngt_status pretok_duplicates_find(const char *folder, const struct pretok_o
 
     ngt_error_clear(reterr);
     for (uint64_t i = 0; i < sets->count; i++) {
-        ret_dropped[i] = (struct pretok_dropped){.bits = calloc(sets->sets[i].documents / 8 + 1, 1)};
+        ret_dropped[i] =
+            (struct pretok_dropped){.bits = calloc(sets->sets[i].documents / 8 + 1, 1)};
         documents += sets->sets[i].documents;
         if (!ret_dropped[i].bits)
             status = no_memory(reterr);

@@ -15,7 +15,7 @@
 #define PRETOK_DUPLICATES_TEXTS (UINT64_C(4) << 20) /* in the table at once: 256 MiB */
 
 struct pretok_dropped {
-    uint8_t *bits; /* a document each, in the set's order */
+    uint8_t *bits;              /* a document each, in the set's order */
     uint64_t documents, tokens; /* dropped */
 };
 

@@ -129,8 +129,8 @@ static enum ngt_status judge_all(const struct pretok_finish_config *c,
     if (o->ledger.documents == 0)
         return ngt_fail(reterr, NGT_E_DATA, c->folder, HERE,
                         "not one document in %" PRIu64 " records; --%s is \"%.60s\"%s%.120s",
-                        o->ledger.records, option, value,
-                        keys ? ", the keys there are: " : "", keys ? keys : "");
+                        o->ledger.records, option, value, keys ? ", the keys there are: " : "",
+                        keys ? keys : "");
     return pretok_judge(c->plan, &o->ledger, c->max_bad, "all units", keys, reterr);
 }
 
@@ -209,10 +209,10 @@ static enum ngt_status find_duplicates(const struct pretok_finish_config *c,
                                        struct ngt_error *reterr)
 {
     struct pretok_dropped *dropped = calloc(set->sets->count + 1, sizeof *dropped);
-    enum ngt_status status =
-        dropped ? pretok_duplicates_find(c->folder, set->overview, set->sets,
-                                         PRETOK_DUPLICATES_TEXTS, dropped, reterr)
-                : no_memory(reterr);
+    enum ngt_status status = dropped
+                                 ? pretok_duplicates_find(c->folder, set->overview, set->sets,
+                                                          PRETOK_DUPLICATES_TEXTS, dropped, reterr)
+                                 : no_memory(reterr);
 
     *ret_dropped = dropped;
     set->dropped = dropped;

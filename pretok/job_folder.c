@@ -33,7 +33,7 @@ static bool is_old(const char *path)
 static bool is_ours(const char *name)
 {
     return strstr(name, ".ngt.tmp.") || strstr(name, ".ngd.tmp.") || strstr(name, ".json.tmp.") ||
-           strstr(name, ".jsonl.tmp.") || strstr(name, ".failed.tmp.");
+           strstr(name, ".jsonl.tmp.") || strncmp(name, "duplicates.", 11) == 0 || strstr(name, ".failed.tmp.");
 }
 
 static void sweep(const char *folder, bool foreign)

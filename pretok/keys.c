@@ -123,7 +123,6 @@ void pretok_keys_done(struct pretok_keys *k)
 
 struct pretok_wanted pretok_keys_wanted(const struct pretok_keys *k)
 {
-    return (struct pretok_wanted){.text = &k->text,
-                                  .fields = (const char *const *)k->fields,
-                                  .field_count = k->field_count};
+    return (struct pretok_wanted){
+        .text = &k->text, .fields = (const char *const *)k->fields, .field_count = k->field_count};
 }

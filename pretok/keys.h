@@ -21,11 +21,11 @@ struct pretok_keys {
     struct pretok_template text;
     char **fields; /* paths, none twice */
     uint64_t field_count;
-    uint64_t id, split;                            /* fields, or PRETOK_NO_FIELD */
+    uint64_t id, split; /* fields, or PRETOK_NO_FIELD */
     struct pretok_meta_key {
         uint64_t field;
         char *name; /* "PATH": with the quotes and the colon, as JSON */
-    } * meta; /* in the order given */
+    } * meta;       /* in the order given */
     uint64_t meta_count;
 };
 

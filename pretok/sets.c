@@ -33,11 +33,12 @@ static enum ngt_status name_sets(const struct pretok_plan *plan, const struct pr
             if (find(s, folder))
                 continue;
             if (s->count == PRETOK_SETS)
-                return ngt_fail(reterr, NGT_E_DATA, NULL, HERE,
-                                "--split-by-key \"%.60s\" has more than %u values (%s, %s, ... %s): "
-                                "each is a set of its own; split by another key, in another folder",
-                                pretok_plan_option(plan, "split_by_key"), PRETOK_SETS,
-                                s->sets[0].folder, s->sets[1].folder, folder);
+                return ngt_fail(
+                    reterr, NGT_E_DATA, NULL, HERE,
+                    "--split-by-key \"%.60s\" has more than %u values (%s, %s, ... %s): "
+                    "each is a set of its own; split by another key, in another folder",
+                    pretok_plan_option(plan, "split_by_key"), PRETOK_SETS, s->sets[0].folder,
+                    s->sets[1].folder, folder);
             s->sets[s->count++].folder = folder;
             qsort(s->sets, s->count, sizeof *s->sets, by_folder);
         }

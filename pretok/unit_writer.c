@@ -16,10 +16,10 @@
 struct set {
     struct ngt_writer *shard;
     const struct pretok_origin *origin;
-    uint32_t origin_index;     /* of origin in the shard */
-    uint64_t shards;           /* closed ones */
+    uint32_t origin_index;                        /* of origin in the shard */
+    uint64_t shards;                              /* closed ones */
     uint64_t *origins, origin_count, origin_room; /* of the open shard; as the receipt wants them */
-    struct pretok_ledger part; /* since the shard began */
+    struct pretok_ledger part;                    /* since the shard began */
 };
 
 struct pretok_unit_writer {
@@ -123,7 +123,8 @@ static enum ngt_status open_shard(struct pretok_unit_writer *w, uint64_t set,
         .vocabulary = vocabulary,
     };
     char name[64];
-    char *folder = w->split ? ngt_path_join(c->folder, w->receipt.sets[set].folder) : strdup(c->folder);
+    char *folder =
+        w->split ? ngt_path_join(c->folder, w->receipt.sets[set].folder) : strdup(c->folder);
     char *path = folder ? ngt_path_join(folder, pretok_shard_name(c->plan, w->unit,
                                                                   w->sets[set].shards + 1, name))
                         : NULL;
@@ -218,8 +219,7 @@ static enum ngt_status find_set(struct pretok_unit_writer *w, const struct preto
     if (!w->split)
         return NGT_OK;
     const struct pretok_field f = pretok_batch_field(b, item, w->config.keys->split);
-    if (f.json && f.bytes == w->last_value.size &&
-        memcmp(f.json, w->last_value.at, f.bytes) == 0) {
+    if (f.json && f.bytes == w->last_value.size && memcmp(f.json, w->last_value.at, f.bytes) == 0) {
         *ret_set = w->last_set; /* most documents have the value of the one before */
         return NGT_OK;
     }
@@ -291,9 +291,9 @@ static bool rolls(const struct pretok_unit_writer *w, const struct ngt_writer *s
     const uint64_t limit = w->config.shard_tokens, docs = ngt_writer_docs(shard),
                    tokens = ngt_writer_tokens(shard);
 
-    return docs && (docs >= PRETOK_SHARD_DOCS || tokens >= limit ||
-                    item->ids_count > limit - tokens ||
-                    ngt_writer_strings(shard) >= PRETOK_SHARD_STRINGS);
+    return docs &&
+           (docs >= PRETOK_SHARD_DOCS || tokens >= limit || item->ids_count > limit - tokens ||
+            ngt_writer_strings(shard) >= PRETOK_SHARD_STRINGS);
 }
 
 static void count_document(const struct pretok_unit_writer *w, const struct pretok_item *item,
@@ -485,9 +485,11 @@ enum ngt_status pretok_judge(const struct pretok_plan *plan, const struct pretok
                         " records refused (%s), beyond --max-bad %g%%; "
                         "--%s is \"%.60s\", the keys there are: %.80s",
                         what, bad, l->records, counts, max_bad * 100, option, value, keys);
-    const char *split = l->quarantined[PRETOK_NO_SET] ? pretok_plan_option(plan, "split_by_key") : NULL;
+    const char *split =
+        l->quarantined[PRETOK_NO_SET] ? pretok_plan_option(plan, "split_by_key") : NULL;
     return ngt_fail(reterr, NGT_E_DATA, NULL, HERE,
-                    "%s: %" PRIu64 " of %" PRIu64 " records refused (%s), beyond --max-bad %g%%%s%.60s",
+                    "%s: %" PRIu64 " of %" PRIu64
+                    " records refused (%s), beyond --max-bad %g%%%s%.60s",
                     what, bad, l->records, counts, max_bad * 100,
                     split ? "; --split-by-key is " : "", split ? split : "");
 }

@@ -341,8 +341,8 @@ enum ngt_status dump_stats(const struct dump_config *c, const struct ngt_dataset
                            struct ngt_error *reterr)
 {
     const struct ngt_header *h = ngt_reader_header(set->readers[0]);
-    struct stats s = {.vocab = h->vocab_size, .bos = h->bos_id, .eos = h->eos_id,
-                      .dropped = set->dropped};
+    struct stats s = {
+        .vocab = h->vocab_size, .bos = h->bos_id, .eos = h->eos_id, .dropped = set->dropped};
     uint32_t *ids = malloc(PIECE * sizeof *ids);
     struct ranked *ranked = NULL;
     struct ngt_vocabulary v;

@@ -112,9 +112,10 @@ static enum ngt_status several_sets(const struct ngt_json *sets, const char *fol
         (void)ngt_json_get_string(s, "name", &name);
         used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", name);
     }
-    return ngt_fail(reterr, NGT_E_DATA, folder, HERE,
-                    "holds several data sets, each in a folder of its own: %s%s; name those you want",
-                    names, used >= sizeof names ? " ..." : "");
+    return ngt_fail(
+        reterr, NGT_E_DATA, folder, HERE,
+        "holds several data sets, each in a folder of its own: %s%s; name those you want", names,
+        used >= sizeof names ? " ..." : "");
 }
 
 static enum ngt_status add_listed(struct list *l, const char *folder, const char *json_path,

@@ -88,7 +88,8 @@ const char *ngt_frames_count(const uint8_t *section, uint64_t bytes, uint64_t do
 const char *ngt_frames_at(const uint8_t *section, uint64_t bytes, uint64_t docs, uint64_t count,
                           uint64_t i, struct ngt_frame *ret_frame)
 {
-    const uint8_t *at = section + NGT_FRAMES_HEAD + i * NGT_FRAME_ENTRY, *next = at + NGT_FRAME_ENTRY;
+    const uint8_t *at = section + NGT_FRAMES_HEAD + i * NGT_FRAME_ENTRY,
+                  *next = at + NGT_FRAME_ENTRY;
     const bool last = i + 1 == count;
     uint64_t first = ngt_get64(at), end = last ? docs : ngt_get64(next);
     uint64_t offset = ngt_get64(at + 8), stop = last ? bytes : ngt_get64(next + 8);

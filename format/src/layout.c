@@ -172,7 +172,6 @@ static const struct {
     const char *name;
     enum ngt_encoding encoding;
     uint8_t document, packed; /* 0 never, 1 may, 2 must be there */
-    bool framed;              /* may also be NGT_FRAMED */
 } kinds[] = {
     [NGT_S_TOKENS] = {"tokens", NGT_RAW, 2, 2},
     [NGT_S_BLOCK_HASHES] = {"block-hashes", NGT_RAW, 2, 2},
@@ -186,11 +185,17 @@ static const struct {
     [NGT_S_TOKENIZER] = {"tokenizer", NGT_ZSTD, 2, 2},
     [NGT_S_VOCABULARY] = {"vocabulary", NGT_ZSTD, 2, 2},
     [NGT_S_LOSS_SPANS] = {"loss-spans", NGT_RAW, 1, 1},
-    [NGT_S_DOC_IDS] = {"doc-ids", NGT_ZSTD, 1, 0, true},
-    [NGT_S_METADATA] = {"metadata", NGT_ZSTD, 1, 0, true},
+    [NGT_S_DOC_IDS] = {"doc-ids", NGT_ZSTD, 1, 0},
+    [NGT_S_METADATA] = {"metadata", NGT_ZSTD, 1, 0},
     [NGT_S_TEXT_HASHES] = {"text-hashes", NGT_RAW, 1, 0},
 };
 #define KINDS (sizeof kinds / sizeof *kinds)
+
+/* A string a document: since 1.1 in frames. */
+static bool holds_strings(uint32_t kind)
+{
+    return kind == NGT_S_DOC_IDS || kind == NGT_S_METADATA;
+}
 
 const char *ngt_section_name(uint32_t kind)
 {
@@ -334,7 +339,7 @@ enum ngt_status ngt_sections_check(const struct ngt_header *h, const struct ngt_
                             "section table: section %s does not belong into a shard of this kind",
                             name);
         if (s[i].encoding != kinds[s[i].kind].encoding &&
-            !(s[i].encoding == NGT_FRAMED && kinds[s[i].kind].framed))
+            !(s[i].encoding == NGT_FRAMED && holds_strings(s[i].kind)))
             return ngt_fail(
                 e, NGT_E_CORRUPT, path, at + S_ENCODING, s[i].kind,
                 "section table: section %s has another encoding than the format gives it", name);

@@ -592,8 +592,7 @@ static enum ngt_status add_all(struct ngt_writer *w, const struct ngt_counter *c
                             reterr)) != NGT_OK ||
         (status = add_vocabulary(w, reterr)) != NGT_OK)
         return status;
-    if (w->have_ids &&
-        (status = add_frames(w, NGT_S_DOC_IDS, &w->doc_ids, reterr)) != NGT_OK)
+    if (w->have_ids && (status = add_frames(w, NGT_S_DOC_IDS, &w->doc_ids, reterr)) != NGT_OK)
         return status;
     if (w->have_metadata &&
         (status = add_frames(w, NGT_S_METADATA, &w->metadata, reterr)) != NGT_OK)

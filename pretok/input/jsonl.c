@@ -89,8 +89,8 @@ struct pretok_jsonl {
     struct slot *slots; /* [slot_count]; several parts of the template may name one */
     uint32_t *slot_of;  /* [parts of the template] */
     uint32_t slot_count;
-    bool direct; /* the text is one string: it goes straight to the caller's buffer */
-    struct capture *captures;    /* [fields] */
+    bool direct;              /* the text is one string: it goes straight to the caller's buffer */
+    struct capture *captures; /* [fields] */
     struct pretok_field *fields; /* [fields] what the record is told */
 
     /* the source */
@@ -104,7 +104,7 @@ struct pretok_jsonl {
     enum pretok_reason reason;
     uint64_t line_offset, error_at;
     uint64_t text_start;
-    struct pretok_key *node; /* of the innermost object on the way to a key that is wanted */
+    struct pretok_key *node;    /* of the innermost object on the way to a key that is wanted */
     struct pretok_key *pending; /* the next value is this key's */
     uint64_t depth, matched;
     struct capture *open[PRETOK_JSONL_DEPTH]; /* captures that go on, the outer ones first */
@@ -112,7 +112,7 @@ struct pretok_jsonl {
     bool fields_too_long;
     uint64_t object_bits[PRETOK_JSONL_DEPTH / 64];
     bool top_is_object;
-    const char *literal;         /* what must follow */
+    const char *literal; /* what must follow */
     uint32_t hex, hex_digits, high_surrogate;
 
     uint8_t *key; /* decoded, cut at key_room: longer than any wanted is no match */

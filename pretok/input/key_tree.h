@@ -15,8 +15,9 @@ struct pretok_key {
     uint8_t *at; /* the key's bytes, [size]; owned; NULL in the root */
     uint64_t size;
     struct pretok_key *parent, *child, *next; /* next: sibling */
-    uint32_t text, field; /* what its value is wanted for: slots of the caller's, or PRETOK_NO_SLOT */
-    bool text_below;      /* it, or a key below it, is wanted as text */
+    uint32_t text,
+        field;       /* what its value is wanted for: slots of the caller's, or PRETOK_NO_SLOT */
+    bool text_below; /* it, or a key below it, is wanted as text */
 };
 
 /* NGT_E_DATA: an empty path, or one with an empty part; option names it in the message. */

@@ -76,7 +76,7 @@ struct pretok_record {
      * next call. */
     const struct pretok_field *fields;
     uint64_t field_count;
-    const char *keys;    /* no key: the keys there are, separated by ", ", maybe cut; "" */
+    const char *keys; /* no key: the keys there are, separated by ", ", maybe cut; "" */
 };
 
 #endif

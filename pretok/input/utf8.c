@@ -126,6 +126,8 @@ bool pretok_utf8_repair(struct pretok_bytes *b, uint64_t from, uint64_t *replace
 {
     uint64_t end = b->size, bad = 0, i;
 
+    if (from == end) /* there may be no bytes at all */
+        return true;
     i = from + pretok_utf8_valid_prefix(b->at + from, end - from);
     if (i == end)
         return true;

@@ -18,14 +18,14 @@ struct pretok_ledger {
     uint64_t filtered;  /* left out on request, and why: they add up */
     uint64_t filtered_by[PRETOK_FILTERS];
     uint64_t quarantined[PRETOK_REASONS];
-    uint64_t text_bytes; /* UTF-8 of documents, as tokenized */
-    uint64_t tokens;     /* BOS and EOS included */
-    uint64_t replaced;   /* characters that became U+FFFD */
-    uint64_t special;    /* strings of control tokens left as text */
+    uint64_t text_bytes;                   /* UTF-8 of documents, as tokenized */
+    uint64_t tokens;                       /* BOS and EOS included */
+    uint64_t replaced;                     /* characters that became U+FFFD */
+    uint64_t special;                      /* strings of control tokens left as text */
     uint64_t duplicates, duplicate_tokens; /* documents that finish drops; counted there alone */
     uint64_t no_id, no_metadata; /* documents that lack what --id-key and --meta-keys name */
-    bool verified;       /* --verify-roundtrip: the next one was counted, and is written */
-    uint64_t not_back;   /* documents whose text the vocabulary does not give back */
+    bool verified;               /* --verify-roundtrip: the next one was counted, and is written */
+    uint64_t not_back;           /* documents whose text the vocabulary does not give back */
 };
 
 #define PRETOK_LEDGER_COUNTERS 32 /* at most */

@@ -243,7 +243,8 @@ static bool read_sets(const struct ngt_json *sets, struct pretok_receipt *r)
 static bool read_lists(const struct ngt_json *root, struct pretok_receipt *r)
 {
     const struct ngt_json *sources = ngt_json_get(root, "sources"),
-                          *shards = ngt_json_get(root, "shards"), *sets = ngt_json_get(root, "sets");
+                          *shards = ngt_json_get(root, "shards"),
+                          *sets = ngt_json_get(root, "sets");
     const char *keys;
 
     if (!sources || sources->type != NGT_JSON_ARRAY || !shards || shards->type != NGT_JSON_ARRAY ||

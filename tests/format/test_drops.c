@@ -105,7 +105,8 @@ T_CASE(a_data_set_has_its_own)
     for (uint64_t i = 0; i < 5; i++)
         for (uint64_t d = 0; d < ngt_reader_header(set->readers[i])->docs; d++) {
             uint64_t in_folder = (i == 1 || i == 4 ? 8 : 0) + d;
-            bool want = i != 2 && (in_folder == 1 || in_folder == 7 || in_folder == 8 || in_folder == 10);
+            bool want =
+                i != 2 && (in_folder == 1 || in_folder == 7 || in_folder == 8 || in_folder == 10);
             T_EQ_INT(ngt_dataset_dropped(set, i, d), want);
         }
     T_EQ_INT(ngt_sequences_new(set, 4, &sequences, &e), NGT_E_UNSUPPORTED);
@@ -126,7 +127,8 @@ T_CASE(a_folder_of_sets_is_none)
 {
     struct ngt_dataset *set = NULL;
     struct ngt_error e;
-    static const char json[] = "{\"kind\": \"sets\", \"sets\": [{\"name\": \"C4\"}, {\"name\": \"Book\"}]}";
+    static const char json[] =
+        "{\"kind\": \"sets\", \"sets\": [{\"name\": \"C4\"}, {\"name\": \"Book\"}]}";
 
     T_REQUIRE(ngt_file_write(at("dataset.json"), json, sizeof json - 1, NULL) == NGT_OK);
     T_EQ_INT(ngt_dataset_open(&folder, 1, 0, &set, &e), NGT_E_DATA);

@@ -68,7 +68,8 @@ static void check_ids(const char *path, const char *name)
     ngt_reader_close(&r);
 }
 
-static const char *const good[] = {"good-documents", "good-loss-spans", "good-packed", "good-framed"};
+static const char *const good[] = {"good-documents", "good-loss-spans", "good-packed",
+                                   "good-framed"};
 
 T_CASE(good_shards_are_read)
 {
@@ -200,7 +201,8 @@ static const struct broken {
     {"bad-frames-hash", 3, CONTENT, NGT_S_METADATA, 8, 1, 8, ALL, NGT_E_CORRUPT, CONTENT, 0},
     {"bad-frame-first", 3, CONTENT, NGT_S_METADATA, 16, 1, 8, FRAMES, NGT_E_CORRUPT, CONTENT, 0},
     {"bad-frame-document", 3, CONTENT, NGT_S_METADATA, 48, 2, 8, FRAMES, NGT_E_CORRUPT, CONTENT, 0},
-    {"bad-frame-documents", 3, CONTENT, NGT_S_METADATA, 80, 5, 8, FRAMES, NGT_E_CORRUPT, CONTENT, 0},
+    {"bad-frame-documents", 3, CONTENT, NGT_S_METADATA, 80, 5, 8, FRAMES, NGT_E_CORRUPT, CONTENT,
+     0},
     {"bad-frame-offset", 3, CONTENT, NGT_S_METADATA, 24, 111, 8, FRAMES, NGT_E_CORRUPT, CONTENT, 0},
     {"bad-frame-far", 3, CONTENT, NGT_S_METADATA, 56, UINT64_MAX, 8, FRAMES, NGT_E_CORRUPT, CONTENT,
      0},

@@ -107,7 +107,8 @@ T_CASE(strings_in_any_order)
 {
     enum { DOCS = 5000 };
     static uint64_t lengths[DOCS];
-    struct shards_spec spec = {.vocab = 40, .lengths = lengths, .docs = DOCS, .seed = 1, .strings = true};
+    struct shards_spec spec = {
+        .vocab = 40, .lengths = lengths, .docs = DOCS, .seed = 1, .strings = true};
     struct ngt_reader *r = NULL;
     struct ngt_error e;
     const char *text;
@@ -126,7 +127,9 @@ T_CASE(strings_in_any_order)
         snprintf(expected, sizeof expected, "{\"n\": %u}", d);
         T_EQ_STR(text, expected);
         T_EQ_INT(ngt_reader_doc_string(r, NGT_S_DOC_IDS, d, &text, &e), NGT_OK);
-        snprintf(expected, sizeof expected, d ? "doc-%u" : "", d);
+        expected[0] = '\0';
+        if (d)
+            snprintf(expected, sizeof expected, "doc-%u", d);
         T_EQ_STR(text, expected);
     }
     T_EQ_INT(ngt_reader_doc_string(r, NGT_S_METADATA, DOCS, &text, &e), NGT_E_RANGE);

@@ -15,7 +15,8 @@ T_CASE(both_ends_are_kept)
     T_EQ_INT(text(&f, "\xE6\x97\xA5"), PRETOK_FEW_CHARS); /* characters, not bytes */
     T_EQ_INT(text(&f, "\xE6\x97\xA5\xE6\x9C\xAC"), PRETOK_KEPT);
     T_EQ_INT(text(&f, "abcd"), PRETOK_KEPT);
-    T_EQ_INT(text(&f, "\xF0\x9F\x98\x80\xF0\x9F\x98\x80\xF0\x9F\x98\x80\xF0\x9F\x98\x80"), PRETOK_KEPT);
+    T_EQ_INT(text(&f, "\xF0\x9F\x98\x80\xF0\x9F\x98\x80\xF0\x9F\x98\x80\xF0\x9F\x98\x80"),
+             PRETOK_KEPT);
     T_EQ_INT(text(&f, "abcde"), PRETOK_MANY_CHARS);
     T_EQ_INT(pretok_filter_ids(&f, 2), PRETOK_FEW_TOKENS);
     T_EQ_INT(pretok_filter_ids(&f, 3), PRETOK_KEPT);

@@ -67,24 +67,30 @@ static const struct {
     {"too long, but the last one is short", "text",
      "{\"text\":\"123456789012345678901234567890123\",\"text\":\"a\"}", "a", 0, 0},
     /* several strings; "{" in the key: a template */
-    {"template", "{title}\\n\\n{text}", "{\"text\":\"b\",\"x\":[1],\"title\":\"a\"}", "a\n\nb", 0, 0},
+    {"template", "{title}\\n\\n{text}", "{\"text\":\"b\",\"x\":[1],\"title\":\"a\"}", "a\n\nb", 0,
+     0},
     {"template, nested and twice", "{m.t}|{m.t}|{m.u.v}",
      "{\"m\":{\"u\":{\"v\":\"2\"},\"t\":\"1\"}}", "1|1|2", 0, 0},
     {"template, braces and a rest", "{{{a}}}\\t.\\\\", "{\"a\":\"x\"}", "{x}\t.\\", 0, 0},
     {"template, missing", "{title} {text}", "{\"text\":\"b\"}", NULL, PRETOK_NO_KEY, 0},
     {"template, of another type", "{title} {text}", "{\"text\":\"b\",\"title\":1}", NULL,
      PRETOK_WRONG_TYPE, 0},
-    {"template, optional and there", "{title?: }{text}", "{\"text\":\"b\",\"title\":\"a\"}", "a: b", 0, 0},
+    {"template, optional and there", "{title?: }{text}", "{\"text\":\"b\",\"title\":\"a\"}", "a: b",
+     0, 0},
     {"template, optional and missing", "{title?: }{text}", "{\"text\":\"b\"}", "b", 0, 0},
-    {"template, optional and null", "{title?: }{text}", "{\"text\":\"b\",\"title\":null}", "b", 0, 0},
-    {"template, optional and empty", "{title?: }{text}", "{\"text\":\"b\",\"title\":\"\"}", "b", 0, 0},
-    {"template, optional of another type", "{title?: }{text}", "{\"text\":\"b\",\"title\":[]}", NULL,
-     PRETOK_WRONG_TYPE, 0},
-    {"template, last of equal keys", "{t}{u?}", "{\"t\":\"1\",\"u\":\"x\",\"t\":\"2\",\"u\":null}", "2", 0, 0},
+    {"template, optional and null", "{title?: }{text}", "{\"text\":\"b\",\"title\":null}", "b", 0,
+     0},
+    {"template, optional and empty", "{title?: }{text}", "{\"text\":\"b\",\"title\":\"\"}", "b", 0,
+     0},
+    {"template, optional of another type", "{title?: }{text}", "{\"text\":\"b\",\"title\":[]}",
+     NULL, PRETOK_WRONG_TYPE, 0},
+    {"template, last of equal keys", "{t}{u?}", "{\"t\":\"1\",\"u\":\"x\",\"t\":\"2\",\"u\":null}",
+     "2", 0, 0},
     {"template, too long together", "{t}-{u}",
      "{\"t\":\"12345678901234567\",\"u\":\"123456789012345\"}", NULL, PRETOK_TOO_LONG, 0},
     {"template, just not too long", "{t}-{u}",
-     "{\"t\":\"1234567890123456\",\"u\":\"123456789012345\"}", "1234567890123456-123456789012345", 0, 0},
+     "{\"t\":\"1234567890123456\",\"u\":\"123456789012345\"}", "1234567890123456-123456789012345",
+     0, 0},
     {"template, replaced in both", "{t} {u}", "{\"t\":\"\\ud83d\",\"u\":\"\xFF\"}", F " " F, 0, 2},
 #define NOT(name, line)                                                                            \
     {                                                                                              \
@@ -370,8 +376,8 @@ T_CASE(keys)
 
 T_CASE(templates)
 {
-    static const char *const bad[] = {"",      "text",  "{",       "}",          "{}",    "{a",
-                                      "{a}}",  "a}",    "{a{b}}",  "{a?b",       "{a?{}", "{a..b}",
+    static const char *const bad[] = {"",       "text",  "{",       "}",          "{}",    "{a",
+                                      "{a}}",   "a}",    "{a{b}}",  "{a?b",       "{a?{}", "{a..b}",
                                       "{a}\\x", "{a}\\", "{a?\\q}", "{a}\xFF{b}", "{?}"};
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -392,19 +398,22 @@ T_CASE(fields)
 {
     static const char *const paths[] = {"meta", "meta.set", "id", "n", "list", "deep.er.x"};
     static const char *const want[] = {
-        "{ \"set\" : \"a\\u0041\\n\", \"x\":[1, {\"set\":2}] }|\"a\\u0041\\n\"|\"17\"|-1.50e+2|[ 1,2 ]|-|",
+        "{ \"set\" : \"a\\u0041\\n\", \"x\":[1, {\"set\":2}] }|\"a\\u0041\\n\"|\"17\"|-1.50e+2|[ "
+        "1,2 ]|-|",
         "{}|-|null|12|\"" F "\"|true|",
         "-|-|-|-|-|-|",
         "{\"set\":1}|1|7|0|[]|-|",
     };
-    static const char input[] =
-        "{\"meta\": { \"set\" : \"a\\u0041\\n\", \"x\":[1, {\"set\":2}] } ,\"id\":\"17\",\"text\":\"t\","
-        "\"n\":-1.50e+2 ,\"list\": [ 1,2 ] ,\"deep\":{\"er\":1}}\n"
-        "{\"text\":\"t\",\"meta\":{},\"id\":null,\"list\":\"\xFF\",\"deep\":{\"er\":{\"x\":true}},\"n\":12}\n"
-        "{\"text\":\"t\",\"a\":{\"id\":1,\"meta\":2}}\n"
-        "{\"meta\":{\"set\":\"gone\",\"y\":2},\"meta\":{\"set\":1},\"id\":6,\"id\":7,\"text\":\"t\",\"n\":0,"
-        "\"list\":[],\"deep\":{\"er\":{\"x\":1}},\"deep\":null}\n"
-        "{\"meta\":{\"set\":1,\"text\":\"t\"\n";
+    static const char input[] = "{\"meta\": { \"set\" : \"a\\u0041\\n\", \"x\":[1, {\"set\":2}] } "
+                                ",\"id\":\"17\",\"text\":\"t\","
+                                "\"n\":-1.50e+2 ,\"list\": [ 1,2 ] ,\"deep\":{\"er\":1}}\n"
+                                "{\"text\":\"t\",\"meta\":{},\"id\":null,\"list\":\"\xFF\","
+                                "\"deep\":{\"er\":{\"x\":true}},\"n\":12}\n"
+                                "{\"text\":\"t\",\"a\":{\"id\":1,\"meta\":2}}\n"
+                                "{\"meta\":{\"set\":\"gone\",\"y\":2},\"meta\":{\"set\":1},\"id\":"
+                                "6,\"id\":7,\"text\":\"t\",\"n\":0,"
+                                "\"list\":[],\"deep\":{\"er\":{\"x\":1}},\"deep\":null}\n"
+                                "{\"meta\":{\"set\":1,\"text\":\"t\"\n";
     struct pretok_jsonl_config config = {
         .wanted = {.text = template_of("text"), .fields = paths, .field_count = 6},
         .max_text_bytes = 32};
@@ -433,7 +442,8 @@ T_CASE(fields)
                 T_EQ_INT(e, PRETOK_DOCUMENT);
                 T_EQ_U64(r.field_count, 6);
                 for (unsigned i = 0; i < 6; i++)
-                    sprintf(line + strlen(line), "%.*s|", r.fields[i].json ? (int)r.fields[i].bytes : 1,
+                    sprintf(line + strlen(line), "%.*s|",
+                            r.fields[i].json ? (int)r.fields[i].bytes : 1,
                             r.fields[i].json ? (const char *)r.fields[i].json : "-");
                 T_EQ_STR(line, want[records]);
                 records++;

@@ -120,9 +120,10 @@ static void corpus_of_sets(unsigned records)
 
     T_REQUIRE(ngt_folder_make(t_path("in"), &error) == NGT_OK);
     for (unsigned i = 0; i < records; i++) {
-        snprintf(line, sizeof line,
-                 "{\"id\":%u,\"m\":{\"set\":%s},\"text\":\"%u abc abc abc abc abc abc abc abc abc\"}\n", i,
-                 i % 500 == 499 ? "null" : three_sets[i * 7919u % 1000 % 3], i * 31u % 700);
+        snprintf(
+            line, sizeof line,
+            "{\"id\":%u,\"m\":{\"set\":%s},\"text\":\"%u abc abc abc abc abc abc abc abc abc\"}\n",
+            i, i % 500 == 499 ? "null" : three_sets[i * 7919u % 1000 % 3], i * 31u % 700);
         (void)pretok_bytes_append(&b, line, strlen(line));
     }
     t_put("in/a.jsonl", b.at, b.size);
@@ -285,7 +286,8 @@ T_CASE(sets_and_duplicates)
     enum { RECORDS = 3000 };
     struct tok_tokenizer *t = tokenizer();
     static const unsigned threads[] = {1, 2, 7};
-    static const char *const folders[] = {"one", "two", "seven"}, *const names[] = {"17", "B", "a%2Fb"};
+    static const char *const folders[] = {"one", "two", "seven"}, *const names[] = {"17", "B",
+                                                                                    "a%2Fb"};
     struct pretok_plan plan;
     struct pretok_overview o = {0};
     struct pretok_sets sets = {0};

@@ -18,8 +18,10 @@ static struct pretok_receipt sample(void)
          .hash = {0x0123456789abcdef, 0xfedcba9876543210}},
         {.name = b, .records = 2, .lost = lost}};
     static struct pretok_receipt_shard shards[] = {
-        {.name = "00002-0001.ngt", .summary = {.file_bytes = 9, .docs = 3, .tokens = 30, .header_hash = 77}},
-        {.name = "00002-0002.ngt", .summary = {.file_bytes = 9, .docs = 2, .tokens = 12, .header_hash = UINT64_MAX}}};
+        {.name = "00002-0001.ngt",
+         .summary = {.file_bytes = 9, .docs = 3, .tokens = 30, .header_hash = 77}},
+        {.name = "00002-0002.ngt",
+         .summary = {.file_bytes = 9, .docs = 2, .tokens = 12, .header_hash = UINT64_MAX}}};
     struct pretok_receipt r = {.unit = 2,
                                .fingerprint = 0x1234,
                                .sources = sources,

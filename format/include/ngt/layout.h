@@ -44,7 +44,7 @@ enum ngt_encoding {
     NGT_RAW = 0,
     NGT_ZSTD = 1,
     NGT_FRAMED = 2, /* zstd frames with an index; since 1.1 */
-    NGT_OTHER = 3, /* of a newer writer; only in an optional section, which is then skipped */
+    NGT_OTHER = 3,  /* of a newer writer; only in an optional section, which is then skipped */
 };
 
 struct ngt_section {

@@ -4,8 +4,7 @@
  * repeated at will, ends in the same bytes.
  *
  * A unit is several small files, one file, or a part of a JSON lines file: of a plain one a range
- * that begins and ends at record boundaries; of a zstd file some of its frames, where they say how
- * much they hold. Frames know nothing of records: the first part takes its last record to its end,
+ * that begins and ends at record boundaries; of a zstd file some of its frames. Frames know nothing of records: the first part takes its last record to its end,
  * in the frames behind it, and the next one begins behind the first newline, so that each record
  * belongs to one part: that in which it begins, or, if it begins with it, that before. Other
  * compressed files are not cut, whatever their size.
@@ -48,7 +47,7 @@ struct pretok_plan_config {
 };
 
 /* Cuts inputs into units: reads a few bytes of each file that is cut, and of a zstd file the header
- * of each block. */
+ * of each block; frames of several that do not say how much they hold are decompressed. */
 NGT_NODISCARD enum ngt_status pretok_plan_build(struct pretok_plan_config *config,
                                                 struct pretok_plan *ret_plan,
                                                 struct ngt_error *reterr);

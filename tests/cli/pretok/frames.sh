@@ -59,13 +59,16 @@ expect 0 "$pretok" -q -t "$work/tok.model" -o "$work/set" --unit-bytes 1 --task 
 expect 0 "$pretok" finish --check-inputs "$work/set"
 same_docs
 for shard in "$work"/whole/*.ngt; do same "$shard" "$work/set/${shard##*/}"; done
-# a seek table is no frame of its own; frames without a size cannot be cut
+# a seek table is no frame of its own; frames that do not say how much they hold, one or several
 printf '\136\052\115\030\004\000\000\000seek' >>"$work/frames/x.jsonl.zst"
 run --unit-bytes 1
 same_docs
 for piece in "$work"/piece.*; do zstd -qc <"$piece"; done >"$work/frames/x.jsonl.zst"
 run --unit-bytes 1
 same_docs
+units 10
+zstd -qc <"$work/x.jsonl" >"$work/frames/x.jsonl.zst"
+run --unit-bytes 1
 has "$work/set/plan.json" '"part": false'
 # an archive is none of this
 (cd "$work/in" && tar cf "$work/in.tar" a.jsonl b/c.jsonl d.jsonl)

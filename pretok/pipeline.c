@@ -22,7 +22,7 @@ struct open_unit {
     struct pretok_unit_reader *reader;
     struct pretok_unit_writer *writer;
     bool reading, read_done, writing;
-    bool helped; /* somebody unpacks ahead in `reader`, and it must stay */
+    bool helped;                    /* somebody unpacks ahead in `reader`, and it must stay */
     uint64_t next_read, next_write; /* sequence numbers of batches */
     struct pretok_batch **ready;    /* [batch_count] tokenized, waiting for their turn; by sequence
                                        modulo batch_count, which no two in flight share */

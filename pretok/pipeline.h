@@ -40,11 +40,11 @@ struct pretok_pipeline_config {
 /* Where the workers' time went; seconds summed over them. */
 struct pretok_timing {
     double wall;
-    double read;     /* unpacking and parsing */
-    double unpack;   /* unpacking ahead of another thread that reads */
+    double read;   /* unpacking and parsing */
+    double unpack; /* unpacking ahead of another thread that reads */
     double tokenize;
-    double write;    /* but for the next */
-    double commit;   /* the end of a unit: the rest of its shard, until it is safe on disk */
+    double write;      /* but for the next */
+    double commit;     /* the end of a unit: the rest of its shard, until it is safe on disk */
     double wait_read;  /* for records: for a turn to read, or for something to read */
     double wait_batch; /* for room: all batches are in flight, the oldest one is slow */
 };

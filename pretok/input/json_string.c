@@ -46,7 +46,8 @@ static bool word_has_special(const uint8_t *at)
     memcpy(&v, at, 8);
     quote = v ^ ones * '"';
     slash = v ^ ones * '\\';
-    return (((quote - ones) & ~quote) | ((slash - ones) & ~slash) | ((v - ones * 0x20) & ~v)) & tops;
+    return (((quote - ones) & ~quote) | ((slash - ones) & ~slash) | ((v - ones * 0x20) & ~v)) &
+           tops;
 }
 
 static unsigned before_special(const uint8_t *at, uint8_t *copy)

@@ -17,8 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "input/key_tree.h"
 #include "input/json_string.h"
+#include "input/key_tree.h"
 #include "input/utf8.h"
 
 enum state {

@@ -24,7 +24,8 @@ struct pretok_stream_config {
     bool plain;       /* the bytes are what they are (a range of a plain file) */
     bool no_archive;  /* what is in it is no archive, whatever its first bytes say (frames from the
                          middle of a file) */
-    struct pretok_ahead *ahead; /* to unpack a compressed file through, unless it is an archive; NULL:
+    struct pretok_ahead
+        *ahead; /* to unpack a compressed file through, unless it is an archive; NULL:
                                    the reader does it; borrowed, for one stream at a time */
 };
 

@@ -18,9 +18,9 @@ static bool count_text(const uint8_t *frame, uint64_t stored, unsigned long long
     size_t room = ZSTD_DStreamOutSize(), left = 1;
     uint8_t *out = malloc(room);
     unsigned long long text = 0;
-    bool more = context && out &&
-                !ZSTD_isError(ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax,
-                                                     PRETOK_ZSTD_WINDOW_LOG));
+    bool more =
+        context && out &&
+        !ZSTD_isError(ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, PRETOK_ZSTD_WINDOW_LOG));
 
     while (more && left) {
         ZSTD_outBuffer to = {out, room, 0};
@@ -56,7 +56,8 @@ void pretok_zstd_next_cut(const uint8_t *bytes, uint64_t size, uint64_t least,
         const uint8_t *frame = bytes + at.stored;
         uint64_t left = size - at.stored;
         size_t stored = ZSTD_findFrameCompressedSize(frame, left);
-        unsigned long long text = skippable(frame, left) ? 0 : ZSTD_getFrameContentSize(frame, left);
+        unsigned long long text =
+            skippable(frame, left) ? 0 : ZSTD_getFrameContentSize(frame, left);
         bool whole = !ZSTD_isError(stored) && stored && text != ZSTD_CONTENTSIZE_ERROR;
         if (whole && text == ZSTD_CONTENTSIZE_UNKNOWN)
             whole = !is_last(frame + stored, left - stored) && count_text(frame, stored, &text);

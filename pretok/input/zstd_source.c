@@ -78,7 +78,8 @@ enum ngt_status pretok_zstd_source_new(struct pretok_source *lower, struct preto
     z->out_size = ZSTD_DStreamOutSize();
     z->out = malloc(z->out_size);
     if (!z->context || !z->out ||
-        ZSTD_isError(ZSTD_DCtx_setParameter(z->context, ZSTD_d_windowLogMax, PRETOK_ZSTD_WINDOW_LOG))) {
+        ZSTD_isError(
+            ZSTD_DCtx_setParameter(z->context, ZSTD_d_windowLogMax, PRETOK_ZSTD_WINDOW_LOG))) {
         zstd_free(&z->base);
         return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
                         "out of memory for a zstd stream");

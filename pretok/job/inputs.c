@@ -314,8 +314,9 @@ static enum ngt_status walk(struct search *s, const char *root, struct ngt_error
                 continue;
             below = join(here, e->d_name);
             entry_path = below ? ngt_path_join(root, below) : NULL;
-            status = entry_path ? add_entry(s, &todo, below, entry_path, e->d_type == DT_REG, reterr)
-                                : no_memory(reterr);
+            status = entry_path
+                         ? add_entry(s, &todo, below, entry_path, e->d_type == DT_REG, reterr)
+                         : no_memory(reterr);
             free(below);
             free(entry_path);
             errno = 0;

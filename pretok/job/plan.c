@@ -117,7 +117,7 @@ static enum ngt_status boundary(int fd, const struct pretok_input *in, uint64_t 
 }
 
 static enum ngt_status cut_plain(struct units *units, const struct pretok_input *in, uint64_t index,
-                           uint64_t unit_bytes, struct ngt_error *reterr)
+                                 uint64_t unit_bytes, struct ngt_error *reterr)
 {
     enum ngt_status status = NGT_OK;
     uint64_t start = 0;
@@ -168,8 +168,9 @@ static enum ngt_status cut_compressed(struct units *units, const struct pretok_i
 
     if (status == NGT_OK && map.size != in->size)
         status = ngt_fail(reterr, NGT_E_DATA, in->path, HERE, "changes while it is looked at");
-    bool frames = status == NGT_OK && pretok_content_of(map.bytes, map.size < 512 ? map.size : 512) ==
-                                          PRETOK_ZSTD && is_one_stream(in);
+    bool frames = status == NGT_OK &&
+                  pretok_content_of(map.bytes, map.size < 512 ? map.size : 512) == PRETOK_ZSTD &&
+                  is_one_stream(in);
     while (start.stored < in->size && status == NGT_OK) {
         struct pretok_zstd_place end = {in->size, 0};
         if (frames && in->size - start.stored > unit_bytes) {
@@ -198,14 +199,14 @@ static int name_against(const void *key, const void *item)
 }
 
 /* As it was cut before. *ret_done false: it was not there, or is another file now. */
-static enum ngt_status cut_as_known(struct units *units, const struct pretok_input *in, uint64_t index,
-                                    const struct pretok_plan *known, bool *ret_done,
+static enum ngt_status cut_as_known(struct units *units, const struct pretok_input *in,
+                                    uint64_t index, const struct pretok_plan *known, bool *ret_done,
                                     struct ngt_error *reterr)
 {
     const struct pretok_inputs *inputs = known ? &known->inputs : NULL;
-    const struct pretok_input *k = known ? bsearch(in->name, inputs->items, inputs->count,
-                                                   sizeof *inputs->items, name_against)
-                                         : NULL;
+    const struct pretok_input *k =
+        known ? bsearch(in->name, inputs->items, inputs->count, sizeof *inputs->items, name_against)
+              : NULL;
     uint64_t low = 0, high = known ? known->unit_count : 0;
 
     *ret_done = false;

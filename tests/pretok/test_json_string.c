@@ -35,19 +35,22 @@ static uint64_t plain_copy(const uint8_t *at, uint64_t n, uint8_t *out, uint64_t
 
 T_CASE(every_place)
 {
-    static const uint8_t specials[] = {'"', '\\', 0, 1, 0x1F, '\n'}, others[] = {0x20, 0x7F, 0x80, 0xFF, '!', '#', '[', ']'};
+    static const uint8_t specials[] = {'"', '\\', 0, 1, 0x1F, '\n'},
+                         others[] = {0x20, 0x7F, 0x80, 0xFF, '!', '#', '[', ']'};
 
     for (unsigned length = 0; length < 70; length++)
         for (unsigned place = 0; place <= length; place++)
             for (unsigned s = 0; s < sizeof specials + sizeof others; s++) {
-                uint8_t *text = malloc(length + 1), *end = text + length; /* exact: nothing behind is touched */
+                uint8_t *text = malloc(length + 1),
+                        *end = text + length; /* exact: nothing behind is touched */
                 memset(text, 'a', length + 1);
                 if (place < length)
                     text[place] = s < sizeof specials ? specials[s] : others[s - sizeof specials];
-                const uint8_t *got = pretok_json_string_run(text, end), *want = plain_run(text, end);
+                const uint8_t *got = pretok_json_string_run(text, end),
+                              *want = plain_run(text, end);
                 if (got != want)
-                    T_FAIL("length %u, special %u at %u: stops at %d, expected %d", length, s, place,
-                           (int)(got - text), (int)(want - text));
+                    T_FAIL("length %u, special %u at %u: stops at %d, expected %d", length, s,
+                           place, (int)(got - text), (int)(want - text));
                 free(text);
             }
 }
@@ -68,20 +71,22 @@ T_CASE(copies)
         for (unsigned i = 0; i < n; i++) {
             seed = seed * 6364136223846793005u + 1442695040888963407u;
             uint8_t r = (uint8_t)(seed >> 40);
-            text[i] = round % 3 && r % 16 ? (uint8_t)('a' + r % 26) : (uint8_t)alphabet[(seed >> 50) % (sizeof alphabet - 1)];
+            text[i] = round % 3 && r % 16 ? (uint8_t)('a' + r % 26)
+                                          : (uint8_t)alphabet[(seed >> 50) % (sizeof alphabet - 1)];
         }
         uint8_t *to = out;
         uint64_t size, consumed = plain_copy(text, n, want, &size);
         const uint8_t *got = pretok_json_string_copy(text, text + n, &to);
         /* what lies within the last bytes may be left to the caller, but no sooner than it must */
         T_TRUE(got <= text + n && (uint64_t)(to - out) <= n);
-        if ((uint64_t)(got - text) != consumed || (uint64_t)(to - out) != size || memcmp(out, want, size) != 0) {
+        if ((uint64_t)(got - text) != consumed || (uint64_t)(to - out) != size ||
+            memcmp(out, want, size) != 0) {
             /* a step ends where the next one would begin, beyond or before the plain loop's last byte */
             uint64_t at = (uint64_t)(got - text);
             if (n - consumed >= PRETOK_JSON_STRING_SLACK || n - at >= PRETOK_JSON_STRING_SLACK ||
                 memcmp(out, want, size < (uint64_t)(to - out) ? size : (uint64_t)(to - out)) != 0)
-                T_FAIL("round %u: %u and %u of %u bytes, expected %u and %u", round, (unsigned)at, (unsigned)(to - out), n,
-                       (unsigned)consumed, (unsigned)size);
+                T_FAIL("round %u: %u and %u of %u bytes, expected %u and %u", round, (unsigned)at,
+                       (unsigned)(to - out), n, (unsigned)consumed, (unsigned)size);
         }
         free(text);
         free(out);

@@ -94,7 +94,7 @@ T_CASE(cut_as_before)
         of_c += strcmp(plan.inputs.items[u->first_input].name, "c.jsonl") == 0;
         T_EQ_U64(u->text_start, u->start);
     }
-    T_EQ_U64(of_b, 4); /* 1000 bytes by 300 */
+    T_EQ_U64(of_b, 4);  /* 1000 bytes by 300 */
     T_EQ_U64(of_c, 11); /* 1010 bytes by 100 */
     pretok_plan_done(&plan);
     pretok_plan_done(&before);

@@ -14,8 +14,8 @@
 
 #include "input/ahead_source.h"
 #include "input/bytes.h"
-#include "input/zstd_frames.h"
 #include "input/text.h"
+#include "input/zstd_frames.h"
 #include "t.h"
 
 static char folder[] = "/tmp/ngt-stream-XXXXXX";
@@ -238,8 +238,9 @@ T_CASE(cuts_of_zstd)
     const struct {
         uint64_t least, stored, text;
     } cases[] = {
-        {0, starts[1], 1000}, {1, starts[1], 1000},        {starts[1], starts[1], 1000},
-        {starts[1] + 1, starts[2], 1999}, {starts[2], starts[2], 1999}, {starts[2] + 1, size, 2997},
+        {0, starts[1], 1000},         {1, starts[1], 1000},
+        {starts[1], starts[1], 1000}, {starts[1] + 1, starts[2], 1999},
+        {starts[2], starts[2], 1999}, {starts[2] + 1, size, 2997},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct pretok_zstd_place place = {0, 0};

@@ -90,7 +90,8 @@ static unsigned decoded(const uint8_t *at, unsigned n)
 /* All that two bytes can be, before and behind sequences of two and three. */
 T_CASE(every_two_bytes)
 {
-    static const char *const before[] = {"", "\xC3\xA9", "\xE4\xB8\x80", "\xC3\xA9\xD0\xB0\xD0\xB1"};
+    static const char *const before[] = {"", "\xC3\xA9", "\xE4\xB8\x80",
+                                         "\xC3\xA9\xD0\xB0\xD0\xB1"};
     static const char behind[][3] = {"\x80", "\xBF", "\x7F", "\xC3\xA9", "\xE4\xB8"};
 
     for (unsigned pair = 0; pair < 65536; pair++)
@@ -104,8 +105,8 @@ T_CASE(every_two_bytes)
                 text[n + 1] = (uint8_t)pair;
                 memcpy(text + n + 2, behind[e], strlen(behind[e]));
                 if (pretok_utf8_valid_prefix(text, sizeof text) != decoded(text, sizeof text))
-                    T_FAIL("%02X %02X behind %u and before %u: %u, expected %u", pair >> 8, pair & 255, b,
-                           e, (unsigned)pretok_utf8_valid_prefix(text, sizeof text),
+                    T_FAIL("%02X %02X behind %u and before %u: %u, expected %u", pair >> 8,
+                           pair & 255, b, e, (unsigned)pretok_utf8_valid_prefix(text, sizeof text),
                            decoded(text, sizeof text));
             }
 }

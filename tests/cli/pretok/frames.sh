@@ -79,6 +79,15 @@ expect 0 "$pretok" -q -t "$work/tok.model" -o "$work/set" --input-format jsonl -
 expect 0 "$dump" --ids "$work/set"
 same "$work/out" "$work/want.ids"
 
+# where the time went, and how much memory it took
+rm -rf "$work/set"
+expect 0 "$pretok" -v -j 2 -t "$work/tok.model" -o "$work/set" --stats "$work/stats" "$work/frames"
+has "$work/err" "unpack ahead"
+has "$work/err" "tokenizers waiting for records"
+has "$work/err" "readers waiting for room"
+has "$work/err" "peak memory"
+for figure in peak_memory_bytes unpack commit wait_read wait_batch; do has "$work/stats" "\"$figure\": "; done
+
 # a damaged frame: all others are read, and the exit code says so
 pieces zstd -qc --check
 size=$(wc -c <"$work/frames/x.jsonl.zst")

@@ -116,17 +116,21 @@ static void corpus_of_sets(unsigned records)
 {
     struct pretok_bytes b = {0};
     struct ngt_error error;
-    char line[256];
+    char line[256], name[32];
 
-    T_REQUIRE(ngt_folder_make(t_path("in"), &error) == NGT_OK);
+    T_REQUIRE(ngt_folder_make(t_path("sets-in"), &error) == NGT_OK);
     for (unsigned i = 0; i < records; i++) {
-        snprintf(
-            line, sizeof line,
-            "{\"id\":%u,\"m\":{\"set\":%s},\"text\":\"%u abc abc abc abc abc abc abc abc abc\"}\n",
-            i, i % 500 == 499 ? "null" : three_sets[i * 7919u % 1000 % 3], i * 31u % 700);
+        snprintf(line, sizeof line,
+                 "{\"id\":%u,\"m\":{\"set\":%s},\"text\":\"%u abc abc abc abc abc abc abc abc "
+                 "abc\"}\n",
+                 i, i % 500 == 499 ? "null" : three_sets[i * 7919u % 1000 % 3], i * 31u % 700);
         (void)pretok_bytes_append(&b, line, strlen(line));
+        if (i % 75 == 74 || i + 1 == records) { /* several files a unit */
+            snprintf(name, sizeof name, "sets-in/%04u.jsonl", i);
+            t_put(name, b.at, b.size);
+            b.size = 0;
+        }
     }
-    t_put("in/a.jsonl", b.at, b.size);
     pretok_bytes_done(&b);
 }
 
@@ -136,7 +140,7 @@ static bool dedup;
 
 static struct pretok_plan make_plan(const struct tok_tokenizer *t, uint64_t unit_bytes)
 {
-    const char *operand = t_path("in");
+    const char *operand = t_path(wanted.split_key ? "sets-in" : "in");
     struct pretok_inputs_config find = {.operands = &operand, .operand_count = 1};
     struct ngt_pair options[] = {{"text_key", "text"}, {"split_by_key", wanted.split_key}};
     struct pretok_plan_config config = {
@@ -161,7 +165,7 @@ static void unit_done(void *arg, uint64_t unit, const struct pretok_ledger *ledg
 
     (void)unit;
     (void)sources;
-    T_EQ_U64(source_count, 1);
+    T_TRUE(source_count >= 1);
     s->units++;
     s->documents += ledger->documents;
 }

@@ -100,7 +100,9 @@ struct pretok_jsonl {
     /* the record */
     enum state state;
     enum string_use use;
-    struct slot *slot; /* USE_TEXT */
+    struct slot *slot; /* USE_TEXT, and where its bytes go, how many there may be */
+    struct pretok_bytes *to;
+    uint64_t to_limit;
     enum pretok_reason reason;
     uint64_t line_offset, error_at;
     uint64_t text_start;
@@ -369,11 +371,6 @@ static void fail(struct pretok_jsonl *j, enum pretok_reason reason, uint64_t at)
     j->state = S_BAD;
 }
 
-static struct pretok_bytes *buffer_of(struct pretok_jsonl *j, struct pretok_bytes *text)
-{
-    return j->direct ? text : &j->slot->own;
-}
-
 /* A value begins with *p. False when no value does. */
 static bool begin_value(struct pretok_jsonl *j, const uint8_t *p, struct pretok_bytes *text)
 {
@@ -414,8 +411,12 @@ static bool begin_value(struct pretok_jsonl *j, const uint8_t *p, struct pretok_
         return true;
     case '"':
         j->use = target ? USE_TEXT : USE_NOTHING;
-        if (target)
-            buffer_of(j, text)->size = j->slot->start;
+        if (target) {
+            j->to = j->direct ? text : &j->slot->own;
+            j->to->size = j->slot->start;
+            j->to_limit = UINT64_MAX - j->max_text < j->slot->start ? UINT64_MAX
+                                                                    : j->slot->start + j->max_text;
+        }
         j->state = S_STRING;
         return true;
     case 't':
@@ -467,7 +468,7 @@ static void list_key(struct pretok_jsonl *j)
 }
 
 /* p: behind the quote. False when out of memory. */
-static bool end_string(struct pretok_jsonl *j, const uint8_t *p, struct pretok_bytes *text)
+static bool end_string(struct pretok_jsonl *j, const uint8_t *p)
 {
     switch (j->use) {
     case USE_KEY:
@@ -482,7 +483,7 @@ static bool end_string(struct pretok_jsonl *j, const uint8_t *p, struct pretok_b
         j->state = S_COLON;
         return true;
     case USE_TEXT:
-        j->slot->end = buffer_of(j, text)->size;
+        j->slot->end = j->to->size;
         break;
     case USE_NOTHING:
         break;
@@ -491,18 +492,15 @@ static bool end_string(struct pretok_jsonl *j, const uint8_t *p, struct pretok_b
 }
 
 /* Bytes of a string's value; false when out of memory. */
-static bool put(struct pretok_jsonl *j, const uint8_t *bytes, uint64_t n, struct pretok_bytes *text)
+static bool put(struct pretok_jsonl *j, const uint8_t *bytes, uint64_t n)
 {
     if (j->use == USE_TEXT) {
-        struct pretok_bytes *to = buffer_of(j, text);
-        if (j->slot->found == FOUND_TOO_LONG)
-            return true;
-        if (n > j->max_text - (to->size - j->slot->start)) {
-            j->slot->found = FOUND_TOO_LONG;
-            to->size = j->slot->start;
-            return true;
-        }
-        return pretok_bytes_append(to, bytes, n);
+        if (n <= j->to_limit - j->to->size)
+            return pretok_bytes_append(j->to, bytes, n);
+        j->slot->found = FOUND_TOO_LONG;
+        j->to->size = j->slot->start;
+        j->use = USE_NOTHING; /* the rest is passed over */
+        return true;
     }
     if (j->use == USE_KEY) {
         uint64_t room = j->key_room - j->key_size;
@@ -514,32 +512,32 @@ static bool put(struct pretok_jsonl *j, const uint8_t *bytes, uint64_t n, struct
     return true;
 }
 
-static bool put_code(struct pretok_jsonl *j, uint32_t code, struct pretok_bytes *text)
+static bool put_code(struct pretok_jsonl *j, uint32_t code)
 {
     uint8_t bytes[4];
-    return put(j, bytes, pretok_utf8_put(code, bytes), text);
+    return put(j, bytes, pretok_utf8_put(code, bytes));
 }
 
 /* A high surrogate was followed by something else than a low one. */
-static bool flush_surrogate(struct pretok_jsonl *j, struct pretok_bytes *text)
+static bool flush_surrogate(struct pretok_jsonl *j)
 {
     if (!j->high_surrogate)
         return true;
     j->high_surrogate = 0;
     if (j->use == USE_TEXT)
         j->slot->replaced++;
-    return put_code(j, 0xFFFD, text);
+    return put_code(j, 0xFFFD);
 }
 
-static bool put_hex(struct pretok_jsonl *j, struct pretok_bytes *text)
+static bool put_hex(struct pretok_jsonl *j)
 {
     uint32_t code = j->hex, high = j->high_surrogate;
 
     if (code >= 0xDC00 && code <= 0xDFFF && high) {
         j->high_surrogate = 0;
-        return put_code(j, 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00), text);
+        return put_code(j, 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00));
     }
-    if (!flush_surrogate(j, text))
+    if (!flush_surrogate(j))
         return false;
     if (code >= 0xD800 && code <= 0xDBFF) {
         j->high_surrogate = code;
@@ -550,7 +548,7 @@ static bool put_hex(struct pretok_jsonl *j, struct pretok_bytes *text)
             j->slot->replaced++;
         code = 0xFFFD;
     }
-    return put_code(j, code, text);
+    return put_code(j, code);
 }
 
 /*
@@ -825,7 +823,7 @@ enum pretok_event pretok_jsonl_next(struct pretok_jsonl *j, const uint8_t **at, 
                 p = copy_text(j, p, end, text);
             const uint8_t *stop = pretok_json_string_run(p, end);
             if (stop > p) {
-                if (!flush_surrogate(j, text) || !put(j, p, (uint64_t)(stop - p), text))
+                if (!flush_surrogate(j) || !put(j, p, (uint64_t)(stop - p)))
                     goto nomem;
                 p = stop;
             }
@@ -833,10 +831,10 @@ enum pretok_event pretok_jsonl_next(struct pretok_jsonl *j, const uint8_t **at, 
                 continue;
             c = *p;
             if (c == '"') {
-                if (!flush_surrogate(j, text))
+                if (!flush_surrogate(j))
                     goto nomem;
                 p++;
-                if (!end_string(j, p, text))
+                if (!end_string(j, p))
                     goto nomem;
                 continue;
             }
@@ -859,8 +857,7 @@ enum pretok_event pretok_jsonl_next(struct pretok_jsonl *j, const uint8_t **at, 
             if (!which)
                 break;
             p++;
-            if (!flush_surrogate(j, text) ||
-                !put(j, (const uint8_t *)&values[which - letters], 1, text))
+            if (!flush_surrogate(j) || !put(j, (const uint8_t *)&values[which - letters], 1))
                 goto nomem;
             j->state = S_STRING;
             continue;
@@ -874,7 +871,7 @@ enum pretok_event pretok_jsonl_next(struct pretok_jsonl *j, const uint8_t **at, 
             if (++j->hex_digits < 4)
                 continue;
             j->state = S_STRING;
-            if (!put_hex(j, text))
+            if (!put_hex(j))
                 goto nomem;
             continue;
         }

@@ -116,17 +116,21 @@ static void corpus_of_sets(unsigned records)
 {
     struct pretok_bytes b = {0};
     struct ngt_error error;
-    char line[256];
+    char line[256], name[32];
 
-    T_REQUIRE(ngt_folder_make(t_path("in"), &error) == NGT_OK);
+    T_REQUIRE(ngt_folder_make(t_path("sets-in"), &error) == NGT_OK);
     for (unsigned i = 0; i < records; i++) {
-        snprintf(
-            line, sizeof line,
-            "{\"id\":%u,\"m\":{\"set\":%s},\"text\":\"%u abc abc abc abc abc abc abc abc abc\"}\n",
-            i, i % 500 == 499 ? "null" : three_sets[i * 7919u % 1000 % 3], i * 31u % 700);
+        snprintf(line, sizeof line,
+                 "{\"id\":%u,\"m\":{\"set\":%s},\"text\":\"%u abc abc abc abc abc abc abc abc "
+                 "abc\"}\n",
+                 i, i % 500 == 499 ? "null" : three_sets[i * 7919u % 1000 % 3], i * 31u % 170);
         (void)pretok_bytes_append(&b, line, strlen(line));
+        if (i % 75 == 74 || i + 1 == records) { /* several files a unit */
+            snprintf(name, sizeof name, "sets-in/%04u.jsonl", i);
+            t_put(name, b.at, b.size);
+            b.size = 0;
+        }
     }
-    t_put("in/a.jsonl", b.at, b.size);
     pretok_bytes_done(&b);
 }
 
@@ -136,7 +140,7 @@ static bool dedup;
 
 static struct pretok_plan make_plan(const struct tok_tokenizer *t, uint64_t unit_bytes)
 {
-    const char *operand = t_path("in");
+    const char *operand = t_path(wanted.split_key ? "sets-in" : "in");
     struct pretok_inputs_config find = {.operands = &operand, .operand_count = 1};
     struct ngt_pair options[] = {{"text_key", "text"}, {"split_by_key", wanted.split_key}};
     struct pretok_plan_config config = {
@@ -161,7 +165,7 @@ static void unit_done(void *arg, uint64_t unit, const struct pretok_ledger *ledg
 
     (void)unit;
     (void)sources;
-    T_EQ_U64(source_count, 1);
+    T_TRUE(source_count >= 1);
     s->units++;
     s->documents += ledger->documents;
 }
@@ -292,7 +296,7 @@ T_CASE(sets_and_duplicates)
     struct pretok_overview o = {0};
     struct pretok_sets sets = {0};
     struct ngt_error error;
-    bool met[700] = {false};
+    bool met[170] = {false};
 
     wanted = (struct pretok_keys_config){
         .text_key = "text", .id_key = "id", .meta_keys = "m.set,m", .split_key = "m.set"};
@@ -333,10 +337,10 @@ T_CASE(sets_and_duplicates)
             continue;
         T_EQ_STR(sets.sets[set].folder, names[set]);
         bool is = d[set].bits[at[set] / 8] >> at[set] % 8 & 1;
-        if (is != met[i * 31u % 700])
+        if (is != met[i * 31u % 170])
             T_FAIL("record %u is %sdropped", i, is ? "" : "not ");
         dropped += is;
-        met[i * 31u % 700] = true;
+        met[i * 31u % 170] = true;
         at[set]++;
     }
     T_EQ_U64(dropped, d[0].documents + d[1].documents + d[2].documents);

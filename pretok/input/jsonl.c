@@ -555,12 +555,10 @@ static bool put_hex(struct pretok_jsonl *j)
  * Copies what a text holds from p on as far as there is room already and nothing unusual comes; put()
  * and the machine do the rest.
  */
-static const uint8_t *copy_text(struct pretok_jsonl *j, const uint8_t *p, const uint8_t *end,
-                                struct pretok_bytes *text)
+static const uint8_t *copy_text(struct pretok_jsonl *j, const uint8_t *p, const uint8_t *end)
 {
-    struct pretok_bytes *to = buffer_of(j, text);
-    uint64_t n = (uint64_t)(end - p), room = to->room - to->size,
-             allowed = j->max_text - (to->size - j->slot->start);
+    struct pretok_bytes *to = j->to;
+    uint64_t n = (uint64_t)(end - p), room = to->room - to->size, allowed = j->to_limit - to->size;
 
     if (room <= PRETOK_JSON_STRING_SLACK)
         return p;
@@ -819,8 +817,8 @@ enum pretok_event pretok_jsonl_next(struct pretok_jsonl *j, const uint8_t **at, 
             break;
         }
         case S_STRING: {
-            if (j->use == USE_TEXT && !j->high_surrogate && j->slot->found != FOUND_TOO_LONG)
-                p = copy_text(j, p, end, text);
+            if (j->use == USE_TEXT && !j->high_surrogate)
+                p = copy_text(j, p, end);
             const uint8_t *stop = pretok_json_string_run(p, end);
             if (stop > p) {
                 if (!flush_surrogate(j) || !put(j, p, (uint64_t)(stop - p)))

@@ -14,6 +14,28 @@ unsigned pretok_options_threads(const struct pretok_options *o)
     return o->threads ? (unsigned)o->threads : ngt_pool_cores();
 }
 
+enum ngt_status pretok_options_sample(const struct pretok_options *o, double *ret_share,
+                                      uint64_t *ret_records, struct ngt_error *reterr)
+{
+    char *end = NULL;
+    double value = o->sample[0] >= '0' && o->sample[0] <= '9' ? strtod(o->sample, &end) : -1;
+    const bool percent = end && *end == '%';
+
+    ngt_error_clear(reterr);
+    if (percent) {
+        value /= 100;
+        end++;
+    }
+    *ret_share = percent || value < 1 ? value : 0;
+    *ret_records = percent || value < 1 || value > 9e18 ? 0 : (uint64_t)value;
+    if (!end || *end || !(value > 0) || (percent && value > 1) || value > 9e18 ||
+        (!percent && value >= 1 && value != (double)*ret_records))
+        return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
+                        "--sample: \"%.40s\" is neither a share (1%% or 0.01) nor a number of "
+                        "records", o->sample);
+    return NGT_OK;
+}
+
 /* ---- tokenizer ---- */
 
 enum ngt_status pretok_options_tokenizer(const struct pretok_options *o,

@@ -36,6 +36,8 @@ struct pretok_options {
     const char *files_from;
     uint64_t limit;
     bool limit_given;
+    const char *sample; /* plan; NULL: no sample */
+    uint64_t sample_seed;
     bool check_inputs, quick; /* finish */
     uint64_t tasks;           /* finish, status; 0: a task a unit */
     bool ids, pieces, nul;    /* encode */
@@ -73,6 +75,10 @@ pretok_options_plan(const struct pretok_options *o, const struct cli_list *opera
                     const struct tok_tokenizer *t, const struct pretok_special *special,
                     const struct pretok_plan *known, struct pretok_plan *ret_plan,
                     struct ngt_error *reterr);
+/* --sample: a share of the input, or records. NGT_E_RANGE: neither. */
+NGT_NODISCARD enum ngt_status pretok_options_sample(const struct pretok_options *o,
+                                                    double *ret_share, uint64_t *ret_records,
+                                                    struct ngt_error *reterr);
 unsigned pretok_options_threads(const struct pretok_options *o);
 
 #endif

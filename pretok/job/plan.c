@@ -116,6 +116,20 @@ static enum ngt_status boundary(int fd, const struct pretok_input *in, uint64_t 
     return NGT_OK;
 }
 
+enum ngt_status pretok_plan_boundary(const struct pretok_input *in, uint64_t at, uint64_t *ret,
+                                     struct ngt_error *reterr)
+{
+    int fd = open(in->path, O_RDONLY | O_CLOEXEC);
+    enum ngt_status status;
+
+    ngt_error_clear(reterr);
+    if (fd < 0)
+        return ngt_fail(reterr, NGT_E_IO, in->path, HERE, "cannot open");
+    status = boundary(fd, in, at, ret, reterr);
+    close(fd);
+    return status;
+}
+
 static enum ngt_status cut_plain(struct units *units, const struct pretok_input *in, uint64_t index,
                                  uint64_t unit_bytes, struct ngt_error *reterr)
 {

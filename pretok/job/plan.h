@@ -64,6 +64,10 @@ NGT_NODISCARD enum ngt_status pretok_plan_compare(const struct pretok_plan *plan
                                                   const struct pretok_plan *now, const char *path,
                                                   struct ngt_error *reterr);
 
+/* The first place at or behind `at` (>= 1) of a plain file where a line begins, or its end. */
+NGT_NODISCARD enum ngt_status pretok_plan_boundary(const struct pretok_input *in, uint64_t at,
+                                                   uint64_t *ret, struct ngt_error *reterr);
+
 uint64_t pretok_plan_bytes(const struct pretok_plan *plan, uint64_t unit); /* 1-based */
 /* The value of an option, or NULL. */
 const char *pretok_plan_option(const struct pretok_plan *plan, const char *key);

@@ -125,6 +125,15 @@ static enum ngt_status judge_all(const struct pretok_finish_config *c,
         keys = o->receipts[i].keys;
     if (o->ledger.documents == 0 && o->ledger.records == 0)
         return ngt_fail(reterr, NGT_E_DATA, c->folder, HERE, "the inputs hold no record at all");
+    if (o->ledger.documents == 0 && o->ledger.filtered) {
+        char counts[128];
+        pretok_ledger_reasons(&o->ledger, counts, sizeof counts);
+        return ngt_fail(reterr, NGT_E_DATA, c->folder, HERE,
+                        "not one document in %" PRIu64 " records (%s)%s", o->ledger.records, counts,
+                        o->ledger.reasons[PRETOK_WARC_RESPONSE]
+                            ? "; text is not extracted from HTML: take the WET files"
+                            : "");
+    }
     if (o->ledger.documents == 0)
         return ngt_fail(reterr, NGT_E_DATA, c->folder, HERE,
                         "not one document in %" PRIu64 " records; --text-key is \"%s\"%s%.120s",

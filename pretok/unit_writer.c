@@ -189,6 +189,10 @@ static enum ngt_status refuse(struct pretok_unit_writer *w, const struct pretok_
 {
     const char *keys = (const char *)b->raw.at + item->keys_start;
 
+    if (item->record.reason >= PRETOK_REFUSALS) {
+        pretok_ledger_refuse(l, item->record.reason);
+        return NGT_OK;
+    }
     if (w->config.fail_on_bad)
         return ngt_fail(reterr, NGT_E_DATA, item->origin->name,
                         item->origin->start + item->record.offset, item->record.record,
@@ -196,8 +200,7 @@ static enum ngt_status refuse(struct pretok_unit_writer *w, const struct pretok_
                         item->origin->member ? item->origin->member : "",
                         item->origin->member ? ": " : "", pretok_reason_text(item->record.reason),
                         item->origin->start ? "; the item is counted from the unit's start" : "");
-    l->records++;
-    l->quarantined[item->record.reason]++;
+    pretok_ledger_refuse(l, item->record.reason);
     if (item->record.reason == PRETOK_NO_KEY && !w->receipt.keys && keys[0])
         w->receipt.keys = strdup(keys);
     return pretok_quarantine_add(w->quarantine, item, b->raw.at + item->raw_start, keys,
@@ -272,17 +275,15 @@ enum ngt_status pretok_judge(const struct pretok_ledger *l, double max_bad, cons
                              const char *text_key, const char *keys, struct ngt_error *reterr)
 {
     uint64_t bad = pretok_ledger_bad(l);
-    char counts[128] = "";
-    size_t used = 0;
+    struct pretok_ledger quarantined = *l;
+    char counts[128];
 
     if (bad == 0 || (double)bad <= max_bad * (double)l->records)
         return NGT_OK;
-    for (unsigned r = 1; r < PRETOK_REASONS && used < sizeof counts; r++)
-        if (l->quarantined[r])
-            used += (size_t)snprintf(counts + used, sizeof counts - used, "%s%" PRIu64 " %s",
-                                     used ? ", " : "", l->quarantined[r],
-                                     pretok_reason_name((enum pretok_reason)r));
-    if (l->quarantined[PRETOK_NO_KEY] && keys)
+    memset(quarantined.reasons + PRETOK_REFUSALS, 0,
+           sizeof quarantined.reasons - PRETOK_REFUSALS * sizeof *quarantined.reasons);
+    pretok_ledger_reasons(&quarantined, counts, sizeof counts);
+    if (l->reasons[PRETOK_NO_KEY] && keys)
         return ngt_fail(reterr, NGT_E_DATA, NULL, HERE,
                         "%s: %" PRIu64 " of %" PRIu64
                         " records refused (%s), beyond --max-bad %g%%; "

@@ -11,6 +11,15 @@ static const struct {
     [PRETOK_TOO_LONG] = {"too_long", "the text is longer than --max-doc-bytes"},
     [PRETOK_TOO_DEEP] = {"too_deep", "nested too deep"},
     [PRETOK_TOKENIZER] = {"tokenizer", "refused by the tokenizer"},
+    [PRETOK_BROKEN] = {"broken", "not a record as the format has them"},
+    [PRETOK_CHARSET] = {"charset", "text in another encoding than UTF-8"},
+    [PRETOK_NULL] = {"null", "the text is null"},
+    [PRETOK_WARC_RESPONSE] = {"warc_response",
+                              "WARC: HTTP responses; text is not extracted from HTML"},
+    [PRETOK_WARC_NOT_TEXT] = {"warc_not_text",
+                              "WARC: conversions and resources that are not text/plain"},
+    [PRETOK_WARC_OTHER] = {"warc_other",
+                           "WARC: requests, metadata and other records about records"},
 };
 
 const char *pretok_reason_name(enum pretok_reason reason)

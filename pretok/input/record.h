@@ -1,10 +1,10 @@
-/* A record as a reader delivers it: a document, or a refusal with its reason. */
+/* A record as a reader delivers it: a document, or why it is none. */
 #ifndef PRETOK_RECORD_H
 #define PRETOK_RECORD_H
 
 #include "input/bytes.h"
 
-/* Why a record went to the quarantine. The order is that of the ledger; names are part of it. */
+/* Why a record is no document. The order is that of the ledger; names are part of it. */
 enum pretok_reason {
     PRETOK_ACCEPTED = 0,
     PRETOK_NOT_JSON,
@@ -14,6 +14,13 @@ enum pretok_reason {
     PRETOK_TOO_LONG,
     PRETOK_TOO_DEEP,
     PRETOK_TOKENIZER,
+    PRETOK_BROKEN,
+    PRETOK_CHARSET,
+    PRETOK_NULL,
+    PRETOK_REFUSALS, /* up to here: bad, to the quarantine; from here on: filtered, nothing wrong */
+    PRETOK_WARC_RESPONSE = PRETOK_REFUSALS,
+    PRETOK_WARC_NOT_TEXT,
+    PRETOK_WARC_OTHER,
     PRETOK_REASONS
 };
 const char *pretok_reason_name(enum pretok_reason reason); /* "no_key": in ledgers */
@@ -23,11 +30,19 @@ enum pretok_event {
     PRETOK_MORE = 0, /* the chunk is used up */
     PRETOK_DOCUMENT,
     PRETOK_REFUSED,
+    PRETOK_FILTERED, /* a record that is counted, and no more */
     PRETOK_NOMEM,
 };
 
 /* Bytes of a refused record that are kept. */
 #define PRETOK_RAW_LIMIT 16384u
+
+/* What a record says of itself beside its text, such as WARC-Target-URI. */
+struct pretok_field {
+    const char *name;     /* as the format spells it */
+    const uint8_t *value; /* [bytes], not checked for UTF-8 */
+    uint64_t bytes;
+};
 
 struct pretok_record {
     uint64_t record;     /* 1-based, within the source's part of the unit */
@@ -39,8 +54,11 @@ struct pretok_record {
     const uint8_t *raw;  /* refused: the record as it was, at most PRETOK_RAW_LIMIT bytes, */
     uint64_t raw_bytes;  /* valid until the next call */
     uint64_t full_bytes; /* of the whole record */
-    uint64_t error_at;   /* not JSON: byte within the record */
-    const char *keys;    /* no key: the keys there are, separated by ", ", maybe cut; "" */
+    uint64_t error_at;   /* not JSON, broken: byte within the record */
+    const char *keys; /* no key: the keys there are, separated by ", ", maybe cut; broken: what is
+                            wrong; "" */
+    const struct pretok_field *fields; /* [field_count], valid until the next call */
+    uint64_t field_count;
 };
 
 #endif

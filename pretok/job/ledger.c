@@ -7,22 +7,24 @@
 static const struct {
     const char *key;
     size_t at;
+    bool optional; /* absent where it is zero */
 } figures[] = {
 #define FIGURE(name)                                                                               \
     {                                                                                              \
-#name, offsetof(struct pretok_ledger, name)                                                \
+#name, offsetof(struct pretok_ledger, name), false                                         \
     }
     FIGURE(records),
     FIGURE(documents),
-    {"empty_documents", offsetof(struct pretok_ledger, empty)},
+    {"empty_documents", offsetof(struct pretok_ledger, empty), false},
     FIGURE(filtered),
     FIGURE(text_bytes),
     FIGURE(tokens),
-    {"replaced_characters", offsetof(struct pretok_ledger, replaced)},
-    {"special_strings", offsetof(struct pretok_ledger, special)},
+    {"replaced_characters", offsetof(struct pretok_ledger, replaced), false},
+    {"special_strings", offsetof(struct pretok_ledger, special), false},
+#define AT_REASON(reason) offsetof(struct pretok_ledger, reasons[reason])
 #define REASON(reason, name)                                                                       \
     {                                                                                              \
-        "quarantined." name, offsetof(struct pretok_ledger, quarantined[reason])                   \
+        "quarantined." name, AT_REASON(reason), false                                              \
     }
     REASON(PRETOK_NOT_JSON, "not_json"),
     REASON(PRETOK_NOT_OBJECT, "not_object"),
@@ -31,6 +33,12 @@ static const struct {
     REASON(PRETOK_TOO_LONG, "too_long"),
     REASON(PRETOK_TOO_DEEP, "too_deep"),
     REASON(PRETOK_TOKENIZER, "tokenizer"),
+    {"quarantined.broken", AT_REASON(PRETOK_BROKEN), true},
+    {"quarantined.charset", AT_REASON(PRETOK_CHARSET), true},
+    {"quarantined.null", AT_REASON(PRETOK_NULL), true},
+    {"filtered.warc_response", AT_REASON(PRETOK_WARC_RESPONSE), true},
+    {"filtered.warc_not_text", AT_REASON(PRETOK_WARC_NOT_TEXT), true},
+    {"filtered.warc_other", AT_REASON(PRETOK_WARC_OTHER), true},
 };
 #define FIGURES (sizeof figures / sizeof *figures)
 _Static_assert(FIGURES + 2 == PRETOK_LEDGER_COUNTERS, "a reason without a counter");
@@ -46,9 +54,25 @@ uint64_t pretok_ledger_bad(const struct pretok_ledger *l)
 {
     uint64_t sum = 0;
 
-    for (unsigned r = 0; r < PRETOK_REASONS; r++)
-        sum += l->quarantined[r];
+    for (unsigned r = 0; r < PRETOK_REFUSALS; r++)
+        sum += l->reasons[r];
     return sum;
+}
+
+static uint64_t filtered(const struct pretok_ledger *l)
+{
+    uint64_t sum = 0;
+
+    for (unsigned r = PRETOK_REFUSALS; r < PRETOK_REASONS; r++)
+        sum += l->reasons[r];
+    return sum;
+}
+
+void pretok_ledger_refuse(struct pretok_ledger *l, enum pretok_reason reason)
+{
+    l->records++;
+    l->reasons[reason]++;
+    l->filtered += reason >= PRETOK_REFUSALS;
 }
 
 void pretok_ledger_add(struct pretok_ledger *sum, const struct pretok_ledger *l)
@@ -64,7 +88,8 @@ enum ngt_status pretok_ledger_check(const struct pretok_ledger *l, const char *p
 {
     uint64_t bad = pretok_ledger_bad(l);
 
-    if (l->records == l->documents + bad + l->filtered && l->empty <= l->documents)
+    if (l->records == l->documents + bad + l->filtered && l->filtered == filtered(l) &&
+        l->empty <= l->documents)
         return NGT_OK;
     return ngt_fail(reterr, NGT_E_CORRUPT, path, NGT_NO_POS, NGT_NO_POS,
                     "the ledger does not balance: %" PRIu64 " records, %" PRIu64
@@ -75,18 +100,21 @@ enum ngt_status pretok_ledger_check(const struct pretok_ledger *l, const char *p
 uint64_t pretok_ledger_counters(const struct pretok_ledger *l,
                                 struct ngt_counter out[PRETOK_LEDGER_COUNTERS])
 {
+    uint64_t count = 0;
+
     for (uint64_t i = 0; i < FIGURES; i++)
-        out[i] = (struct ngt_counter){figures[i].key, value(l, i)};
-    if (!l->verified)
-        return FIGURES;
-    out[FIGURES] = (struct ngt_counter){NOT_BACK, l->not_back};
-    return FIGURES + 1;
+        if (value(l, i) || !figures[i].optional)
+            out[count++] = (struct ngt_counter){figures[i].key, value(l, i)};
+    if (l->verified)
+        out[count++] = (struct ngt_counter){NOT_BACK, l->not_back};
+    return count;
 }
 
 void pretok_ledger_write(const struct pretok_ledger *l, struct ngt_json_out *out)
 {
     for (uint64_t i = 0; i < FIGURES; i++)
-        ngt_json_member_u64(out, figures[i].key, value(l, i));
+        if (value(l, i) || !figures[i].optional)
+            ngt_json_member_u64(out, figures[i].key, value(l, i));
     if (l->verified)
         ngt_json_member_u64(out, NOT_BACK, l->not_back);
 }
@@ -97,12 +125,33 @@ enum ngt_status pretok_ledger_read(const struct ngt_json *object, const char *pa
     struct pretok_ledger l = {0};
 
     for (uint64_t i = 0; i < FIGURES; i++)
-        if (!ngt_json_get_u64(object, figures[i].key, (uint64_t *)((char *)&l + figures[i].at)))
+        if (!ngt_json_get_u64(object, figures[i].key, (uint64_t *)((char *)&l + figures[i].at)) &&
+            !figures[i].optional)
             return ngt_fail(reterr, NGT_E_DATA, path, NGT_NO_POS, NGT_NO_POS,
                             "the ledger lacks \"%s\"", figures[i].key);
     l.verified = ngt_json_get_u64(object, NOT_BACK, &l.not_back);
     *ret_ledger = l;
     return NGT_OK;
+}
+
+void pretok_ledger_reasons(const struct pretok_ledger *l, char *out, uint64_t room)
+{
+    uint64_t used = 0;
+
+    out[0] = '\0';
+    for (unsigned r = 1; r < PRETOK_REASONS && used < room; r++)
+        if (l->reasons[r])
+            used +=
+                (uint64_t)snprintf(out + used, room - used, "%s%" PRIu64 " %s", used ? ", " : "",
+                                   l->reasons[r], pretok_reason_name((enum pretok_reason)r));
+}
+
+static void print_reasons(const struct pretok_ledger *l, unsigned from, unsigned end, FILE *to)
+{
+    for (unsigned r = from; r < end; r++)
+        if (l->reasons[r])
+            fprintf(to, "             %15" PRIu64 "   %s\n", l->reasons[r],
+                    pretok_reason_text((enum pretok_reason)r));
 }
 
 void pretok_ledger_print(const struct pretok_ledger *l, FILE *to)
@@ -113,12 +162,10 @@ void pretok_ledger_print(const struct pretok_ledger *l, FILE *to)
     fprintf(to, "documents    %15" PRIu64 "   of them empty: %" PRIu64 "\n", l->documents,
             l->empty);
     fprintf(to, "quarantined  %15" PRIu64 "\n", bad);
-    for (unsigned r = 1; r < PRETOK_REASONS; r++)
-        if (l->quarantined[r])
-            fprintf(to, "             %15" PRIu64 "   %s\n", l->quarantined[r],
-                    pretok_reason_text((enum pretok_reason)r));
+    print_reasons(l, 1, PRETOK_REFUSALS, to);
     if (l->filtered)
         fprintf(to, "filtered     %15" PRIu64 "\n", l->filtered);
+    print_reasons(l, PRETOK_REFUSALS, PRETOK_REASONS, to);
     fprintf(to, "text bytes   %15" PRIu64 "\n", l->text_bytes);
     fprintf(to, "tokens       %15" PRIu64 "\n", l->tokens);
     fprintf(to, "replaced     %15" PRIu64 "   characters that became U+FFFD\n", l->replaced);

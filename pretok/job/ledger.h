@@ -13,28 +13,33 @@
 
 struct pretok_ledger {
     uint64_t records;
-    uint64_t documents; /* empty ones included */
-    uint64_t empty;     /* documents whose text is empty */
-    uint64_t filtered;  /* left out on request; nothing filters yet */
-    uint64_t quarantined[PRETOK_REASONS];
-    uint64_t text_bytes; /* UTF-8 of documents, as tokenized */
-    uint64_t tokens;     /* BOS and EOS included */
-    uint64_t replaced;   /* characters that became U+FFFD */
-    uint64_t special;    /* strings of control tokens left as text */
-    bool verified;       /* --verify-roundtrip: the next one was counted, and is written */
-    uint64_t not_back;   /* documents whose text the vocabulary does not give back */
+    uint64_t documents;               /* empty ones included */
+    uint64_t empty;                   /* documents whose text is empty */
+    uint64_t filtered;                /* left out, though nothing is wrong with them */
+    uint64_t reasons[PRETOK_REASONS]; /* of those quarantined and filtered */
+    uint64_t text_bytes;              /* UTF-8 of documents, as tokenized */
+    uint64_t tokens;                  /* BOS and EOS included */
+    uint64_t replaced;                /* characters that became U+FFFD */
+    uint64_t special;                 /* strings of control tokens left as text */
+    bool verified;     /* --verify-roundtrip: the next one was counted, and is written */
+    uint64_t not_back; /* documents whose text the vocabulary does not give back */
 };
 
 #define PRETOK_LEDGER_COUNTERS (9 + PRETOK_REASONS)
 
-uint64_t pretok_ledger_bad(const struct pretok_ledger *l); /* all reasons */
+uint64_t pretok_ledger_bad(const struct pretok_ledger *l); /* quarantined for any reason */
+/* Counts a record that is no document. */
+void pretok_ledger_refuse(struct pretok_ledger *l, enum pretok_reason reason);
 void pretok_ledger_add(struct pretok_ledger *sum, const struct pretok_ledger *l);
 /* NGT_E_CORRUPT when the law does not hold; path is what the ledger belongs to. */
 NGT_NODISCARD enum ngt_status pretok_ledger_check(const struct pretok_ledger *l, const char *path,
                                                   struct ngt_error *reterr);
 
-/* Counters for a shard, in a fixed order: all that exist, so that equal ledgers are equal bytes.
- * Returns how many. Keys are static. */
+/*
+ * Counters for a shard, in a fixed order, so that equal ledgers are equal bytes: all that exist, but
+ * for reasons that came after the first version of the format, which stand there when they are not
+ * zero. Returns how many. Keys are static.
+ */
 uint64_t pretok_ledger_counters(const struct pretok_ledger *l,
                                 struct ngt_counter out[PRETOK_LEDGER_COUNTERS]);
 /* The same as members of the JSON object that is open. */
@@ -43,6 +48,8 @@ void pretok_ledger_write(const struct pretok_ledger *l, struct ngt_json_out *out
 NGT_NODISCARD enum ngt_status pretok_ledger_read(const struct ngt_json *object, const char *path,
                                                  struct pretok_ledger *ret_ledger,
                                                  struct ngt_error *reterr);
+/* "3 not_json, 1 no_key": reasons that there are, quarantined and filtered; cut to fit. */
+void pretok_ledger_reasons(const struct pretok_ledger *l, char *out, uint64_t room);
 /* What a user reads: one line a figure. */
 void pretok_ledger_print(const struct pretok_ledger *l, FILE *to);
 

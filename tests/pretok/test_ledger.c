@@ -12,8 +12,9 @@ static struct pretok_ledger sample(void)
                               .tokens = 40,
                               .replaced = 2,
                               .special = 3};
-    l.quarantined[PRETOK_NOT_JSON] = 1;
-    l.quarantined[PRETOK_TOKENIZER] = 1;
+    l.reasons[PRETOK_NOT_JSON] = 1;
+    l.reasons[PRETOK_TOKENIZER] = 1;
+    l.reasons[PRETOK_WARC_OTHER] = 1;
     return l;
 }
 
@@ -26,6 +27,10 @@ T_CASE(the_law)
     T_EQ_INT(pretok_ledger_check(&l, "x", &error), NGT_OK);
     T_EQ_U64(pretok_ledger_bad(&l), 2);
     l.documents++;
+    T_EQ_INT(pretok_ledger_check(&l, "x", &error), NGT_E_CORRUPT);
+    l = sample();
+    l.reasons[PRETOK_WARC_OTHER] = 0; /* filtered without a reason */
+    ngt_error_clear(&error);
     T_EQ_INT(pretok_ledger_check(&l, "x", &error), NGT_E_CORRUPT);
     l = sample();
     l.empty = 8;
@@ -41,7 +46,7 @@ T_CASE(sums)
     pretok_ledger_add(&sum, &l);
     T_EQ_U64(sum.records, 20);
     T_EQ_U64(sum.special, 6);
-    T_EQ_U64(sum.quarantined[PRETOK_TOKENIZER], 2);
+    T_EQ_U64(sum.reasons[PRETOK_TOKENIZER], 2);
     T_EQ_U64(pretok_ledger_bad(&sum), 4);
 }
 
@@ -57,13 +62,15 @@ T_CASE(round_trip)
 
     for (uint64_t i = 0; i < count; i++)
         sum += counters[i].value;
-    T_EQ_U64(sum, 10 + 7 + 1 + 1 + 100 + 40 + 2 + 3 + 2);
+    T_EQ_U64(sum, 10 + 7 + 1 + 1 + 100 + 40 + 2 + 3 + 3);
     T_EQ_STR(counters[0].key, "records");
-    for (unsigned r = 1; r < PRETOK_REASONS; r++) {
+    for (unsigned r = 1; r <= PRETOK_TOKENIZER; r++) { /* there also when zero */
         char key[64];
         snprintf(key, sizeof key, "quarantined.%s", pretok_reason_name((enum pretok_reason)r));
-        T_EQ_STR(counters[count - PRETOK_REASONS + r].key, key);
+        T_EQ_STR(counters[7 + r].key, key);
     }
+    T_EQ_U64(count, 9 + PRETOK_TOKENIZER); /* later reasons: only those that occurred */
+    T_EQ_STR(counters[count - 1].key, "filtered.warc_other");
     ngt_json_out_init(&out, false);
     ngt_json_object(&out);
     pretok_ledger_write(&l, &out);
@@ -77,6 +84,27 @@ T_CASE(round_trip)
     T_EQ_INT(pretok_ledger_read(root, "x", &back, &error), NGT_E_DATA);
     T_TRUE(strstr(error.message, "documents") != NULL);
     ngt_json_free(&root);
+}
+
+/* A reason that nobody added to the table would be lost on the way to a receipt. */
+T_CASE(every_reason_has_a_counter)
+{
+    for (unsigned r = 1; r < PRETOK_REASONS; r++) {
+        struct pretok_ledger l = {0};
+        struct ngt_counter counters[PRETOK_LEDGER_COUNTERS];
+        char key[64], text[64];
+        pretok_ledger_refuse(&l, (enum pretok_reason)r);
+        snprintf(key, sizeof key, "%s.%s", r < PRETOK_REFUSALS ? "quarantined" : "filtered",
+                 pretok_reason_name((enum pretok_reason)r));
+        uint64_t count = pretok_ledger_counters(&l, counters), found = 0;
+        for (uint64_t i = 0; i < count; i++)
+            found += strcmp(counters[i].key, key) == 0 && counters[i].value == 1;
+        T_EQ_U64(found, 1);
+        T_EQ_INT(pretok_ledger_check(&l, "x", NULL), NGT_OK);
+        pretok_ledger_reasons(&l, text, sizeof text);
+        snprintf(key, sizeof key, "1 %s", pretok_reason_name((enum pretok_reason)r));
+        T_EQ_STR(text, key);
+    }
 }
 
 int main(int argc, char **argv)

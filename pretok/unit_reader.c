@@ -6,6 +6,7 @@
 #include "input/jsonl.h"
 #include "input/stream.h"
 #include "input/text.h"
+#include "input/warc.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
 
@@ -24,7 +25,9 @@ struct pretok_unit_reader {
     struct pretok_origin *origin;
     enum pretok_format format; /* of the member */
     struct pretok_jsonl *jsonl;
-    const uint8_t *at, *end; /* what is left of the last chunk */
+    struct pretok_warc *warc; /* NULL until a member wants it */
+    const uint8_t *at, *end;  /* what is left of the last chunk */
+    bool drained;             /* no chunk comes behind it */
     struct pretok_bytes raw; /* first bytes of a text file */
 
     struct pretok_origin *origins; /* all of them */
@@ -69,6 +72,7 @@ void pretok_unit_reader_free(struct pretok_unit_reader **reader)
         return;
     pretok_stream_close(&r->stream);
     pretok_jsonl_free(&r->jsonl);
+    pretok_warc_free(&r->warc);
     pretok_bytes_done(&r->raw);
     while (r->origins) {
         struct pretok_origin *next = r->origins->next;
@@ -204,13 +208,23 @@ static enum ngt_status begin_member(struct pretok_unit_reader *r, const char *me
     r->format = in->format;
     if (r->format == PRETOK_FORMAT_AUTO &&
         (!pretok_format_of_name(member ? member : in->name, &r->format, &archive) || archive ||
-         r->format > PRETOK_FORMAT_TEXT))
+         r->format > PRETOK_FORMAT_WARC))
         return ngt_fail(reterr, NGT_E_MISMATCH, in->name, HERE,
                         "%s: its name does not tell a format that this build reads; give "
                         "--input-format, or leave it out with --exclude",
                         member ? member : "no archive");
-    pretok_jsonl_start(r->jsonl, o->start == 0);
     r->at = r->end = NULL;
+    r->drained = false;
+    if (r->format != PRETOK_FORMAT_WARC) {
+        pretok_jsonl_start(r->jsonl, o->start == 0);
+        return NGT_OK;
+    }
+    if (!r->warc) {
+        enum ngt_status status = pretok_warc_new(r->config.max_doc_bytes, &r->warc, reterr);
+        if (status != NGT_OK)
+            return status;
+    }
+    pretok_warc_start(r->warc);
     return NGT_OK;
 }
 
@@ -258,6 +272,8 @@ static enum ngt_status add_item(struct pretok_unit_reader *r, struct pretok_batc
     struct pretok_item *item = &b->items[b->count];
 
     *item = (struct pretok_item){.origin = r->origin, .record = *record};
+    item->record.fields = NULL; /* they do not outlive the next record */
+    item->record.field_count = 0;
     if (record->reason != PRETOK_ACCEPTED &&
         (!keep(b, record->raw, record->raw_bytes, &item->raw_start) ||
          !keep(b, record->keys, strlen(record->keys) + 1, &item->keys_start)))
@@ -282,30 +298,70 @@ static enum ngt_status read_text(struct pretok_unit_reader *r, struct pretok_bat
     return status;
 }
 
+/* ---- formats that hold many records: the same calls for each ---- */
+
+static enum pretok_event next_record(struct pretok_unit_reader *r, struct pretok_bytes *text,
+                                     struct pretok_record *ret)
+{
+    if (r->format == PRETOK_FORMAT_WARC)
+        return pretok_warc_next(r->warc, &r->at, r->end, r->drained, text, ret);
+    return r->drained ? pretok_jsonl_end(r->jsonl, text, ret)
+                      : pretok_jsonl_next(r->jsonl, &r->at, r->end, text, ret);
+}
+
+/* Numbers that records of the member have taken so far. */
+static uint64_t numbered(const struct pretok_unit_reader *r)
+{
+    return r->format == PRETOK_FORMAT_WARC ? pretok_warc_records(r->warc)
+                                           : pretok_jsonl_lines(r->jsonl);
+}
+
+/* The source breaks off; a record that is cut is none, but WARC's last one may be whole. */
+static enum ngt_status break_off(struct pretok_unit_reader *r, struct pretok_batch *b,
+                                 uint64_t whole, struct ngt_error *reterr)
+{
+    struct pretok_record record;
+    enum pretok_event event = PRETOK_MORE;
+    enum ngt_status status = NGT_OK;
+
+    if (r->format == PRETOK_FORMAT_WARC)
+        event = pretok_warc_cut(r->warc, &b->text, &record);
+    if (event == PRETOK_NOMEM)
+        return no_memory(r, reterr);
+    if (event == PRETOK_MORE)
+        b->text.size = whole;
+    else
+        status = add_item(r, b, &record, reterr);
+    source_of(r)->lines += numbered(r);
+    return status;
+}
+
 /* Until the batch is full or the member ends. Never ends inside a record: its text is in b. */
-static enum ngt_status read_lines(struct pretok_unit_reader *r, struct pretok_batch *b,
+static enum ngt_status read_records(struct pretok_unit_reader *r, struct pretok_batch *b,
                                   struct ngt_error *reterr)
 {
     uint64_t whole = b->text.size; /* end of the last complete text */
 
     for (;;) {
         struct pretok_record record;
-        enum pretok_event event = PRETOK_MORE;
-        bool ended = false;
+        enum pretok_event event;
 
-        if (r->at == r->end) {
+        if (r->at == r->end && !r->drained) {
+            struct ngt_error cause;
             uint64_t n = 0;
-            enum ngt_status status = pretok_stream_read(r->stream, &r->at, &n, reterr);
+            enum ngt_status status = pretok_stream_read(r->stream, &r->at, &n, &cause);
             if (status != NGT_OK) {
-                source_of(r)->lines += pretok_jsonl_lines(r->jsonl);
-                b->text.size = whole; /* the record that was cut is none */
+                enum ngt_status last = break_off(r, b, whole, reterr);
+                if (last != NGT_OK)
+                    return last;
+                if (reterr)
+                    *reterr = cause;
                 return lose_input(r, status, reterr);
             }
             r->end = r->at + n;
-            ended = n == 0;
+            r->drained = n == 0;
         }
-        event = ended ? pretok_jsonl_end(r->jsonl, &b->text, &record)
-                      : pretok_jsonl_next(r->jsonl, &r->at, r->end, &b->text, &record);
+        event = next_record(r, &b->text, &record);
         if (event == PRETOK_NOMEM)
             return no_memory(r, reterr);
         if (event != PRETOK_MORE) {
@@ -314,8 +370,8 @@ static enum ngt_status read_lines(struct pretok_unit_reader *r, struct pretok_ba
                 return status;
             whole = b->text.size;
         }
-        if (ended) {
-            source_of(r)->lines += pretok_jsonl_lines(r->jsonl);
+        if (r->drained && event == PRETOK_MORE) {
+            source_of(r)->lines += numbered(r);
             r->origin = NULL;
             return NGT_OK;
         }
@@ -333,7 +389,7 @@ enum ngt_status pretok_unit_reader_fill(struct pretok_unit_reader *r, struct pre
     while (status == NGT_OK && !pretok_batch_full(batch)) {
         if (r->records >= r->config.limit) {
             if (r->stream) {
-                source_of(r)->lines += r->origin ? pretok_jsonl_lines(r->jsonl) : 0;
+                source_of(r)->lines += r->origin ? numbered(r) : 0;
                 close_input(r);
             }
             batch->last = true;
@@ -352,7 +408,7 @@ enum ngt_status pretok_unit_reader_fill(struct pretok_unit_reader *r, struct pre
         } else if (r->format == PRETOK_FORMAT_TEXT) {
             status = read_text(r, batch, reterr);
         } else {
-            status = read_lines(r, batch, reterr);
+            status = read_records(r, batch, reterr);
         }
     }
     batch->stored = r->stored_before + (r->stream ? pretok_stream_stored(r->stream) : 0);

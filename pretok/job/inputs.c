@@ -177,14 +177,13 @@ static enum ngt_status decide_format(const struct pretok_inputs_config *c, const
     if (c->format == PRETOK_FORMAT_AUTO) {
         if (!pretok_format_of_name(name, ret, &archive))
             return ngt_fail(reterr, NGT_E_DATA, path, HERE,
-                            "its name does not tell the format (.jsonl, .ndjson, .json, .txt, .md, "
+                            "its name does not tell the format (.jsonl, .ndjson, .json, .txt, .md, .warc, .wet, "
                             "or an archive of those); give --input-format, or leave it out with "
                             "--exclude");
     }
-    if (*ret == PRETOK_FORMAT_WARC || *ret == PRETOK_FORMAT_PARQUET)
+    if (*ret == PRETOK_FORMAT_PARQUET)
         return ngt_fail(reterr, NGT_E_UNSUPPORTED, path, HERE,
-                        "%s input is not in this build; convert it to JSON lines",
-                        pretok_format_name(*ret));
+                        "parquet input is not in this build; convert it to JSON lines");
     return NGT_OK;
 }
 

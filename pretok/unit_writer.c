@@ -196,9 +196,11 @@ static enum ngt_status refuse(struct pretok_unit_writer *w, const struct pretok_
     if (w->config.fail_on_bad)
         return ngt_fail(reterr, NGT_E_DATA, item->origin->name,
                         item->origin->start + item->record.offset, item->record.record,
-                        "%s%s%s%s (--on-bad fail)",
+                        "%s%s%s%s%s%s (--on-bad fail)",
                         item->origin->member ? item->origin->member : "",
                         item->origin->member ? ": " : "", pretok_reason_text(item->record.reason),
+                        item->record.reason == PRETOK_BROKEN ? ": " : "",
+                        item->record.reason == PRETOK_BROKEN ? keys : "",
                         item->origin->start ? "; the item is counted from the unit's start" : "");
     pretok_ledger_refuse(l, item->record.reason);
     if (item->record.reason == PRETOK_NO_KEY && !w->receipt.keys && keys[0])

@@ -126,6 +126,11 @@ static enum ngt_status read_all(struct bench *b, bool keep_them, struct ngt_erro
 
 static enum ngt_status drain_all(struct bench *b, struct ngt_error *reterr)
 {
+    for (uint64_t i = 0; i < b->plan.inputs.count; i++)
+        if (b->plan.inputs.items[i].format == PRETOK_FORMAT_PARQUET)
+            return ngt_fail(reterr, NGT_E_UNSUPPORTED, b->plan.inputs.items[i].path, HERE,
+                            "bench measures reading of bytes in a row, which Parquet is not; "
+                            "give text or JSON lines");
     enum ngt_status status = NGT_OK;
 
     b->decompressed = 0;
@@ -471,8 +476,7 @@ static void print(const struct bench *b)
            b->compared ? "; ids equal the plain engine's" : "");
     bool fast = b->options->engine == TOK_FAST;
     printf("tokenize, one core%s%s: cold %.1f, half-warm %.1f, warm %.1f MB/s", fast ? ", " : "",
-           fast ? tok_simd() : "",
-           rate(bytes_of(b, 0, b->eight), b->cold),
+           fast ? tok_simd() : "", rate(bytes_of(b, 0, b->eight), b->cold),
            rate(bytes_of(b, b->half, b->count), b->half_warm), rate(b->text.size, b->warm));
     if (b->half_stats.words)
         printf("; half-warm, %.2f%% of the words were in the cache", 100 * hits(b));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "input/jsonl.h"
+#include "input/parquet.h"
 #include "input/stream.h"
 #include "input/text.h"
 #include "input/warc.h"
@@ -13,7 +14,8 @@
 /*
  *   next input -> stream -> next member -> records ... -> end of member -> ... -> end of input
  *
- * `stream` NULL: between inputs; `origin` NULL: between members.
+ * `stream` NULL: between inputs; `origin` NULL: between members. A Parquet file is no stream: it has
+ * `parquet` instead.
  */
 struct pretok_unit_reader {
     struct pretok_unit_reader_config config;
@@ -22,13 +24,14 @@ struct pretok_unit_reader {
     uint64_t records, stored_before;
 
     struct pretok_stream *stream;
+    struct pretok_parquet *parquet;
     struct pretok_origin *origin;
     enum pretok_format format; /* of the member */
     struct pretok_jsonl *jsonl;
     struct pretok_warc *warc; /* NULL until a member wants it */
     const uint8_t *at, *end;  /* what is left of the last chunk */
     bool drained;             /* no chunk comes behind it */
-    struct pretok_bytes raw; /* first bytes of a text file */
+    struct pretok_bytes raw;  /* first bytes of a text file */
 
     struct pretok_origin *origins; /* all of them */
     struct pretok_receipt_source *sources;
@@ -71,6 +74,7 @@ void pretok_unit_reader_free(struct pretok_unit_reader **reader)
     if (!r)
         return;
     pretok_stream_close(&r->stream);
+    pretok_parquet_close(&r->parquet);
     pretok_jsonl_free(&r->jsonl);
     pretok_warc_free(&r->warc);
     pretok_bytes_done(&r->raw);
@@ -155,7 +159,19 @@ static enum ngt_status open_input(struct pretok_unit_reader *r, struct ngt_error
         config.bytes = r->unit->bytes;
         config.plain = true;
     }
-    return pretok_stream_open(&config, &r->stream, reterr);
+    if (in->format != PRETOK_FORMAT_PARQUET)
+        return pretok_stream_open(&config, &r->stream, reterr);
+    struct pretok_parquet_config parquet = {.path = in->path,
+                                            .text_key = r->config.text_key,
+                                            .max_text_bytes = r->config.max_doc_bytes};
+    return pretok_parquet_open(&parquet, &r->parquet, reterr);
+}
+
+static uint64_t stored(const struct pretok_unit_reader *r)
+{
+    return r->parquet  ? pretok_parquet_stored(r->parquet)
+           : r->stream ? pretok_stream_stored(r->stream)
+                       : 0;
 }
 
 /* Notes what was read; the input is over, whole or not. */
@@ -163,12 +179,14 @@ static void close_input(struct pretok_unit_reader *r)
 {
     struct pretok_receipt_source *s = source_of(r);
 
-    if (r->stream) {
-        s->stored_bytes = pretok_stream_stored(r->stream);
+    s->stored_bytes = stored(r);
+    if (r->stream)
         s->hash = pretok_stream_digest(r->stream);
-        r->stored_before += s->stored_bytes;
-    }
+    if (r->parquet)
+        s->hash = pretok_parquet_digest(r->parquet);
+    r->stored_before += s->stored_bytes;
     pretok_stream_close(&r->stream);
+    pretok_parquet_close(&r->parquet);
     r->origin = NULL;
     r->at = r->end = NULL;
     r->input++;
@@ -215,6 +233,8 @@ static enum ngt_status begin_member(struct pretok_unit_reader *r, const char *me
                         member ? member : "no archive");
     r->at = r->end = NULL;
     r->drained = false;
+    if (r->format == PRETOK_FORMAT_PARQUET)
+        return NGT_OK;
     if (r->format != PRETOK_FORMAT_WARC) {
         pretok_jsonl_start(r->jsonl, o->start == 0);
         return NGT_OK;
@@ -243,6 +263,8 @@ static enum ngt_status next_member(struct pretok_unit_reader *r, struct ngt_erro
     bool more = true;
     enum ngt_status status;
 
+    if (r->parquet)
+        return begin_member(r, NULL, reterr);
     do
         status = pretok_stream_next(r->stream, &more, &member, reterr);
     while (status == NGT_OK && more && member && passed_over(r, member));
@@ -312,8 +334,9 @@ static enum pretok_event next_record(struct pretok_unit_reader *r, struct pretok
 /* Numbers that records of the member have taken so far. */
 static uint64_t numbered(const struct pretok_unit_reader *r)
 {
-    return r->format == PRETOK_FORMAT_WARC ? pretok_warc_records(r->warc)
-                                           : pretok_jsonl_lines(r->jsonl);
+    return r->format == PRETOK_FORMAT_WARC      ? pretok_warc_records(r->warc)
+           : r->format == PRETOK_FORMAT_PARQUET ? pretok_parquet_rows(r->parquet)
+                                                : pretok_jsonl_lines(r->jsonl);
 }
 
 /* The source breaks off; a record that is cut is none, but WARC's last one may be whole. */
@@ -338,7 +361,7 @@ static enum ngt_status break_off(struct pretok_unit_reader *r, struct pretok_bat
 
 /* Until the batch is full or the member ends. Never ends inside a record: its text is in b. */
 static enum ngt_status read_records(struct pretok_unit_reader *r, struct pretok_batch *b,
-                                  struct ngt_error *reterr)
+                                    struct ngt_error *reterr)
 {
     uint64_t whole = b->text.size; /* end of the last complete text */
 
@@ -380,6 +403,31 @@ static enum ngt_status read_records(struct pretok_unit_reader *r, struct pretok_
     }
 }
 
+static enum ngt_status read_rows(struct pretok_unit_reader *r, struct pretok_batch *b,
+                                 struct ngt_error *reterr)
+{
+    struct pretok_record record;
+    enum pretok_event event;
+    enum ngt_status status;
+
+    do {
+        status = pretok_parquet_next(r->parquet, &b->text, &record, &event, reterr);
+        if (status == NGT_OK && event != PRETOK_MORE)
+            status = add_item(r, b, &record, reterr);
+        if (status == NGT_E_NOMEM)
+            return status;
+        if (status != NGT_OK || event == PRETOK_MORE) {
+            source_of(r)->lines += numbered(r);
+            r->origin = NULL;
+            if (status != NGT_OK)
+                return lose_input(r, status, reterr);
+            close_input(r);
+            return NGT_OK;
+        }
+    } while (!pretok_batch_full(b) && r->records < r->config.limit);
+    return NGT_OK;
+}
+
 enum ngt_status pretok_unit_reader_fill(struct pretok_unit_reader *r, struct pretok_batch *batch,
                                         struct ngt_error *reterr)
 {
@@ -388,14 +436,14 @@ enum ngt_status pretok_unit_reader_fill(struct pretok_unit_reader *r, struct pre
     ngt_error_clear(reterr);
     while (status == NGT_OK && !pretok_batch_full(batch)) {
         if (r->records >= r->config.limit) {
-            if (r->stream) {
+            if (r->stream || r->parquet) {
                 source_of(r)->lines += r->origin ? numbered(r) : 0;
                 close_input(r);
             }
             batch->last = true;
             break;
         }
-        if (!r->stream) {
+        if (!r->stream && !r->parquet) {
             if (r->input == r->unit->input_count) {
                 batch->last = true;
                 break;
@@ -405,12 +453,14 @@ enum ngt_status pretok_unit_reader_fill(struct pretok_unit_reader *r, struct pre
                 status = lose_input(r, status, reterr);
         } else if (!r->origin) {
             status = next_member(r, reterr);
+        } else if (r->parquet) {
+            status = read_rows(r, batch, reterr);
         } else if (r->format == PRETOK_FORMAT_TEXT) {
             status = read_text(r, batch, reterr);
         } else {
             status = read_records(r, batch, reterr);
         }
     }
-    batch->stored = r->stored_before + (r->stream ? pretok_stream_stored(r->stream) : 0);
+    batch->stored = r->stored_before + stored(r);
     return status;
 }

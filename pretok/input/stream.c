@@ -294,7 +294,7 @@ static enum ngt_status open_member(struct pretok_stream *s, struct ngt_error *re
                         pretok_content_name(content));
     if (content == PRETOK_PARQUET)
         return ngt_fail(reterr, NGT_E_UNSUPPORTED, NULL, NGT_NO_POS, NGT_NO_POS,
-                        "a parquet file; this build does not read parquet");
+                        "a parquet file; it must be a file of its own, neither compressed nor in an archive");
     return NGT_OK;
 }
 
@@ -387,7 +387,7 @@ enum ngt_status pretok_stream_open(const struct pretok_stream_config *config,
     }
     if (status == NGT_OK && content == PRETOK_PARQUET)
         status = ngt_fail(reterr, NGT_E_UNSUPPORTED, NULL, NGT_NO_POS, NGT_NO_POS,
-                          "a parquet file; this build does not read parquet");
+                          "a parquet file; it must be a file of its own, neither compressed nor in an archive");
     if (status == NGT_OK && is_archive(content)) {
         s->kind = content;
         status = archive_begin(s, at_bottom, reterr);

@@ -57,7 +57,7 @@ enum pretok_content {
     PRETOK_ZIP,
     PRETOK_CPIO,
     PRETOK_7Z,
-    PRETOK_PARQUET, /* known, to be refused by name */
+    PRETOK_PARQUET, /* not a stream: input/parquet.h */
 };
 /* head [n]: the first bytes, 512 or all there are. */
 enum pretok_content pretok_content_of(const uint8_t *head, uint64_t n);

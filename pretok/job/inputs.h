@@ -22,6 +22,7 @@ struct pretok_input {
     uint64_t head_tail; /* XXH3-64 of its first and last 64 KiB */
     enum pretok_format format;
     bool plain;            /* not compressed, no archive: may be cut into ranges */
+    bool parquet;          /* begins like one; not stored */
     uint64_t device, node; /* tells a file given twice; not stored */
 };
 

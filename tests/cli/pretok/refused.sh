@@ -59,7 +59,7 @@ expect 1 fresh "$work/empty"
 has "$work/err" "--input-format"
 printf 'PAR1aaaaaaaa' >"$work/empty/x.jsonl"
 expect 1 fresh "$work/empty/x.jsonl"
-has "$work/err" "parquet"
+has "$work/err" "a parquet file"
 expect 1 fresh -
 has "$work/err" "--input-format"
 expect 1 fresh - "$work/in" --input-format jsonl

@@ -163,7 +163,8 @@ static enum ngt_status archive_failed(struct pretok_stream *s, struct ngt_error 
         return s->outer_status;
     }
     return ngt_fail(reterr, NGT_E_DATA, NULL, NGT_NO_POS, NGT_NO_POS,
-                    "%s archive cut off or corrupt: %s", pretok_content_name(s->kind),
+                    "%s archive cut off or corrupt at byte %llu: %s", pretok_content_name(s->kind),
+                    (unsigned long long)archive_filter_bytes(s->archive, 0),
                     why ? why : "no reason given");
 }
 
@@ -293,8 +294,9 @@ static enum ngt_status open_member(struct pretok_stream *s, struct ngt_error *re
                         "a %s archive inside an archive; unpack the outer one first",
                         pretok_content_name(content));
     if (content == PRETOK_PARQUET)
-        return ngt_fail(reterr, NGT_E_UNSUPPORTED, NULL, NGT_NO_POS, NGT_NO_POS,
-                        "a parquet file; it must be a file of its own, neither compressed nor in an archive");
+        return ngt_fail(
+            reterr, NGT_E_UNSUPPORTED, NULL, NGT_NO_POS, NGT_NO_POS,
+            "a parquet file; it must be a file of its own, neither compressed nor in an archive");
     return NGT_OK;
 }
 
@@ -318,7 +320,8 @@ static enum ngt_status archive_end(struct pretok_stream *s, struct ngt_error *re
         zero = s->tail[i] == 0;
     if (!zero)
         return ngt_fail(reterr, NGT_E_DATA, NULL, NGT_NO_POS, NGT_NO_POS,
-                        "tar archive cut off: it has no end mark");
+                        "tar archive cut off at byte %llu: it has no end mark",
+                        (unsigned long long)archive_filter_bytes(s->archive, 0));
     return NGT_OK;
 }
 
@@ -386,8 +389,9 @@ enum ngt_status pretok_stream_open(const struct pretok_stream_config *config,
             content = look(s->outer);
     }
     if (status == NGT_OK && content == PRETOK_PARQUET)
-        status = ngt_fail(reterr, NGT_E_UNSUPPORTED, NULL, NGT_NO_POS, NGT_NO_POS,
-                          "a parquet file; it must be a file of its own, neither compressed nor in an archive");
+        status = ngt_fail(
+            reterr, NGT_E_UNSUPPORTED, NULL, NGT_NO_POS, NGT_NO_POS,
+            "a parquet file; it must be a file of its own, neither compressed nor in an archive");
     if (status == NGT_OK && is_archive(content)) {
         s->kind = content;
         status = archive_begin(s, at_bottom, reterr);

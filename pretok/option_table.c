@@ -8,6 +8,7 @@
 
 static const char *const format_choices[] = {"auto", "jsonl", "text", "warc", "parquet", NULL};
 static const char *const bad_choices[] = {"quarantine", "fail", NULL};
+static const char *const lost_choices[] = {"keep", "drop", NULL};
 static const char *const engine_choices[] = {"fast", "reference", "plain", NULL};
 static const char *const progress_choices[] = {"auto", "always", "never", NULL};
 
@@ -99,6 +100,11 @@ static const struct cli_option run_options[] = {
     ROUNDTRIP_OPTION,
     {.name = "on-bad", .type = CLI_CHOICE, .target = AT(on_bad), .fallback = "quarantine", .choices = bad_choices,
      .group = "Refused records", .help = "what becomes of a record without a usable text"},
+    {.name = "on-lost", .type = CLI_CHOICE, .target = AT(on_lost), .fallback = "keep", .choices = lost_choices,
+     .group = "Refused records",
+     .help = "of a source that cannot be read to its end: keep what is readable, or take nothing (reads twice)"},
+    {.name = "max-expansion", .argument = "N", .type = CLI_SIZE, .target = AT(max_expansion), .fallback = "1000", .min = 1,
+     .group = "Refused records", .help = "a stored byte may become N bytes of text, after the first GiB; more is a lost source"},
     JUDGE_OPTIONS,
     {.name = "task", .argument = "I/N|auto|none", .type = CLI_STRING, .target = AT(task), .group = "Output",
      .help = "this task's share of the units; auto, and the default where there are several: as Slurm or MPI says"},

@@ -173,7 +173,7 @@ enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct
         .known = known,
     };
     char numbers[6][24], exclude[512];
-    const struct ngt_pair options[] = {
+    struct ngt_pair options[] = {
         {"text_key", o->text_key},
         {"input_format", pretok_format_name((enum pretok_format)o->input_format)},
         {"bos", o->bos ? "yes" : "no"},
@@ -185,16 +185,21 @@ enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct
         {"shard_tokens", decimal(o->shard_tokens, numbers[3])},
         {"unit_bytes", decimal(o->unit_bytes, numbers[4])},
         {"limit", o->limit_given ? decimal(o->limit, numbers[5]) : "none"},
-        {"exclude", exclude},        /* also decides about members of archives */
-        {"verify_roundtrip", "yes"}, /* stays last: absent where it is off */
+        {"exclude", exclude}, /* also decides about members of archives */
+        {NULL, NULL},         /* for those that are absent where they are off */
+        {NULL, NULL},
     };
-    struct pretok_plan_config config = {.unit_bytes = o->unit_bytes,
-                                        .options = options,
-                                        .option_count = sizeof options / sizeof *options -
-                                                        !o->verify_roundtrip};
+    uint64_t option_count = sizeof options / sizeof *options - 2;
+    struct pretok_plan_config config = {
+        .unit_bytes = o->unit_bytes, .options = options, .option_count = 0};
     enum ngt_status status;
 
     ngt_error_clear(reterr);
+    if (o->on_lost)
+        options[option_count++] = (struct ngt_pair){"on_lost", "drop"};
+    if (o->verify_roundtrip)
+        options[option_count++] = (struct ngt_pair){"verify_roundtrip", "yes"};
+    config.option_count = option_count;
     join(&o->exclude, exclude, sizeof exclude);
     config.identity = tok_identity(t, &config.identity_count);
     if (operands->count == 0 && !o->files_from)

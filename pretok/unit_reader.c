@@ -10,6 +10,8 @@
 #include "input/warc.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
+/* Members that one batch may pass: of many without a record none would be let go, nor a signal seen. */
+#define MEMBERS 4096u
 
 /*
  *   next input -> stream -> next member -> records ... -> end of member -> ... -> end of input
@@ -33,7 +35,8 @@ struct pretok_unit_reader {
     bool drained;             /* no chunk comes behind it */
     struct pretok_bytes raw;  /* first bytes of a text file */
 
-    struct pretok_origin *origins; /* all of them */
+    struct pretok_origin *begun;        /* since the last batch, and the current one */
+    uint64_t origin_count, handed_over; /* serials so far, and those of earlier batches */
     struct pretok_receipt_source *sources;
     uint64_t source_count;
 };
@@ -78,12 +81,7 @@ void pretok_unit_reader_free(struct pretok_unit_reader **reader)
     pretok_jsonl_free(&r->jsonl);
     pretok_warc_free(&r->warc);
     pretok_bytes_done(&r->raw);
-    while (r->origins) {
-        struct pretok_origin *next = r->origins->next;
-        free(r->origins->member);
-        free(r->origins);
-        r->origins = next;
-    }
+    pretok_origins_free(&r->begun);
     for (uint64_t i = 0; i < r->source_count; i++) {
         free(r->sources[i].name);
         free(r->sources[i].lost);
@@ -130,10 +128,49 @@ static enum ngt_status changed(const struct pretok_input *in, const char *how,
                     "changed since it was planned (%s); use another folder", how);
 }
 
+/* Reads an input that is not plain to its end and takes nothing of it. */
+static enum ngt_status try_whole(const struct pretok_stream_config *config,
+                                 struct ngt_error *reterr)
+{
+    struct pretok_stream *s = NULL;
+    enum ngt_status status = pretok_stream_open(config, &s, reterr);
+    const char *member;
+    bool more = true;
+
+    while (status == NGT_OK && more) {
+        const uint8_t *at;
+        uint64_t n = 1;
+        status = pretok_stream_next(s, &more, &member, reterr);
+        while (status == NGT_OK && more && n)
+            status = pretok_stream_read(s, &at, &n, reterr);
+    }
+    pretok_stream_close(&s);
+    return status;
+}
+
+static enum ngt_status try_rows(const struct pretok_parquet_config *config,
+                                struct ngt_error *reterr)
+{
+    struct pretok_parquet *p = NULL;
+    struct pretok_bytes text = {0};
+    struct pretok_record record;
+    enum pretok_event event = PRETOK_DOCUMENT;
+    enum ngt_status status = pretok_parquet_open(config, &p, reterr);
+
+    while (status == NGT_OK && event != PRETOK_MORE) {
+        text.size = 0;
+        status = pretok_parquet_next(p, &text, &record, &event, reterr);
+    }
+    pretok_bytes_done(&text);
+    pretok_parquet_close(&p);
+    return status;
+}
+
 static enum ngt_status open_input(struct pretok_unit_reader *r, struct ngt_error *reterr)
 {
     const struct pretok_input *in = input_of(r);
-    struct pretok_stream_config config = {.path = in->path, .bytes = UINT64_MAX};
+    struct pretok_stream_config config = {
+        .path = in->path, .bytes = UINT64_MAX, .max_expansion = r->config.max_expansion};
     struct pretok_input now = {0};
     struct pretok_receipt_source *s = &r->sources[r->source_count++];
     enum ngt_status status;
@@ -159,12 +196,15 @@ static enum ngt_status open_input(struct pretok_unit_reader *r, struct ngt_error
         config.bytes = r->unit->bytes;
         config.plain = true;
     }
-    if (in->format != PRETOK_FORMAT_PARQUET)
-        return pretok_stream_open(&config, &r->stream, reterr);
+    if (in->format != PRETOK_FORMAT_PARQUET) {
+        status = r->config.drop_lost && !in->plain ? try_whole(&config, reterr) : NGT_OK;
+        return status == NGT_OK ? pretok_stream_open(&config, &r->stream, reterr) : status;
+    }
     struct pretok_parquet_config parquet = {.path = in->path,
                                             .text_key = r->config.text_key,
                                             .max_text_bytes = r->config.max_doc_bytes};
-    return pretok_parquet_open(&parquet, &r->parquet, reterr);
+    status = r->config.drop_lost ? try_rows(&parquet, reterr) : NGT_OK;
+    return status == NGT_OK ? pretok_parquet_open(&parquet, &r->parquet, reterr) : status;
 }
 
 static uint64_t stored(const struct pretok_unit_reader *r)
@@ -221,16 +261,23 @@ static enum ngt_status begin_member(struct pretok_unit_reader *r, const char *me
     }
     o->name = in->name;
     o->start = source_of(r)->start;
-    o->next = r->origins;
-    r->origins = r->origin = o;
+    o->serial = ++r->origin_count;
+    o->next = r->begun;
+    r->begun = r->origin = o;
     r->format = in->format;
-    if (r->format == PRETOK_FORMAT_AUTO &&
-        (!pretok_format_of_name(member ? member : in->name, &r->format, &archive) || archive ||
-         r->format > PRETOK_FORMAT_WARC))
-        return ngt_fail(reterr, NGT_E_MISMATCH, in->name, HERE,
-                        "%s: its name does not tell a format that this build reads; give "
-                        "--input-format, or leave it out with --exclude",
-                        member ? member : "no archive");
+    if (r->format == PRETOK_FORMAT_AUTO) {
+        bool told = pretok_format_of_name(member ? member : in->name, &r->format, &archive);
+        if (told && archive && member)
+            return ngt_fail(reterr, NGT_E_UNSUPPORTED, in->name, HERE,
+                            "%s: an archive inside an archive; unpack the outer one first, or "
+                            "leave it out with --exclude",
+                            member);
+        if (!told || archive || r->format > PRETOK_FORMAT_WARC)
+            return ngt_fail(reterr, NGT_E_MISMATCH, in->name, HERE,
+                            "%s: its name does not tell a format that this build reads; give "
+                            "--input-format, or leave it out with --exclude",
+                            member ? member : "no archive");
+    }
     r->at = r->end = NULL;
     r->drained = false;
     if (r->format == PRETOK_FORMAT_PARQUET)
@@ -270,8 +317,10 @@ static enum ngt_status next_member(struct pretok_unit_reader *r, struct ngt_erro
     while (status == NGT_OK && more && member && passed_over(r, member));
     if (status != NGT_OK)
         return lose_input(r, status, reterr);
-    if (more)
-        return begin_member(r, member, reterr);
+    if (more) {
+        status = begin_member(r, member, reterr);
+        return status == NGT_OK ? status : lose_input(r, status, reterr);
+    }
     const struct pretok_input *in = input_of(r);
     uint64_t want = r->unit->part ? r->unit->bytes : in->size;
     if (in->path && pretok_stream_stored(r->stream) != want)
@@ -428,13 +477,24 @@ static enum ngt_status read_rows(struct pretok_unit_reader *r, struct pretok_bat
     return NGT_OK;
 }
 
+/* Origins that have ended; the current one, if there is one, is the first of the list. */
+static void hand_over(struct pretok_unit_reader *r, struct pretok_batch *b)
+{
+    struct pretok_origin **ended = r->origin ? &r->origin->next : &r->begun;
+
+    b->over = *ended;
+    *ended = NULL;
+    r->handed_over = r->origin_count;
+}
+
 enum ngt_status pretok_unit_reader_fill(struct pretok_unit_reader *r, struct pretok_batch *batch,
                                         struct ngt_error *reterr)
 {
     enum ngt_status status = NGT_OK;
 
     ngt_error_clear(reterr);
-    while (status == NGT_OK && !pretok_batch_full(batch)) {
+    while (status == NGT_OK && !pretok_batch_full(batch) &&
+           r->origin_count - r->handed_over < MEMBERS) {
         if (r->records >= r->config.limit) {
             if (r->stream || r->parquet) {
                 source_of(r)->lines += r->origin ? numbered(r) : 0;
@@ -462,5 +522,6 @@ enum ngt_status pretok_unit_reader_fill(struct pretok_unit_reader *r, struct pre
         }
     }
     batch->stored = r->stored_before + stored(r);
+    hand_over(r, batch);
     return status;
 }

@@ -15,7 +15,7 @@ struct pretok_unit_writer {
     struct pretok_writer_config config;
     uint64_t unit;
     struct ngt_writer *shard; /* the open one */
-    const struct pretok_origin *origin;
+    uint64_t origin;               /* serial of the last one; 0: none since the shard began */
     uint32_t origin_index;         /* of origin in the shard */
     struct pretok_ledger part;     /* since the shard began */
     struct pretok_receipt receipt; /* sources are not in it until the commit */
@@ -102,7 +102,7 @@ static enum ngt_status open_shard(struct pretok_unit_writer *w, struct ngt_error
         return no_memory(w, reterr);
     status = ngt_writer_open(path, &config, &w->shard, reterr);
     free(path);
-    w->origin = NULL;
+    w->origin = 0;
     return status;
 }
 
@@ -155,12 +155,12 @@ static enum ngt_status add_document(struct pretok_unit_writer *w, const struct p
     }
     if (status == NGT_OK && !w->shard)
         status = open_shard(w, reterr);
-    if (status == NGT_OK && w->origin != item->origin) {
+    if (status == NGT_OK && w->origin != item->origin->serial) {
         struct ngt_source source = {.name = item->origin->name,
                                     .member = item->origin->member,
                                     .start = item->origin->start};
         status = ngt_writer_source(w->shard, &source, &w->origin_index, reterr);
-        w->origin = item->origin;
+        w->origin = item->origin->serial;
     }
     if (status != NGT_OK)
         return status;

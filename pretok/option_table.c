@@ -31,7 +31,7 @@ static const char *const progress_choices[] = {"auto", "always", "never", NULL};
     {.name = "input-format", .type = CLI_CHOICE, .target = AT(input_format), .fallback = "auto", \
      .choices = format_choices, .group = "Input", .help = "auto: by the file's name"}, \
     {.name = "text-key", .argument = "PATH", .type = CLI_STRING, .target = AT(text_key), .fallback = "text", \
-     .group = "Input", .help = "dotted key of the text in JSON lines"}, \
+     .group = "Input", .help = "dotted key of the text in JSON lines; column in Parquet"}, \
     {.name = "files-from", .argument = "LIST", .type = CLI_STRING, .target = AT(files_from), .group = "Input", \
      .help = "file that lists further inputs, one a line"}, \
     {.name = "include", .argument = "GLOB", .type = CLI_LIST, .target = AT(include), .group = "Input", \
@@ -177,7 +177,8 @@ const struct cli_program pretok_program = {
     .command_count = sizeof commands / sizeof *commands,
     .details =
         "Inputs are files, folders (all files below them) or - (standard input). Compression and "
-        "archives are told by content: gzip, zstd, bzip2, xz, lz4; tar, zip, cpio, 7z.\n\n"
+        "archives are told by content: gzip, zstd, bzip2, xz, lz4; tar, zip, cpio, 7z. Formats by "
+        "name: JSON lines, text, WARC and WET, Parquet.\n\n"
         "The same command again goes on where it was stopped. Exit codes: 0 done, 1 failed, 2 "
         "wrong usage, 75 stopped early and cleanly.",
 };

@@ -202,7 +202,8 @@ static enum ngt_status open_input(struct pretok_unit_reader *r, struct ngt_error
     }
     struct pretok_parquet_config parquet = {.path = in->path,
                                             .text_key = r->config.text_key,
-                                            .max_text_bytes = r->config.max_doc_bytes};
+                                            .max_text_bytes = r->config.max_doc_bytes,
+                                            .max_expansion = r->config.max_expansion};
     status = r->config.drop_lost ? try_rows(&parquet, reterr) : NGT_OK;
     return status == NGT_OK ? pretok_parquet_open(&parquet, &r->parquet, reterr) : status;
 }
@@ -267,11 +268,11 @@ static enum ngt_status begin_member(struct pretok_unit_reader *r, const char *me
     r->format = in->format;
     if (r->format == PRETOK_FORMAT_AUTO) {
         bool told = pretok_format_of_name(member ? member : in->name, &r->format, &archive);
-        if (told && archive && member)
+        if (told && member && (archive || r->format == PRETOK_FORMAT_PARQUET))
             return ngt_fail(reterr, NGT_E_UNSUPPORTED, in->name, HERE,
-                            "%s: an archive inside an archive; unpack the outer one first, or "
-                            "leave it out with --exclude",
-                            member);
+                            "%s: %s inside an archive; unpack the outer one first, or leave it out "
+                            "with --exclude",
+                            member, archive ? "an archive" : "a parquet file");
         if (!told || archive || r->format > PRETOK_FORMAT_WARC)
             return ngt_fail(reterr, NGT_E_MISMATCH, in->name, HERE,
                             "%s: its name does not tell a format that this build reads; give "

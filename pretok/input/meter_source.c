@@ -34,19 +34,24 @@ static void meter_free(struct pretok_source *self)
     free(m);
 }
 
+enum ngt_status pretok_meter_check(uint64_t count, uint64_t stored, uint64_t most,
+                                   struct ngt_error *reterr)
+{
+    if (most == 0 || count <= PRETOK_METER_FREE || count / most <= stored)
+        return NGT_OK;
+    return ngt_fail(reterr, NGT_E_DATA, NULL, NGT_NO_POS, NGT_NO_POS,
+                    "decompresses to %llu bytes and more, out of %llu; --max-expansion is %llu",
+                    (unsigned long long)count, (unsigned long long)stored,
+                    (unsigned long long)most);
+}
+
 enum ngt_status pretok_meter_add(const struct pretok_meter *meter, uint64_t *count, uint64_t n,
                                  struct ngt_error *reterr)
 {
     *count += n;
-    if (meter->most == 0 || *count <= PRETOK_METER_FREE)
+    if (*count <= PRETOK_METER_FREE)
         return NGT_OK;
-    uint64_t stored = pretok_file_source_count(meter->file);
-    if (*count / meter->most <= stored)
-        return NGT_OK;
-    return ngt_fail(reterr, NGT_E_DATA, NULL, NGT_NO_POS, NGT_NO_POS,
-                    "decompresses to %llu bytes and more, out of %llu; --max-expansion is %llu",
-                    (unsigned long long)*count, (unsigned long long)stored,
-                    (unsigned long long)meter->most);
+    return pretok_meter_check(*count, pretok_file_source_count(meter->file), meter->most, reterr);
 }
 
 enum ngt_status pretok_meter_source_new(struct pretok_source *lower, struct pretok_meter *meter,

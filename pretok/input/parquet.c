@@ -11,6 +11,7 @@
 #include "input/utf8.h"
 
 #define ROWS 512u
+#define ROW_BYTES 8u /* what a row counts at least: billions of nulls take a few bytes, too */
 /* A page with one value of the largest size, compressed and not, and the buffers around it. */
 #define MEMORY_BASE (64u << 20)
 
@@ -20,6 +21,7 @@ struct pretok_parquet {
     struct parquet_shim_value values[ROWS];
     uint64_t count, next; /* of values */
     uint64_t row;
+    uint64_t bytes; /* of values so far, with a few for each row */
     uint64_t stored;
     struct ngt_digest128 digest;
 };
@@ -117,7 +119,13 @@ enum ngt_status pretok_parquet_next(struct pretok_parquet *p, struct pretok_byte
         if (p->count == 0)
             return NGT_OK;
     }
-    const struct parquet_shim_value *v = &p->values[p->next++];
+    const struct parquet_shim_value *v = &p->values[p->next];
+    p->bytes += v->bytes + ROW_BYTES;
+    enum ngt_status status =
+        pretok_meter_check(p->bytes, p->stored, p->config.max_expansion, reterr);
+    if (status != NGT_OK)
+        return status;
+    p->next++;
     struct pretok_record *r = ret_record;
     *r = (struct pretok_record){.record = p->row + 1,
                                 .offset = p->row,

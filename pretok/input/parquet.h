@@ -14,6 +14,7 @@ struct pretok_parquet_config {
     const char *path;     /* borrowed */
     const char *text_key; /* dotted path of the column */
     uint64_t max_text_bytes;
+    uint64_t max_expansion; /* see pretok_stream_config */
 };
 
 struct pretok_parquet;
@@ -36,7 +37,7 @@ void pretok_parquet_close(struct pretok_parquet **p);
 /*
  * The next row; *ret_event PRETOK_MORE: there are no more, and all that the file claims were there.
  * The text is appended. NGT_E_DATA: the file cannot be read from here on; the message names row, row
- * group and byte.
+ * group and byte, or max_expansion.
  */
 NGT_NODISCARD enum ngt_status pretok_parquet_next(struct pretok_parquet *p,
                                                   struct pretok_bytes *text,

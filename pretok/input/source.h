@@ -59,7 +59,10 @@ struct pretok_meter {
 };
 /* No bound below: a small file may be as repetitive as it likes. */
 #define PRETOK_METER_FREE (UINT64_C(1) << 30)
-/* Adds n to *count, which is of one place in the chain. NGT_E_DATA: beyond the bound. */
+/* NGT_E_DATA: count bytes are more than the bound allows of so many stored ones. */
+NGT_NODISCARD enum ngt_status pretok_meter_check(uint64_t count, uint64_t stored, uint64_t most,
+                                                 struct ngt_error *reterr);
+/* Adds n to *count, which is of one place in the chain, and checks it. */
 NGT_NODISCARD enum ngt_status pretok_meter_add(const struct pretok_meter *meter, uint64_t *count,
                                                uint64_t n, struct ngt_error *reterr);
 /* Passes on what lower delivers and adds it up. meter, count: borrowed. Takes over lower also on

@@ -48,6 +48,11 @@ pq.write_table(pa.table({"o": pa.array(deep)}), f"{folder}/nulls/o.parquet")
 os.makedirs(f"{folder}/empty")
 pq.write_table(plain.slice(0, 0), f"{folder}/empty/e.parquet")
 
+# twenty gigabytes of text out of one value, and rows of nothing
+os.makedirs(f"{folder}/bomb")
+value = pa.DictionaryArray.from_arrays(pa.array([0] * 20000, pa.int32()), pa.array(["y" * 1_000_000]))
+pq.write_table(pa.table({"text": value}), f"{folder}/bomb/a.parquet")
+
 # many row groups of one size, to be damaged in the middle
 os.makedirs(f"{folder}/damage")
 pq.write_table(plain, f"{folder}/damage/d.parquet", row_group_size=500, write_page_checksum=True, compression="none", use_dictionary=False)

@@ -81,13 +81,19 @@ has "$work/out" "longer than --max-doc-bytes"
 expect 1 "$pretok" -t "$work/tok.model" -o "$work/empty" "$work/pq/empty"
 has "$work/err" "no record at all"
 
+# a bomb
+expect 1 "$python" "$(dirname "$0")/../bounded.py" 60 4000 "$pretok" -t "$work/tok.model" -o "$work/bomb" --max-doc-bytes 500K --max-bad 100% \
+    "$work/pq/bomb" "$work/in/d.jsonl"
+has "$work/err" "a.parquet: not read to its end: decompresses to"
+has "$work/err" "--max-expansion is 1000"
+
 # where Parquet is not expected
 cp "$work/pq/good/a.parquet" "$work/pq/a.jsonl"
 expect 1 "$pretok" -t "$work/tok.model" -o "$work/no3" "$work/pq/a.jsonl"
 has "$work/err" "a.jsonl: a parquet file; call it .parquet"
 tar -C "$work/pq/good" -cf "$work/pq/a.tar" a.parquet
 expect 1 "$pretok" -t "$work/tok.model" -o "$work/no4" "$work/pq/a.tar" "$work/in/a.jsonl"
-has "$work/err" "a.tar: not read to its end: a.parquet: a parquet file; it must be a file of its own"
+has "$work/err" "a.tar: not read to its end: a.parquet: a parquet file inside an archive"
 expect 1 "$pretok" -t "$work/tok.model" -o "$work/no5" --input-format parquet - <"$work/pq/good/a.parquet"
 has "$work/err" "standard input"
 

@@ -106,21 +106,25 @@ path = os.path.join(folder, "many/a.tar")
 os.makedirs(os.path.dirname(path), exist_ok=True)
 
 
-def header(name, size):
+def header(size):
+    """A header in two halves, for a name of 28 bytes before them, and the sum that its checksum adds the name's to."""
     h = bytearray(512)
-    h[:len(name)] = name
     h[100:107], h[108:115], h[116:123] = b"0000644", b"0000000", b"0000000"
     h[124:135], h[136:147], h[148:156] = b"%011o" % size, b"00000000000", b" " * 8
     h[156:157], h[257:265] = b"0", b"ustar\00000"
-    h[148:155] = b"%06o\0" % sum(h)
-    return bytes(h)
+    return bytes(h[28:148]), bytes(h[156:]), sum(h)
 
 
-blank = len(line)
+kinds = [header(len(line)), header(0)]
+body = line.ljust(512, b"\0")
 with open(path, "wb") as f:
-    for i in range(members):
-        empty = i % 100 > 0
-        f.write(header(b"folder/member-%09d.jsonl" % i, 0 if empty else blank))
-        if not empty:
-            f.write(line.ljust(512, b"\0"))
+    for start in range(0, members, 1000):
+        parts = []
+        for i in range(start, min(start + 1000, members)):
+            name = b"many/member-%010d.jsonl" % i
+            head, tail, total = kinds[i % 100 > 0]
+            parts += [name, head, b"%06o\0 " % (total + sum(name)), tail]
+            if i % 100 == 0:
+                parts.append(body)
+        f.write(b"".join(parts))
     f.write(bytes(1024))

@@ -75,7 +75,7 @@ static bool keep(struct bench *b, const struct pretok_batch *batch)
 {
     for (uint64_t i = 0; i < batch->count; i++) {
         const struct pretok_item *item = &batch->items[i];
-        if (item->record.reason != PRETOK_ACCEPTED)
+        if (item->record.reason != PRETOK_ACCEPTED || item->record.filtered)
             continue;
         if (b->count == b->room) {
             uint64_t room = b->room * 2 + 1024;

@@ -145,7 +145,7 @@ static enum ngt_status judge_all(const struct pretok_finish_config *c,
         pretok_ledger_reasons(&o->ledger, counts, sizeof counts);
         return ngt_fail(reterr, NGT_E_DATA, c->folder, HERE,
                         "not one document in %" PRIu64 " records (%s)%s", o->ledger.records, counts,
-                        o->ledger.reasons[PRETOK_WARC_RESPONSE]
+                        o->ledger.filtered_by[PRETOK_WARC_RESPONSE]
                             ? "; text is not extracted from HTML: take the WET files"
                             : "");
     }

@@ -156,7 +156,7 @@ static enum ngt_status tokenize(struct worker *w, struct pretok_batch *b, struct
         struct tok_counts counts = {0};
         enum ngt_status status;
 
-        if (item->record.reason != PRETOK_ACCEPTED)
+        if (item->record.reason != PRETOK_ACCEPTED || item->record.filtered)
             continue;
         item->ids_start = b->ids.count;
         status = tok_ids_reserve(&b->ids, 2, error);

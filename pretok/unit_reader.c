@@ -344,9 +344,7 @@ static enum ngt_status add_item(struct pretok_unit_reader *r, struct pretok_batc
     struct pretok_item *item = &b->items[b->count];
 
     *item = (struct pretok_item){.origin = r->origin, .record = *record};
-    item->record.fields = NULL; /* they do not outlive the next record */
-    item->record.field_count = 0;
-    if (record->reason != PRETOK_ACCEPTED &&
+    if (record->reason != PRETOK_ACCEPTED && !record->filtered &&
         (!keep(b, record->raw, record->raw_bytes, &item->raw_start) ||
          !keep(b, record->keys, strlen(record->keys) + 1, &item->keys_start)))
         return no_memory(r, reterr);

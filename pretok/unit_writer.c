@@ -14,7 +14,7 @@
 struct pretok_unit_writer {
     struct pretok_writer_config config;
     uint64_t unit;
-    struct ngt_writer *shard; /* the open one */
+    struct ngt_writer *shard;      /* the open one */
     uint64_t origin;               /* serial of the last one; 0: none since the shard began */
     uint32_t origin_index;         /* of origin in the shard */
     struct pretok_ledger part;     /* since the shard began */
@@ -189,10 +189,6 @@ static enum ngt_status refuse(struct pretok_unit_writer *w, const struct pretok_
 {
     const char *keys = (const char *)b->raw.at + item->keys_start;
 
-    if (item->record.reason >= PRETOK_REFUSALS) {
-        pretok_ledger_refuse(l, item->record.reason);
-        return NGT_OK;
-    }
     if (w->config.fail_on_bad)
         return ngt_fail(reterr, NGT_E_DATA, item->origin->name,
                         item->origin->start + item->record.offset, item->record.record,
@@ -202,7 +198,8 @@ static enum ngt_status refuse(struct pretok_unit_writer *w, const struct pretok_
                         item->record.reason == PRETOK_BROKEN ? ": " : "",
                         item->record.reason == PRETOK_BROKEN ? keys : "",
                         item->origin->start ? "; the item is counted from the unit's start" : "");
-    pretok_ledger_refuse(l, item->record.reason);
+    l->records++;
+    l->quarantined[item->record.reason]++;
     if (item->record.reason == PRETOK_NO_KEY && !w->receipt.keys && keys[0])
         w->receipt.keys = strdup(keys);
     return pretok_quarantine_add(w->quarantine, item, b->raw.at + item->raw_start, keys,
@@ -230,6 +227,12 @@ enum ngt_status pretok_unit_writer_add(struct pretok_unit_writer *w,
     ngt_error_clear(reterr);
     for (uint64_t i = 0; i < batch->count && status == NGT_OK; i++) {
         const struct pretok_item *item = &batch->items[i];
+        if (item->record.filtered) {
+            l.records++;
+            l.filtered++;
+            l.filtered_by[item->record.filtered]++;
+            continue;
+        }
         status = item->record.reason == PRETOK_ACCEPTED ? add_document(w, batch, item, &l, reterr)
                                                         : refuse(w, batch, item, &l, reterr);
     }
@@ -282,10 +285,9 @@ enum ngt_status pretok_judge(const struct pretok_ledger *l, double max_bad, cons
 
     if (bad == 0 || (double)bad <= max_bad * (double)l->records)
         return NGT_OK;
-    memset(quarantined.reasons + PRETOK_REFUSALS, 0,
-           sizeof quarantined.reasons - PRETOK_REFUSALS * sizeof *quarantined.reasons);
+    memset(quarantined.filtered_by, 0, sizeof quarantined.filtered_by);
     pretok_ledger_reasons(&quarantined, counts, sizeof counts);
-    if (l->reasons[PRETOK_NO_KEY] && keys)
+    if (l->quarantined[PRETOK_NO_KEY] && keys)
         return ngt_fail(reterr, NGT_E_DATA, NULL, HERE,
                         "%s: %" PRIu64 " of %" PRIu64
                         " records refused (%s), beyond --max-bad %g%%; "

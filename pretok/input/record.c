@@ -14,12 +14,6 @@ static const struct {
     [PRETOK_BROKEN] = {"broken", "not a record as the format has them"},
     [PRETOK_CHARSET] = {"charset", "text in another encoding than UTF-8"},
     [PRETOK_NULL] = {"null", "the text is null"},
-    [PRETOK_WARC_RESPONSE] = {"warc_response",
-                              "WARC: HTTP responses; text is not extracted from HTML"},
-    [PRETOK_WARC_NOT_TEXT] = {"warc_not_text",
-                              "WARC: conversions and resources that are not text/plain"},
-    [PRETOK_WARC_OTHER] = {"warc_other",
-                           "WARC: requests, metadata and other records about records"},
 };
 
 const char *pretok_reason_name(enum pretok_reason reason)
@@ -30,4 +24,26 @@ const char *pretok_reason_name(enum pretok_reason reason)
 const char *pretok_reason_text(enum pretok_reason reason)
 {
     return reasons[reason].text;
+}
+
+static const struct {
+    const char *name, *text;
+} filters[PRETOK_FILTERS] = {
+    [PRETOK_KEPT] = {"kept", "kept"},
+    [PRETOK_WARC_RESPONSE] = {"warc_response",
+                              "WARC: HTTP responses; text is not extracted from HTML"},
+    [PRETOK_WARC_NOT_TEXT] = {"warc_not_text",
+                              "WARC: conversions and resources that are not text/plain"},
+    [PRETOK_WARC_OTHER] = {"warc_other",
+                           "WARC: requests, metadata and other records about records"},
+};
+
+const char *pretok_filtered_name(enum pretok_filtered filtered)
+{
+    return filters[filtered].name;
+}
+
+const char *pretok_filtered_text(enum pretok_filtered filtered)
+{
+    return filters[filtered].text;
 }

@@ -4,7 +4,7 @@
 
 #include "input/bytes.h"
 
-/* Why a record is no document. The order is that of the ledger; names are part of it. */
+/* Why a record went to the quarantine. The order is that of the ledger; names are part of it. */
 enum pretok_reason {
     PRETOK_ACCEPTED = 0,
     PRETOK_NOT_JSON,
@@ -17,12 +17,19 @@ enum pretok_reason {
     PRETOK_BROKEN,
     PRETOK_CHARSET,
     PRETOK_NULL,
-    PRETOK_REFUSALS, /* up to here: bad, to the quarantine; from here on: filtered, nothing wrong */
-    PRETOK_WARC_RESPONSE = PRETOK_REFUSALS,
-    PRETOK_WARC_NOT_TEXT,
-    PRETOK_WARC_OTHER,
     PRETOK_REASONS
 };
+/* Why a record was left out though nothing is wrong with it; names are part of the ledger too. */
+enum pretok_filtered {
+    PRETOK_KEPT = 0,
+    PRETOK_WARC_RESPONSE,
+    PRETOK_WARC_NOT_TEXT,
+    PRETOK_WARC_OTHER,
+    PRETOK_FILTERS
+};
+const char *pretok_filtered_name(enum pretok_filtered filtered); /* "warc_other" */
+const char *pretok_filtered_text(enum pretok_filtered filtered);
+
 const char *pretok_reason_name(enum pretok_reason reason); /* "no_key": in ledgers */
 const char *pretok_reason_text(enum pretok_reason reason); /* in messages and the quarantine */
 
@@ -37,13 +44,6 @@ enum pretok_event {
 /* Bytes of a refused record that are kept. */
 #define PRETOK_RAW_LIMIT 16384u
 
-/* What a record says of itself beside its text, such as WARC-Target-URI. */
-struct pretok_field {
-    const char *name;     /* as the format spells it */
-    const uint8_t *value; /* [bytes], not checked for UTF-8 */
-    uint64_t bytes;
-};
-
 struct pretok_record {
     uint64_t record;     /* 1-based, within the source's part of the unit */
     uint64_t offset;     /* of its first byte, decompressed, likewise */
@@ -51,14 +51,13 @@ struct pretok_record {
     uint64_t text_bytes;
     uint64_t replaced; /* U+FFFD put for lone surrogates and ill-formed UTF-8 */
     enum pretok_reason reason;
+    enum pretok_filtered filtered; /* only counted: neither text nor raw */
     const uint8_t *raw;  /* refused: the record as it was, at most PRETOK_RAW_LIMIT bytes, */
     uint64_t raw_bytes;  /* valid until the next call */
     uint64_t full_bytes; /* of the whole record */
     uint64_t error_at;   /* not JSON, broken: byte within the record */
     const char *keys; /* no key: the keys there are, separated by ", ", maybe cut; broken: what is
                             wrong; "" */
-    const struct pretok_field *fields; /* [field_count], valid until the next call */
-    uint64_t field_count;
 };
 
 #endif

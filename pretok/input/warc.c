@@ -84,6 +84,12 @@ uint64_t pretok_warc_records(const struct pretok_warc *w)
     return w->records;
 }
 
+const struct pretok_warc_field *pretok_warc_fields(const struct pretok_warc *w, uint64_t *ret_count)
+{
+    *ret_count = w->header.field_count;
+    return w->header.fields;
+}
+
 /* ---- records ---- */
 
 static void close(struct pretok_warc *w)
@@ -147,19 +153,18 @@ static enum pretok_event deliver(struct pretok_warc *w, uint64_t end, struct pre
     *ret = (struct pretok_record){.record = ++w->records,
                                   .offset = w->start,
                                   .reason = h->reason,
+                                  .filtered = h->filtered,
                                   .keys = h->detail,
                                   .error_at = h->error_at,
                                   .raw = w->raw,
                                   .raw_bytes = w->raw_size,
-                                  .full_bytes = end - w->start,
-                                  .fields = h->fields,
-                                  .field_count = h->field_count};
+                                  .full_bytes = end - w->start};
     if (ret->raw_bytes > ret->full_bytes)
         ret->raw_bytes = ret->full_bytes;
-    if (h->reason != PRETOK_ACCEPTED) {
+    if (h->filtered || h->reason != PRETOK_ACCEPTED) {
         if (w->kept)
             text->size = w->text_start;
-        return h->reason < PRETOK_REFUSALS ? PRETOK_REFUSED : PRETOK_FILTERED;
+        return h->filtered ? PRETOK_FILTERED : PRETOK_REFUSED;
     }
     text->size = w->text_start + h->length;
     if (!pretok_utf8_repair(text, w->text_start, &ret->replaced))
@@ -174,6 +179,7 @@ static enum pretok_event deliver(struct pretok_warc *w, uint64_t end, struct pre
 static void set_broken(struct pretok_warc *w, uint64_t at, const char *detail)
 {
     w->header.reason = PRETOK_BROKEN;
+    w->header.filtered = PRETOK_KEPT;
     w->header.detail = detail;
     w->header.error_at = at;
     w->header.field_count = 0;
@@ -307,12 +313,13 @@ static void judge_header(struct pretok_warc *w, const struct pretok_bytes *text)
         w->matched = 1; /* a line begins here */
         return;
     }
-    if (w->header.reason == PRETOK_ACCEPTED && w->header.length > w->max_text)
+    bool text_wanted = w->header.reason == PRETOK_ACCEPTED && !w->header.filtered;
+    if (text_wanted && w->header.length > w->max_text)
         w->header.reason = PRETOK_TOO_LONG;
     w->content_left = w->header.length;
     w->state = w->content_left ? S_CONTENT : S_GAP;
     /* of what is filtered nothing is kept; a false length there costs what it swallows */
-    w->kept = w->header.reason == PRETOK_ACCEPTED;
+    w->kept = text_wanted && w->header.reason == PRETOK_ACCEPTED;
     w->text_start = text->size;
 }
 

@@ -17,7 +17,7 @@
 #ifndef PRETOK_WARC_H
 #define PRETOK_WARC_H
 
-#include "input/record.h"
+#include "input/warc_header.h"
 #include "ngt/error.h"
 
 #define PRETOK_WARC_HEADER_BYTES (256u << 10) /* of one record; more is broken */
@@ -43,6 +43,13 @@ enum pretok_event pretok_warc_next(struct pretok_warc *w, const uint8_t **at, co
 /* The source breaks off here, unreadable: a record that was complete, or PRETOK_MORE. */
 enum pretok_event pretok_warc_cut(struct pretok_warc *w, struct pretok_bytes *text,
                                   struct pretok_record *ret_record);
+
+/*
+ * Named fields of the record that was delivered last, such as WARC-Record-ID and WARC-Target-URI,
+ * for whoever wants ids and metadata; valid until the next call. Broken records have none.
+ */
+const struct pretok_warc_field *pretok_warc_fields(const struct pretok_warc *w,
+                                                   uint64_t *ret_count);
 
 /* Records so far, of all kinds. */
 uint64_t pretok_warc_records(const struct pretok_warc *w);

@@ -48,7 +48,7 @@ static bool version_known(const uint8_t *line, uint64_t n)
 /* Fields, unfolded in place: a folded line moves up to its field, one blank between them. */
 static void read_fields(struct pretok_warc_header *h, uint8_t *bytes, uint64_t n, uint64_t at)
 {
-    struct pretok_field *f = NULL;
+    struct pretok_warc_field *f = NULL;
 
     while (at < n) {
         uint64_t size, start = at;
@@ -100,11 +100,11 @@ static void read_fields(struct pretok_warc_header *h, uint8_t *bytes, uint64_t n
 
 /* *ret NULL: it is not there. False: it is there twice, and says two things. */
 static bool find(const struct pretok_warc_header *h, const char *name,
-                 const struct pretok_field **ret)
+                 const struct pretok_warc_field **ret)
 {
     *ret = NULL;
     for (uint64_t i = 0; i < h->field_count; i++) {
-        const struct pretok_field *f = &h->fields[i];
+        const struct pretok_warc_field *f = &h->fields[i];
         if (strcasecmp(f->name, name) != 0)
             continue;
         if (*ret && ((*ret)->bytes != f->bytes || memcmp((*ret)->value, f->value, f->bytes) != 0))
@@ -114,12 +114,12 @@ static bool find(const struct pretok_warc_header *h, const char *name,
     return true;
 }
 
-static uint64_t place(const struct pretok_field *f, const uint8_t *bytes)
+static uint64_t place(const struct pretok_warc_field *f, const uint8_t *bytes)
 {
     return f ? (uint64_t)(f->value - bytes) : 0;
 }
 
-static bool read_number(const struct pretok_field *f, uint64_t *ret)
+static bool read_number(const struct pretok_warc_field *f, uint64_t *ret)
 {
     uint64_t n = 0;
 
@@ -138,7 +138,7 @@ static bool same_word(const uint8_t *at, uint64_t n, const char *word)
     return n == strlen(word) && strncasecmp((const char *)at, word, n) == 0;
 }
 
-static bool is_text_plain(const struct pretok_field *f)
+static bool is_text_plain(const struct pretok_warc_field *f)
 {
     uint64_t n = 0;
 
@@ -150,7 +150,7 @@ static bool is_text_plain(const struct pretok_field *f)
 }
 
 /* The charset parameter; false when there is none. */
-static bool charset_of(const struct pretok_field *f, char out[32])
+static bool charset_of(const struct pretok_warc_field *f, char out[32])
 {
     static const char key[] = "charset=";
 
@@ -170,42 +170,40 @@ static bool charset_of(const struct pretok_field *f, char out[32])
 /* Segments of a record cut in pieces are not joined, and half a text is none. */
 static bool is_segment(const struct pretok_warc_header *h)
 {
-    const struct pretok_field *f;
+    const struct pretok_warc_field *f;
 
     return !find(h, "WARC-Segment-Number", &f) || f;
 }
 
-static enum pretok_reason judge(struct pretok_warc_header *h, const struct pretok_field *type,
-                                const struct pretok_field *media)
+static void judge(struct pretok_warc_header *h, const struct pretok_warc_field *type,
+                  const struct pretok_warc_field *media)
 {
     if (same_word(type->value, type->bytes, "response"))
-        return PRETOK_WARC_RESPONSE;
-    if (!same_word(type->value, type->bytes, "conversion") &&
-        !same_word(type->value, type->bytes, "resource"))
-        return PRETOK_WARC_OTHER;
-    if (!is_text_plain(media))
-        return PRETOK_WARC_NOT_TEXT;
-    if (is_segment(h)) {
+        h->filtered = PRETOK_WARC_RESPONSE;
+    else if (!same_word(type->value, type->bytes, "conversion") &&
+             !same_word(type->value, type->bytes, "resource"))
+        h->filtered = PRETOK_WARC_OTHER;
+    else if (!is_text_plain(media))
+        h->filtered = PRETOK_WARC_NOT_TEXT;
+    else if (is_segment(h))
         broken(h, 0, "a segment of a record; segments are not joined");
-        return PRETOK_BROKEN;
-    }
-    if (charset_of(media, h->charset) && strcasecmp(h->charset, "utf-8") != 0 &&
-        strcasecmp(h->charset, "utf8") != 0 && strcasecmp(h->charset, "us-ascii") != 0 &&
-        strcasecmp(h->charset, "ascii") != 0) {
+    else if (charset_of(media, h->charset) && strcasecmp(h->charset, "utf-8") != 0 &&
+             strcasecmp(h->charset, "utf8") != 0 && strcasecmp(h->charset, "us-ascii") != 0 &&
+             strcasecmp(h->charset, "ascii") != 0) {
+        h->reason = PRETOK_CHARSET;
         h->detail = h->charset;
-        return PRETOK_CHARSET;
     }
-    return PRETOK_ACCEPTED;
 }
 
 void pretok_warc_header_parse(uint8_t *bytes, uint64_t n, struct pretok_warc_header *ret_header)
 {
     struct pretok_warc_header *h = ret_header;
-    const struct pretok_field *type, *length, *media;
+    const struct pretok_warc_field *type, *length, *media;
     uint64_t size, at;
 
     h->field_count = h->length = h->error_at = 0;
     h->reason = PRETOK_ACCEPTED;
+    h->filtered = PRETOK_KEPT;
     h->detail = "";
     h->length_known = false;
     h->charset[0] = '\0';
@@ -231,5 +229,5 @@ void pretok_warc_header_parse(uint8_t *bytes, uint64_t n, struct pretok_warc_hea
         broken(h, place(media, bytes), "two values of Content-Type");
         return;
     }
-    h->reason = judge(h, type, media);
+    judge(h, type, media);
 }

@@ -10,14 +10,22 @@
 
 #define PRETOK_WARC_FIELDS 128u /* of one record; more is broken */
 
+struct pretok_warc_field {
+    const char *name;     /* as it is spelt there */
+    const uint8_t *value; /* [bytes], not checked for UTF-8 */
+    uint64_t bytes;
+};
+
 struct pretok_warc_header {
-    struct pretok_field fields[PRETOK_WARC_FIELDS]; /* unfolded, without blanks at the ends */
+    struct pretok_warc_field fields[PRETOK_WARC_FIELDS]; /* unfolded, without blanks at the ends */
     uint64_t field_count;
-    uint64_t length;           /* Content-Length */
-    enum pretok_reason reason; /* what becomes of the record: PRETOK_ACCEPTED is a document */
-    const char *detail;        /* PRETOK_BROKEN, PRETOK_CHARSET: what is wrong; else "" */
-    uint64_t error_at;         /* PRETOK_BROKEN: byte of the header */
-    bool length_known;         /* also of a broken one: where it ends can be told */
+    uint64_t length; /* Content-Length */
+    /* what becomes of the record: a document where both are 0 */
+    enum pretok_reason reason;
+    enum pretok_filtered filtered;
+    const char *detail; /* PRETOK_BROKEN, PRETOK_CHARSET: what is wrong; else "" */
+    uint64_t error_at;  /* PRETOK_BROKEN: byte of the header */
+    bool length_known;  /* also of a broken one: where it ends can be told */
     char charset[32];
 };
 

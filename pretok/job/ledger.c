@@ -21,10 +21,9 @@ static const struct {
     FIGURE(tokens),
     {"replaced_characters", offsetof(struct pretok_ledger, replaced), false},
     {"special_strings", offsetof(struct pretok_ledger, special), false},
-#define AT_REASON(reason) offsetof(struct pretok_ledger, reasons[reason])
 #define REASON(reason, name)                                                                       \
     {                                                                                              \
-        "quarantined." name, AT_REASON(reason), false                                              \
+        "quarantined." name, offsetof(struct pretok_ledger, quarantined[reason]), false            \
     }
     REASON(PRETOK_NOT_JSON, "not_json"),
     REASON(PRETOK_NOT_OBJECT, "not_object"),
@@ -33,15 +32,21 @@ static const struct {
     REASON(PRETOK_TOO_LONG, "too_long"),
     REASON(PRETOK_TOO_DEEP, "too_deep"),
     REASON(PRETOK_TOKENIZER, "tokenizer"),
-    {"quarantined.broken", AT_REASON(PRETOK_BROKEN), true},
-    {"quarantined.charset", AT_REASON(PRETOK_CHARSET), true},
-    {"quarantined.null", AT_REASON(PRETOK_NULL), true},
-    {"filtered.warc_response", AT_REASON(PRETOK_WARC_RESPONSE), true},
-    {"filtered.warc_not_text", AT_REASON(PRETOK_WARC_NOT_TEXT), true},
-    {"filtered.warc_other", AT_REASON(PRETOK_WARC_OTHER), true},
+#define LATER(name, at)                                                                            \
+    {                                                                                              \
+        name, offsetof(struct pretok_ledger, at), true                                             \
+    }
+    LATER("quarantined.broken", quarantined[PRETOK_BROKEN]),
+    LATER("quarantined.charset", quarantined[PRETOK_CHARSET]),
+    LATER("quarantined.null", quarantined[PRETOK_NULL]),
+    LATER("filtered.warc_response", filtered_by[PRETOK_WARC_RESPONSE]),
+    LATER("filtered.warc_not_text", filtered_by[PRETOK_WARC_NOT_TEXT]),
+    LATER("filtered.warc_other", filtered_by[PRETOK_WARC_OTHER]),
 };
 #define FIGURES (sizeof figures / sizeof *figures)
-_Static_assert(FIGURES + 2 == PRETOK_LEDGER_COUNTERS, "a reason without a counter");
+_Static_assert(FIGURES + 1 <= PRETOK_LEDGER_COUNTERS, "room for all and NOT_BACK");
+_Static_assert(PRETOK_REASONS == 11, "a reason without a counter");
+_Static_assert(PRETOK_FILTERS == 4, "a filter without a counter");
 
 #define NOT_BACK "not_given_back" /* only where it was verified */
 
@@ -54,25 +59,9 @@ uint64_t pretok_ledger_bad(const struct pretok_ledger *l)
 {
     uint64_t sum = 0;
 
-    for (unsigned r = 0; r < PRETOK_REFUSALS; r++)
-        sum += l->reasons[r];
+    for (unsigned r = 0; r < PRETOK_REASONS; r++)
+        sum += l->quarantined[r];
     return sum;
-}
-
-static uint64_t filtered(const struct pretok_ledger *l)
-{
-    uint64_t sum = 0;
-
-    for (unsigned r = PRETOK_REFUSALS; r < PRETOK_REASONS; r++)
-        sum += l->reasons[r];
-    return sum;
-}
-
-void pretok_ledger_refuse(struct pretok_ledger *l, enum pretok_reason reason)
-{
-    l->records++;
-    l->reasons[reason]++;
-    l->filtered += reason >= PRETOK_REFUSALS;
 }
 
 void pretok_ledger_add(struct pretok_ledger *sum, const struct pretok_ledger *l)
@@ -86,10 +75,12 @@ void pretok_ledger_add(struct pretok_ledger *sum, const struct pretok_ledger *l)
 enum ngt_status pretok_ledger_check(const struct pretok_ledger *l, const char *path,
                                     struct ngt_error *reterr)
 {
-    uint64_t bad = pretok_ledger_bad(l);
+    uint64_t bad = pretok_ledger_bad(l), filtered = 0;
 
-    if (l->records == l->documents + bad + l->filtered && l->filtered == filtered(l) &&
-        l->empty <= l->documents)
+    for (unsigned f = 0; f < PRETOK_FILTERS; f++)
+        filtered += l->filtered_by[f];
+    if (l->records == l->documents + bad + l->filtered && l->empty <= l->documents &&
+        filtered == l->filtered)
         return NGT_OK;
     return ngt_fail(reterr, NGT_E_CORRUPT, path, NGT_NO_POS, NGT_NO_POS,
                     "the ledger does not balance: %" PRIu64 " records, %" PRIu64
@@ -139,19 +130,16 @@ void pretok_ledger_reasons(const struct pretok_ledger *l, char *out, uint64_t ro
     uint64_t used = 0;
 
     out[0] = '\0';
-    for (unsigned r = 1; r < PRETOK_REASONS && used < room; r++)
-        if (l->reasons[r])
-            used +=
-                (uint64_t)snprintf(out + used, room - used, "%s%" PRIu64 " %s", used ? ", " : "",
-                                   l->reasons[r], pretok_reason_name((enum pretok_reason)r));
-}
-
-static void print_reasons(const struct pretok_ledger *l, unsigned from, unsigned end, FILE *to)
-{
-    for (unsigned r = from; r < end; r++)
-        if (l->reasons[r])
-            fprintf(to, "             %15" PRIu64 "   %s\n", l->reasons[r],
-                    pretok_reason_text((enum pretok_reason)r));
+    for (unsigned i = 1; i < PRETOK_REASONS + PRETOK_FILTERS && used < room; i++) {
+        bool refused = i < PRETOK_REASONS;
+        unsigned k = refused ? i : i - PRETOK_REASONS;
+        uint64_t count = refused ? l->quarantined[k] : l->filtered_by[k];
+        if (count)
+            used += (uint64_t)snprintf(out + used, room - used, "%s%" PRIu64 " %s",
+                                       used ? ", " : "", count,
+                                       refused ? pretok_reason_name((enum pretok_reason)k)
+                                               : pretok_filtered_name((enum pretok_filtered)k));
+    }
 }
 
 void pretok_ledger_print(const struct pretok_ledger *l, FILE *to)
@@ -162,10 +150,16 @@ void pretok_ledger_print(const struct pretok_ledger *l, FILE *to)
     fprintf(to, "documents    %15" PRIu64 "   of them empty: %" PRIu64 "\n", l->documents,
             l->empty);
     fprintf(to, "quarantined  %15" PRIu64 "\n", bad);
-    print_reasons(l, 1, PRETOK_REFUSALS, to);
+    for (unsigned r = 1; r < PRETOK_REASONS; r++)
+        if (l->quarantined[r])
+            fprintf(to, "             %15" PRIu64 "   %s\n", l->quarantined[r],
+                    pretok_reason_text((enum pretok_reason)r));
     if (l->filtered)
         fprintf(to, "filtered     %15" PRIu64 "\n", l->filtered);
-    print_reasons(l, PRETOK_REFUSALS, PRETOK_REASONS, to);
+    for (unsigned f = 1; f < PRETOK_FILTERS; f++)
+        if (l->filtered_by[f])
+            fprintf(to, "             %15" PRIu64 "   %s\n", l->filtered_by[f],
+                    pretok_filtered_text((enum pretok_filtered)f));
     fprintf(to, "text bytes   %15" PRIu64 "\n", l->text_bytes);
     fprintf(to, "tokens       %15" PRIu64 "\n", l->tokens);
     fprintf(to, "replaced     %15" PRIu64 "   characters that became U+FFFD\n", l->replaced);

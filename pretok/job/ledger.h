@@ -13,23 +13,22 @@
 
 struct pretok_ledger {
     uint64_t records;
-    uint64_t documents;               /* empty ones included */
-    uint64_t empty;                   /* documents whose text is empty */
-    uint64_t filtered;                /* left out, though nothing is wrong with them */
-    uint64_t reasons[PRETOK_REASONS]; /* of those quarantined and filtered */
-    uint64_t text_bytes;              /* UTF-8 of documents, as tokenized */
-    uint64_t tokens;                  /* BOS and EOS included */
-    uint64_t replaced;                /* characters that became U+FFFD */
-    uint64_t special;                 /* strings of control tokens left as text */
-    bool verified;     /* --verify-roundtrip: the next one was counted, and is written */
-    uint64_t not_back; /* documents whose text the vocabulary does not give back */
+    uint64_t documents; /* empty ones included */
+    uint64_t empty;     /* documents whose text is empty */
+    uint64_t filtered;  /* left out, though nothing is wrong with them, and why: they add up */
+    uint64_t filtered_by[PRETOK_FILTERS];
+    uint64_t quarantined[PRETOK_REASONS];
+    uint64_t text_bytes; /* UTF-8 of documents, as tokenized */
+    uint64_t tokens;     /* BOS and EOS included */
+    uint64_t replaced;   /* characters that became U+FFFD */
+    uint64_t special;    /* strings of control tokens left as text */
+    bool verified;       /* --verify-roundtrip: the next one was counted, and is written */
+    uint64_t not_back;   /* documents whose text the vocabulary does not give back */
 };
 
-#define PRETOK_LEDGER_COUNTERS (9 + PRETOK_REASONS)
+#define PRETOK_LEDGER_COUNTERS 32 /* at most */
 
 uint64_t pretok_ledger_bad(const struct pretok_ledger *l); /* quarantined for any reason */
-/* Counts a record that is no document. */
-void pretok_ledger_refuse(struct pretok_ledger *l, enum pretok_reason reason);
 void pretok_ledger_add(struct pretok_ledger *sum, const struct pretok_ledger *l);
 /* NGT_E_CORRUPT when the law does not hold; path is what the ledger belongs to. */
 NGT_NODISCARD enum ngt_status pretok_ledger_check(const struct pretok_ledger *l, const char *path,

@@ -17,11 +17,14 @@ struct account {
     struct ngt_digest_stream *digest;
 };
 
-static void note(struct account *a, enum pretok_event event, const struct pretok_record *r,
-                 const struct pretok_bytes *text, const uint8_t *data, size_t size)
+static void note(struct account *a, const struct pretok_warc *w, enum pretok_event event,
+                 const struct pretok_record *r, const struct pretok_bytes *text,
+                 const uint8_t *data, size_t size)
 {
-    const uint64_t numbers[] = {event,       r->record,      r->offset,    r->reason,
-                                r->replaced, r->field_count, r->full_bytes};
+    uint64_t fields;
+    const struct pretok_warc_field *f = pretok_warc_fields(w, &fields);
+    const uint64_t numbers[] = {event,       r->record,   r->offset, r->reason,
+                                r->filtered, r->replaced, fields,    r->full_bytes};
 
     if (event == PRETOK_NOMEM || r->record != ++a->records || r->offset < a->end ||
         r->full_bytes > size - r->offset)
@@ -31,9 +34,9 @@ static void note(struct account *a, enum pretok_event event, const struct pretok
             abort();
     a->end = r->offset + r->full_bytes;
     ngt_digest_stream_add(a->digest, numbers, sizeof numbers);
-    for (uint64_t i = 0; i < r->field_count; i++) {
-        ngt_digest_stream_add(a->digest, r->fields[i].name, strlen(r->fields[i].name));
-        ngt_digest_stream_add(a->digest, r->fields[i].value, r->fields[i].bytes);
+    for (uint64_t i = 0; i < fields; i++) {
+        ngt_digest_stream_add(a->digest, f[i].name, strlen(f[i].name));
+        ngt_digest_stream_add(a->digest, f[i].value, f[i].bytes);
     }
     if (event == PRETOK_DOCUMENT) {
         if (pretok_utf8_valid_prefix(text->at + r->text_start, r->text_bytes) != r->text_bytes)
@@ -59,13 +62,13 @@ static struct account scan(struct pretok_warc *w, const uint8_t *data, size_t si
         const uint8_t *p = data + at, *end = size - at < step ? data + size : p + step;
         at = (size_t)(end - data);
         while ((event = pretok_warc_next(w, &p, end, false, &text, &r)) != PRETOK_MORE)
-            note(&a, event, &r, &text, data, size);
+            note(&a, w, event, &r, &text, data, size);
         if (p != end)
             abort();
     }
     const uint8_t *p = data + size;
     while ((event = pretok_warc_next(w, &p, p, true, &text, &r)) != PRETOK_MORE)
-        note(&a, event, &r, &text, data, size);
+        note(&a, w, event, &r, &text, data, size);
     for (uint64_t i = a.end; i < size; i++)
         if (data[i] != '\r' && data[i] != '\n')
             abort();

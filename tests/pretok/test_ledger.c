@@ -12,9 +12,9 @@ static struct pretok_ledger sample(void)
                               .tokens = 40,
                               .replaced = 2,
                               .special = 3};
-    l.reasons[PRETOK_NOT_JSON] = 1;
-    l.reasons[PRETOK_TOKENIZER] = 1;
-    l.reasons[PRETOK_WARC_OTHER] = 1;
+    l.quarantined[PRETOK_NOT_JSON] = 1;
+    l.quarantined[PRETOK_TOKENIZER] = 1;
+    l.filtered_by[PRETOK_WARC_OTHER] = 1;
     return l;
 }
 
@@ -29,7 +29,7 @@ T_CASE(the_law)
     l.documents++;
     T_EQ_INT(pretok_ledger_check(&l, "x", &error), NGT_E_CORRUPT);
     l = sample();
-    l.reasons[PRETOK_WARC_OTHER] = 0; /* filtered without a reason */
+    l.filtered_by[PRETOK_WARC_OTHER] = 0; /* filtered without a reason */
     ngt_error_clear(&error);
     T_EQ_INT(pretok_ledger_check(&l, "x", &error), NGT_E_CORRUPT);
     l = sample();
@@ -46,7 +46,7 @@ T_CASE(sums)
     pretok_ledger_add(&sum, &l);
     T_EQ_U64(sum.records, 20);
     T_EQ_U64(sum.special, 6);
-    T_EQ_U64(sum.reasons[PRETOK_TOKENIZER], 2);
+    T_EQ_U64(sum.quarantined[PRETOK_TOKENIZER], 2);
     T_EQ_U64(pretok_ledger_bad(&sum), 4);
 }
 
@@ -89,20 +89,27 @@ T_CASE(round_trip)
 /* A reason that nobody added to the table would be lost on the way to a receipt. */
 T_CASE(every_reason_has_a_counter)
 {
-    for (unsigned r = 1; r < PRETOK_REASONS; r++) {
-        struct pretok_ledger l = {0};
+    for (unsigned i = 1; i < PRETOK_REASONS + PRETOK_FILTERS; i++) {
+        struct pretok_ledger l = {.records = 1};
         struct ngt_counter counters[PRETOK_LEDGER_COUNTERS];
+        unsigned f = i - PRETOK_REASONS;
         char key[64], text[64];
-        pretok_ledger_refuse(&l, (enum pretok_reason)r);
-        snprintf(key, sizeof key, "%s.%s", r < PRETOK_REFUSALS ? "quarantined" : "filtered",
-                 pretok_reason_name((enum pretok_reason)r));
+        if (i == PRETOK_REASONS)
+            continue; /* PRETOK_KEPT */
+        if (i < PRETOK_REASONS)
+            l.quarantined[i] = 1;
+        else
+            l.filtered = l.filtered_by[f] = 1;
+        const char *name = i < PRETOK_REASONS ? pretok_reason_name((enum pretok_reason)i)
+                                              : pretok_filtered_name((enum pretok_filtered)f);
+        snprintf(key, sizeof key, "%s.%s", i < PRETOK_REASONS ? "quarantined" : "filtered", name);
         uint64_t count = pretok_ledger_counters(&l, counters), found = 0;
-        for (uint64_t i = 0; i < count; i++)
-            found += strcmp(counters[i].key, key) == 0 && counters[i].value == 1;
+        for (uint64_t k = 0; k < count; k++)
+            found += strcmp(counters[k].key, key) == 0 && counters[k].value == 1;
         T_EQ_U64(found, 1);
         T_EQ_INT(pretok_ledger_check(&l, "x", NULL), NGT_OK);
         pretok_ledger_reasons(&l, text, sizeof text);
-        snprintf(key, sizeof key, "1 %s", pretok_reason_name((enum pretok_reason)r));
+        snprintf(key, sizeof key, "1 %s", name);
         T_EQ_STR(text, key);
     }
 }

@@ -29,7 +29,7 @@ static struct pretok_receipt sample(void)
 
     r.ledger.records = 6;
     r.ledger.documents = 5;
-    r.ledger.reasons[PRETOK_NO_KEY] = 1;
+    r.ledger.quarantined[PRETOK_NO_KEY] = 1;
     r.ledger.tokens = 42;
     r.keys = keys;
     return r;
@@ -88,7 +88,7 @@ T_CASE(what_does_not_balance)
             break;
         case 2:
             r.ledger.records = 7; /* sources */
-            r.ledger.reasons[PRETOK_NO_KEY] = 2;
+            r.ledger.quarantined[PRETOK_NO_KEY] = 2;
             break;
         case 3:
             r.unit = 1;

@@ -9,9 +9,11 @@
 
 #define CRLF "\r\n"
 #define REST "WARC-Record-ID: <urn:uuid:1>" CRLF
-#define TEXT(length) "WARC/1.0" CRLF "WARC-Type: conversion" CRLF REST "Content-Type: text/plain" CRLF \
+#define TEXT(length)                                                                               \
+    "WARC/1.0" CRLF "WARC-Type: conversion" CRLF REST "Content-Type: text/plain" CRLF              \
     "Content-Length: " length CRLF CRLF
-#define TYPE(type, length) "WARC/1.1" CRLF "WARC-Type: " type CRLF "Content-Type: application/http" CRLF \
+#define TYPE(type, length)                                                                         \
+    "WARC/1.1" CRLF "WARC-Type: " type CRLF "Content-Type: application/http" CRLF                  \
     "Content-Length: " length CRLF CRLF
 #define END CRLF CRLF
 
@@ -25,8 +27,8 @@ struct log {
 static void note(struct log *l, enum pretok_event event, const struct pretok_record *r,
                  const struct pretok_bytes *text)
 {
-    static const char *const what[] = {[PRETOK_DOCUMENT] = "doc", [PRETOK_REFUSED] = "bad",
-                                       [PRETOK_FILTERED] = "out"};
+    static const char *const what[] = {
+        [PRETOK_DOCUMENT] = "doc", [PRETOK_REFUSED] = "bad", [PRETOK_FILTERED] = "out"};
 
     T_REQUIRE(event != PRETOK_NOMEM);
     int ordinal = 0;
@@ -34,15 +36,17 @@ static void note(struct log *l, enum pretok_event event, const struct pretok_rec
     for (; (found = strstr(found, "WARC/")) != NULL && found < l->input + r->offset; found++)
         ordinal++;
     bool there = found == l->input + r->offset;
-    l->used += (size_t)snprintf(l->text + l->used, sizeof l->text - l->used, "%s %d@%s%d ",
-                                what[event], (int)r->record, there ? "w" : "",
-                                there ? ordinal + 1 : (int)r->offset);
+    l->used +=
+        (size_t)snprintf(l->text + l->used, sizeof l->text - l->used, "%s %d@%s%d ", what[event],
+                         (int)r->record, there ? "w" : "", there ? ordinal + 1 : (int)r->offset);
     if (event == PRETOK_DOCUMENT)
         l->used += (size_t)snprintf(l->text + l->used, sizeof l->text - l->used, "'%.*s'\n",
                                     (int)r->text_bytes, (const char *)text->at + r->text_start);
     else
         l->used += (size_t)snprintf(l->text + l->used, sizeof l->text - l->used, "%s%s%s\n",
-                                    pretok_reason_name(r->reason), r->keys[0] ? " " : "", r->keys);
+                                    event == PRETOK_FILTERED ? pretok_filtered_name(r->filtered)
+                                                             : pretok_reason_name(r->reason),
+                                    r->keys[0] ? " " : "", r->keys);
     T_REQUIRE(l->used < sizeof l->text);
     T_TRUE(r->raw_bytes <= r->full_bytes || event == PRETOK_DOCUMENT);
     l->records++;
@@ -87,8 +91,8 @@ static const struct {
      TYPE("warcinfo", "4") "a: b" END TEXT("5") "hello" END TEXT("0") END TEXT("6") "a\nb\r\n!" END,
      "out 1@w1 warc_other\ndoc 2@w2 'hello'\ndoc 3@w3 ''\ndoc 4@w4 'a\nb\r\n!'\n"},
     {"types",
-     TYPE("request", "1") "x" END TYPE("response", "1") "x" END TYPE("metadata", "1") "x" END
-         TYPE("revisit", "0") END TYPE("resource", "1") "x" END TYPE("future", "1") "x" END,
+     TYPE("request", "1") "x" END TYPE("response", "1") "x" END TYPE("metadata", "1") "x" END TYPE(
+         "revisit", "0") END TYPE("resource", "1") "x" END TYPE("future", "1") "x" END,
      "out 1@w1 warc_other\nout 2@w2 warc_response\nout 3@w3 warc_other\nout 4@w4 warc_other\n"
      "out 5@w5 warc_not_text\nout 6@w6 warc_other\n"},
     {"any case, folded, blanks, LF",
@@ -141,7 +145,8 @@ static const struct {
      "bad 2@w2 broken cut off before its Content-Length is reached\ndoc 3@w3 'z'\n"},
     {"a response's length", TYPE("response", "5") "hello, too long" END TEXT("1") "y" END,
      "bad 1@w1 broken Content-Length does not lead to the next record\ndoc 2@w2 'y'\n"},
-    {"cut in the text", TEXT("5") "hel", "bad 1@w1 broken cut off before its Content-Length is reached\n"},
+    {"cut in the text", TEXT("5") "hel",
+     "bad 1@w1 broken cut off before its Content-Length is reached\n"},
     {"cut in a response", TYPE("response", "5") "hel",
      "bad 1@w1 broken cut off before its Content-Length is reached\n"},
     {"cut in the header", TEXT("1") "y" END "WARC/1.0\r\nWARC-Ty",
@@ -151,12 +156,15 @@ static const struct {
     {"only its beginning", "\nWAR", "bad 1@1 broken cut off in its header\n"},
     {"a header without an end", "WARC/1.0\r\nWARC-Type: resource\r\n" TEXT("1") "y" END,
      "bad 1@w1 broken another record begins in its header\ndoc 2@w2 'y'\n"},
-    {"no WARC", "{\"text\": \"x\"}\n{\"text\": \"WARC/\"}\n", "bad 1@0 broken no record begins here\n"},
+    {"no WARC", "{\"text\": \"x\"}\n{\"text\": \"WARC/\"}\n",
+     "bad 1@0 broken no record begins here\n"},
     {"junk before", "WARC WARC/1.0\nWARC/WARC\n" TEXT("1") "y" END,
      "bad 1@0 broken no record begins here\ndoc 2@w3 'y'\n"},
     {"junk between", TEXT("1") "y" END "junk\n" TEXT("1") "z" END,
      "bad 1@w1 broken Content-Length does not lead to the next record\ndoc 2@w2 'z'\n"},
-    {"too long", TEXT("65") "12345678901234567890123456789012345678901234567890123456789012345" END TEXT("1") "y" END,
+    {"too long",
+     TEXT("65") "12345678901234567890123456789012345678901234567890123456789012345" END TEXT(
+         "1") "y" END,
      "bad 1@w1 too_long\ndoc 2@w2 'y'\n"},
 };
 
@@ -190,11 +198,13 @@ T_CASE(fields)
     T_REQUIRE(pretok_warc_new(100, &w, NULL) == NGT_OK);
     pretok_warc_start(w);
     T_EQ_INT(pretok_warc_next(w, &at, at + sizeof input - 1, true, &text, &r), PRETOK_DOCUMENT);
-    T_EQ_U64(r.field_count, 5);
-    T_EQ_STR(r.fields[2].name, "WARC-Target-URI");
-    T_EQ_MEM(r.fields[2].value, "http://a/b", r.fields[2].bytes);
-    T_EQ_U64(r.fields[3].bytes, 13);
-    T_EQ_MEM(r.fields[3].value, "one two three", 13);
+    uint64_t count;
+    const struct pretok_warc_field *f = pretok_warc_fields(w, &count);
+    T_EQ_U64(count, 5);
+    T_EQ_STR(f[2].name, "WARC-Target-URI");
+    T_EQ_MEM(f[2].value, "http://a/b", f[2].bytes);
+    T_EQ_U64(f[3].bytes, 13);
+    T_EQ_MEM(f[3].value, "one two three", 13);
     pretok_bytes_done(&text);
     pretok_warc_free(&w);
 }
@@ -238,7 +248,8 @@ T_CASE(many_lies)
     T_REQUIRE(l && pretok_warc_new(1u << 30, &w, NULL) == NGT_OK);
     pretok_warc_start(w);
     const uint8_t *at = input.at;
-    while ((event = pretok_warc_next(w, &at, input.at + input.size, true, &text, &r)) != PRETOK_MORE) {
+    while ((event = pretok_warc_next(w, &at, input.at + input.size, true, &text, &r)) !=
+           PRETOK_MORE) {
         T_EQ_INT(event, PRETOK_REFUSED);
         T_EQ_U64(r.offset, covered);
         covered += r.full_bytes;

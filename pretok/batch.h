@@ -43,8 +43,9 @@ struct pretok_batch {
     struct tok_ids ids;
     struct pretok_origin *over; /* that ended in this batch or before it; owned */
     uint64_t sequence;          /* within the unit, from 0 */
-    bool last;         /* of the unit */
-    uint64_t stored;   /* stored bytes of the unit read when it was filled */
+    bool last;                  /* of the unit */
+    uint64_t stored;            /* stored bytes of the unit read when it was filled */
+    uint64_t excused;           /* refused records of the unit so far that damage explains */
 };
 
 /*

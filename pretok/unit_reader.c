@@ -24,6 +24,9 @@ struct pretok_unit_reader {
     const struct pretok_unit *unit;
     uint64_t input; /* index of the current one, within the unit */
     uint64_t records, stored_before;
+    /* Damage in a compressed source may look like text that is no JSON before it is found: of the
+     * current source, which may prove damaged, and of those that did. */
+    uint64_t suspect, excused;
 
     struct pretok_stream *stream;
     struct pretok_parquet *parquet;
@@ -226,6 +229,7 @@ static void close_input(struct pretok_unit_reader *r)
     if (r->parquet)
         s->hash = pretok_parquet_digest(r->parquet);
     r->stored_before += s->stored_bytes;
+    r->suspect = 0;
     pretok_stream_close(&r->stream);
     pretok_parquet_close(&r->parquet);
     r->origin = NULL;
@@ -243,6 +247,7 @@ static enum ngt_status lose_input(struct pretok_unit_reader *r, enum ngt_status 
     if (!source_of(r)->lost)
         return no_memory(r, reterr);
     ngt_error_clear(reterr);
+    r->excused += r->suspect;
     close_input(r);
     return NGT_OK;
 }
@@ -349,6 +354,9 @@ static enum ngt_status add_item(struct pretok_unit_reader *r, struct pretok_batc
          !keep(b, record->keys, strlen(record->keys) + 1, &item->keys_start)))
         return no_memory(r, reterr);
     b->count++;
+    if (!input_of(r)->plain &&
+        (record->reason == PRETOK_NOT_JSON || record->reason == PRETOK_BROKEN))
+        r->suspect++;
     r->records++;
     source_of(r)->records++;
     return NGT_OK;
@@ -521,6 +529,7 @@ enum ngt_status pretok_unit_reader_fill(struct pretok_unit_reader *r, struct pre
         }
     }
     batch->stored = r->stored_before + stored(r);
+    batch->excused = r->excused + r->suspect;
     hand_over(r, batch);
     return status;
 }

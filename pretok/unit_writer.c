@@ -18,6 +18,7 @@ struct pretok_unit_writer {
     uint64_t origin;               /* serial of the last one; 0: none since the shard began */
     uint32_t origin_index;         /* of origin in the shard */
     struct pretok_ledger part;     /* since the shard began */
+    uint64_t excused;              /* see pretok_batch */
     struct pretok_receipt receipt; /* sources are not in it until the commit */
     uint64_t shard_room;
     struct pretok_quarantine *quarantine;
@@ -214,8 +215,9 @@ static enum ngt_status judge(const struct pretok_unit_writer *w, struct ngt_erro
     snprintf(what, sizeof what, "unit %s (%.60s%s)",
              pretok_unit_name(w->config.plan, w->unit, name),
              w->config.plan->inputs.items[u->first_input].name, u->input_count > 1 ? " ..." : "");
-    return pretok_judge(&w->receipt.ledger, w->config.max_bad, what, w->config.text_key,
-                        w->receipt.keys, reterr);
+    struct pretok_ledger l = w->receipt.ledger;
+    l.excused = w->excused;
+    return pretok_judge(&l, w->config.max_bad, what, w->config.text_key, w->receipt.keys, reterr);
 }
 
 enum ngt_status pretok_unit_writer_add(struct pretok_unit_writer *w,
@@ -238,6 +240,7 @@ enum ngt_status pretok_unit_writer_add(struct pretok_unit_writer *w,
     }
     pretok_ledger_add(&w->part, &l);
     pretok_ledger_add(&w->receipt.ledger, &l);
+    w->excused = batch->excused;
     if (status == NGT_OK && w->receipt.ledger.records >= JUDGE_FROM)
         status = judge(w, reterr);
     return status;
@@ -252,6 +255,7 @@ enum ngt_status pretok_unit_writer_commit(struct pretok_unit_writer *w,
     char *path = NULL;
 
     ngt_error_clear(reterr);
+    w->receipt.ledger.excused = w->excused; /* no source is under way any more */
     status = judge(w, reterr);
     if (status == NGT_OK)
         status = close_shard(w, reterr);
@@ -279,11 +283,11 @@ enum ngt_status pretok_unit_writer_commit(struct pretok_unit_writer *w,
 enum ngt_status pretok_judge(const struct pretok_ledger *l, double max_bad, const char *what,
                              const char *text_key, const char *keys, struct ngt_error *reterr)
 {
-    uint64_t bad = pretok_ledger_bad(l);
+    uint64_t bad = pretok_ledger_bad(l) - l->excused;
     struct pretok_ledger quarantined = *l;
     char counts[128];
 
-    if (bad == 0 || (double)bad <= max_bad * (double)l->records)
+    if (bad == 0 || (double)bad <= max_bad * (double)(l->records - l->excused))
         return NGT_OK;
     memset(quarantined.filtered_by, 0, sizeof quarantined.filtered_by);
     pretok_ledger_reasons(&quarantined, counts, sizeof counts);

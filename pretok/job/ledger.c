@@ -39,6 +39,7 @@ static const struct {
     LATER("quarantined.broken", quarantined[PRETOK_BROKEN]),
     LATER("quarantined.charset", quarantined[PRETOK_CHARSET]),
     LATER("quarantined.null", quarantined[PRETOK_NULL]),
+    LATER("quarantined_in_lost_sources", excused),
     LATER("filtered.warc_response", filtered_by[PRETOK_WARC_RESPONSE]),
     LATER("filtered.warc_not_text", filtered_by[PRETOK_WARC_NOT_TEXT]),
     LATER("filtered.warc_other", filtered_by[PRETOK_WARC_OTHER]),
@@ -80,7 +81,7 @@ enum ngt_status pretok_ledger_check(const struct pretok_ledger *l, const char *p
     for (unsigned f = 0; f < PRETOK_FILTERS; f++)
         filtered += l->filtered_by[f];
     if (l->records == l->documents + bad + l->filtered && l->empty <= l->documents &&
-        filtered == l->filtered)
+        filtered == l->filtered && l->excused <= bad)
         return NGT_OK;
     return ngt_fail(reterr, NGT_E_CORRUPT, path, NGT_NO_POS, NGT_NO_POS,
                     "the ledger does not balance: %" PRIu64 " records, %" PRIu64
@@ -154,6 +155,11 @@ void pretok_ledger_print(const struct pretok_ledger *l, FILE *to)
         if (l->quarantined[r])
             fprintf(to, "             %15" PRIu64 "   %s\n", l->quarantined[r],
                     pretok_reason_text((enum pretok_reason)r));
+    if (l->excused)
+        fprintf(to,
+                "             %15" PRIu64
+                "   of them in sources that could not be read to their end\n",
+                l->excused);
     if (l->filtered)
         fprintf(to, "filtered     %15" PRIu64 "\n", l->filtered);
     for (unsigned f = 1; f < PRETOK_FILTERS; f++)

@@ -18,6 +18,8 @@ struct pretok_ledger {
     uint64_t filtered;  /* left out, though nothing is wrong with them, and why: they add up */
     uint64_t filtered_by[PRETOK_FILTERS];
     uint64_t quarantined[PRETOK_REASONS];
+    uint64_t
+        excused; /* of those quarantined: in lost sources, whose damage explains them; of units */
     uint64_t text_bytes; /* UTF-8 of documents, as tokenized */
     uint64_t tokens;     /* BOS and EOS included */
     uint64_t replaced;   /* characters that became U+FFFD */

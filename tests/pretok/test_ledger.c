@@ -33,6 +33,10 @@ T_CASE(the_law)
     ngt_error_clear(&error);
     T_EQ_INT(pretok_ledger_check(&l, "x", &error), NGT_E_CORRUPT);
     l = sample();
+    l.excused = 3; /* more than there are */
+    ngt_error_clear(&error);
+    T_EQ_INT(pretok_ledger_check(&l, "x", &error), NGT_E_CORRUPT);
+    l = sample();
     l.empty = 8;
     ngt_error_clear(&error);
     T_EQ_INT(pretok_ledger_check(&l, "x", &error), NGT_E_CORRUPT);

@@ -35,13 +35,13 @@ put("bomb/b.txt.zst", bomb)
 put("bomb/c.wet.zst", bomb)
 # a window that no machine has, and the largest that libzstd takes
 put("window/huge.jsonl.zst", frame(41, 1))
-put("window2/large.jsonl.zst", frame(31, 3000, b"\n"))
+put("window2/large.jsonl.zst", frame(31, 3000, b" "))
 # 16 MiB of one letter, over and over in one gzip stream: 1029 to 1
 c = zlib.compressobj(9, zlib.DEFLATED, -15)
 letters = c.compress(b"y" * (1 << 24)) + c.flush(zlib.Z_FULL_FLUSH)
-put("gzip/a.jsonl.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\xff", letters * 200)
+put("gzip/a.jsonl.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\xff", letters * 80)
 # a zip bomb of the same, and one more member that is passed over
-data, size = letters * 200, 200 << 24
+data, size = letters * 80, 80 << 24
 
 
 def zip_of(names):

@@ -119,7 +119,7 @@ has "$work/out" "documents               1000"
 # any byte of the file changed: an end with a message, never a crash
 cp "$work/pq/damage/d.parquet" "$work/pq/flip.parquet"
 bytes=$(wc -c <"$work/pq/flip.parquet")
-n=40
+n=16
 [ -z "${NGT_TEST_FULL-}" ] || n=1000
 i=0
 while [ $i -lt $n ]; do

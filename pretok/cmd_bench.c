@@ -76,7 +76,7 @@ static bool keep(struct bench *b, const struct pretok_batch *batch)
 {
     for (uint64_t i = 0; i < batch->count; i++) {
         const struct pretok_item *item = &batch->items[i];
-        if (item->record.reason != PRETOK_ACCEPTED)
+        if (item->record.reason != PRETOK_ACCEPTED || item->record.filtered)
             continue;
         if (b->count == b->room) {
             uint64_t room = b->room * 2 + 1024;
@@ -127,6 +127,11 @@ static enum ngt_status read_all(struct bench *b, bool keep_them, struct ngt_erro
 
 static enum ngt_status drain_all(struct bench *b, struct ngt_error *reterr)
 {
+    for (uint64_t i = 0; i < b->plan.inputs.count; i++)
+        if (b->plan.inputs.items[i].format == PRETOK_FORMAT_PARQUET)
+            return ngt_fail(reterr, NGT_E_UNSUPPORTED, b->plan.inputs.items[i].path, HERE,
+                            "bench measures reading of bytes in a row, which Parquet is not; "
+                            "give text or JSON lines");
     enum ngt_status status = NGT_OK;
 
     b->decompressed = 0;

@@ -230,6 +230,9 @@ static enum ngt_status prepare(struct run *r, const struct cli_list *operands,
     }
     if (status != NGT_OK)
         return status;
+    if (o->on_lost && r->plan.inputs.items[0].path == NULL)
+        return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
+                        "--on-lost drop reads inputs twice, which standard input is not");
     if (r->task.share && r->plan.inputs.items[0].path == NULL)
         return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
                         "standard input is one unit and cannot be split into tasks (--task none)");
@@ -265,6 +268,8 @@ static enum ngt_status work(struct run *r, struct ngt_error *reterr)
                    .fail_on_bad = o->on_bad == 1,
                    .max_bad = o->max_bad},
         .max_doc_bytes = o->max_doc_bytes,
+        .max_expansion = o->max_expansion,
+        .drop_lost = o->on_lost == 1,
         .exclude = o->exclude.items,
         .exclude_count = o->exclude.count,
         .limit = UINT64_MAX,

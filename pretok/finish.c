@@ -113,6 +113,16 @@ static enum ngt_status prove_all(const struct pretok_finish_config *c,
     return status;
 }
 
+/* NULL: all sources were read to their end. */
+static const struct pretok_receipt_source *first_lost(const struct pretok_overview *o)
+{
+    for (uint64_t i = 0; i < o->unit_count; i++)
+        for (uint64_t k = 0; k < o->receipts[i].source_count; k++)
+            if (o->receipts[i].sources[k].lost)
+                return &o->receipts[i].sources[k];
+    return NULL;
+}
+
 static enum ngt_status judge_all(const struct pretok_finish_config *c,
                                  const struct pretok_overview *o, struct ngt_error *reterr)
 {
@@ -123,8 +133,22 @@ static enum ngt_status judge_all(const struct pretok_finish_config *c,
         return status;
     for (uint64_t i = 0; i < o->unit_count && !keys; i++)
         keys = o->receipts[i].keys;
-    if (o->ledger.documents == 0 && o->ledger.records == 0)
-        return ngt_fail(reterr, NGT_E_DATA, c->folder, HERE, "the inputs hold no record at all");
+    if (o->ledger.documents == 0 && o->ledger.records == 0) {
+        const struct pretok_receipt_source *lost = first_lost(o);
+        return ngt_fail(reterr, NGT_E_DATA, c->folder, HERE,
+                        "the inputs hold no record at all%s%.100s%s%.140s", lost ? "; " : "",
+                        lost ? lost->name : "", lost ? " cannot be read to its end: " : "",
+                        lost ? lost->lost : "");
+    }
+    if (o->ledger.documents == 0 && o->ledger.filtered) {
+        char counts[128];
+        pretok_ledger_reasons(&o->ledger, counts, sizeof counts);
+        return ngt_fail(reterr, NGT_E_DATA, c->folder, HERE,
+                        "not one document in %" PRIu64 " records (%s)%s", o->ledger.records, counts,
+                        o->ledger.filtered_by[PRETOK_WARC_RESPONSE]
+                            ? "; text is not extracted from HTML: take the WET files"
+                            : "");
+    }
     pretok_plan_text(c->plan, &option, &value);
     if (o->ledger.documents == 0)
         return ngt_fail(reterr, NGT_E_DATA, c->folder, HERE,

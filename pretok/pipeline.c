@@ -91,6 +91,8 @@ static struct open_unit *begin_unit(struct pipeline *p, struct ngt_error *error)
                                                .unit = number,
                                                .wanted = pretok_keys_wanted(c->writer.keys),
                                                .max_doc_bytes = c->max_doc_bytes,
+                                               .max_expansion = c->max_expansion,
+                                               .drop_lost = c->drop_lost,
                                                .limit = p->limit_left,
                                                .exclude = c->exclude,
                                                .exclude_count = c->exclude_count};
@@ -154,11 +156,11 @@ static enum ngt_status tokenize(struct worker *w, struct pretok_batch *b, struct
         struct tok_counts counts = {0};
         enum ngt_status status;
 
-        if (item->record.reason != PRETOK_ACCEPTED)
+        if (item->record.reason != PRETOK_ACCEPTED || item->record.filtered)
             continue;
-        item->filtered = pretok_filter_text(&c->filter, b->text.at + item->record.text_start,
-                                            item->record.text_bytes);
-        if (item->filtered)
+        item->record.filtered = pretok_filter_text(&c->filter, b->text.at + item->record.text_start,
+                                                   item->record.text_bytes);
+        if (item->record.filtered)
             continue;
         if (c->text_hashes)
             item->text_hash =
@@ -194,7 +196,7 @@ static enum ngt_status tokenize(struct worker *w, struct pretok_batch *b, struct
         if (c->eos)
             b->ids.ids[b->ids.count++] = c->eos_id;
         item->ids_count = b->ids.count - item->ids_start;
-        item->filtered = pretok_filter_ids(&c->filter, item->ids_count - c->bos - c->eos);
+        item->record.filtered = pretok_filter_ids(&c->filter, item->ids_count - c->bos - c->eos);
         item->special = counts.special_strings;
     }
     return NGT_OK;

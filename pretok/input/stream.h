@@ -20,6 +20,9 @@ struct pretok_stream_config {
     uint64_t start;   /* stored bytes [start, start + bytes) of it */
     uint64_t bytes;   /* UINT64_MAX: to the end */
     bool plain;       /* the bytes are what they are (a range of a plain file) */
+    /* Decompressed bytes out of one stored byte, from the first GiB on; beyond, the stream ends as if
+     * it were corrupt. 0: no bound. */
+    uint64_t max_expansion;
 };
 
 struct pretok_stream;
@@ -57,7 +60,7 @@ enum pretok_content {
     PRETOK_ZIP,
     PRETOK_CPIO,
     PRETOK_7Z,
-    PRETOK_PARQUET, /* known, to be refused by name */
+    PRETOK_PARQUET, /* not a stream: input/parquet.h */
 };
 /* head [n]: the first bytes, 512 or all there are. */
 enum pretok_content pretok_content_of(const uint8_t *head, uint64_t n);

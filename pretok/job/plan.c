@@ -387,7 +387,7 @@ static bool read_input(const struct ngt_json *o, struct pretok_input *in)
     if (strlen(hex) != 16 || *end)
         return false;
     in->format = PRETOK_FORMAT_AUTO;
-    for (int f = PRETOK_FORMAT_JSONL; f <= PRETOK_FORMAT_TEXT; f++)
+    for (int f = PRETOK_FORMAT_JSONL; f <= PRETOK_FORMAT_PARQUET; f++)
         if (strcmp(format, pretok_format_name((enum pretok_format)f)) == 0)
             in->format = (enum pretok_format)f;
     in->name = strdup(name);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "commands.h"
@@ -124,18 +125,33 @@ static void say(void *arg, const char *message)
     cli_say(((const struct run *)arg)->console, "%s", message);
 }
 
+/* The most memory that the process has had, in bytes. */
+static uint64_t peak_memory(void)
+{
+    struct rusage usage;
+
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+}
+
 static void tell_timing(const struct run *r)
 {
     const struct pretok_timing *t = &r->timing;
-    double all = t->read + t->tokenize + t->write + t->wait_read + t->wait_batch;
+    double all =
+        t->read + t->unpack + t->tokenize + t->write + t->commit + t->wait_read + t->wait_batch;
+
+    char bytes[24];
 
     if (all <= 0)
         return;
+    cli_detail(r->console, "peak memory %s with %u threads", cli_format_bytes(peak_memory(), bytes),
+               pretok_options_threads(r->options));
     cli_detail(r->console,
-               "threads' time: read %.1f%%, tokenize %.1f%%, write %.1f%%, waiting to read %.1f%%, "
-               "waiting for an earlier batch %.1f%%",
-               100 * t->read / all, 100 * t->tokenize / all, 100 * t->write / all,
-               100 * t->wait_read / all, 100 * t->wait_batch / all);
+               "threads' time: read %.1f%%, unpack ahead %.1f%%, tokenize %.1f%%, write %.1f%%, "
+               "commit to disk %.1f%%; tokenizers waiting for records %.1f%%, readers waiting for "
+               "room %.1f%%",
+               100 * t->read / all, 100 * t->unpack / all, 100 * t->tokenize / all,
+               100 * t->write / all, 100 * t->commit / all, 100 * t->wait_read / all,
+               100 * t->wait_batch / all);
 }
 
 /* ---- what is to be done ---- */
@@ -225,7 +241,7 @@ static enum ngt_status prepare(struct run *r, const struct cli_list *operands,
     if (status == NGT_OK) {
         bool known = r->task.share && pretok_job_folder_load(o->output, &planned, NULL) == NGT_OK;
         status = pretok_options_plan(o, operands, r->tokenizer, &r->special,
-                                     known ? &planned.inputs : NULL, &r->plan, reterr);
+                                     known ? &planned : NULL, &r->plan, reterr);
         pretok_plan_done(&planned);
     }
     if (status != NGT_OK)
@@ -338,11 +354,14 @@ static enum ngt_status write_stats(const struct run *r, enum ngt_status outcome,
     ngt_json_member_u64(&out, "units", r->units);
     ngt_json_member_u64(&out, "input_bytes", r->todo_bytes);
     ngt_json_member_double(&out, "seconds", seconds);
+    ngt_json_member_u64(&out, "peak_memory_bytes", peak_memory());
     ngt_json_key(&out, "thread_seconds");
     ngt_json_object(&out);
     ngt_json_member_double(&out, "read", t->read);
+    ngt_json_member_double(&out, "unpack", t->unpack);
     ngt_json_member_double(&out, "tokenize", t->tokenize);
     ngt_json_member_double(&out, "write", t->write);
+    ngt_json_member_double(&out, "commit", t->commit);
     ngt_json_member_double(&out, "wait_read", t->wait_read);
     ngt_json_member_double(&out, "wait_batch", t->wait_batch);
     ngt_json_object_end(&out);

@@ -70,7 +70,7 @@ static void write_units(struct ngt_json_out *out, const struct pretok_dataset *d
         ngt_json_member_u64(out, "shards", share.shards);
         if (s && s->start) {
             ngt_json_member_string(out, "source", s->name);
-            ngt_json_member_u64(out, "start", s->start);
+            ngt_json_member_u64(out, "start", d->plan->units[i].text_start);
             ngt_json_member_u64(out, "records_before", lines);
         }
         ngt_json_object_end(out);

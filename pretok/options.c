@@ -199,7 +199,7 @@ static void join(const struct cli_list *globs, char *out, size_t room)
 enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct cli_list *operands,
                                     const struct tok_tokenizer *t,
                                     const struct pretok_special *special,
-                                    const struct pretok_inputs *known, struct pretok_plan *ret_plan,
+                                    const struct pretok_plan *known, struct pretok_plan *ret_plan,
                                     struct ngt_error *reterr)
 {
     struct pretok_inputs_config find = {
@@ -212,7 +212,7 @@ enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct
         .exclude_count = o->exclude.count,
         .format = (enum pretok_format)o->input_format,
         .output = o->output,
-        .known = known,
+        .known = known ? &known->inputs : NULL,
     };
     char numbers[10][24], exclude[512], *template = NULL;
     const struct ngt_pair all[] = {
@@ -242,7 +242,11 @@ enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct
         {"max_tokens", o->filter.max_tokens ? decimal(o->filter.max_tokens, numbers[9]) : NULL},
     };
     struct ngt_pair options[sizeof all / sizeof *all];
-    struct pretok_plan_config config = {.unit_bytes = o->unit_bytes, .options = options};
+    struct pretok_plan_config config = {
+        .unit_bytes = o->unit_bytes,
+        .known = known,
+        .options = options,
+        .keep_compressed = o->on_lost == 1}; /* of a source with damage nothing is taken */
     struct pretok_keys keys = {0};
     enum ngt_status status;
 

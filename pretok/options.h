@@ -68,12 +68,12 @@ NGT_NODISCARD enum ngt_status pretok_options_keys(const struct pretok_options *o
                                                   struct pretok_keys *ret_keys,
                                                   struct ngt_error *reterr);
 
-/* Finds the inputs and cuts them: what a run with these options would do. known: see
- * pretok_inputs_config; may be NULL. */
+/* Finds the inputs and cuts them: what a run with these options would do. known: a
+ * plan made before, see pretok_inputs_config and pretok_plan_config; may be NULL. */
 NGT_NODISCARD enum ngt_status
 pretok_options_plan(const struct pretok_options *o, const struct cli_list *operands,
                     const struct tok_tokenizer *t, const struct pretok_special *special,
-                    const struct pretok_inputs *known, struct pretok_plan *ret_plan,
+                    const struct pretok_plan *known, struct pretok_plan *ret_plan,
                     struct ngt_error *reterr);
 unsigned pretok_options_threads(const struct pretok_options *o);
 

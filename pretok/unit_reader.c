@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "input/ahead_source.h"
 #include "input/jsonl.h"
 #include "input/parquet.h"
 #include "input/stream.h"
@@ -13,6 +14,7 @@
 #define HERE NGT_NO_POS, NGT_NO_POS
 /* Members that one batch may pass: of many without a record none would be let go, nor a signal seen. */
 #define MEMBERS 4096u
+#define AHEAD_FROM (UINT64_C(4) << 20) /* stored bytes: a smaller input is soon over */
 
 /*
  *   next input -> stream -> next member -> records ... -> end of member -> ... -> end of input
@@ -29,7 +31,11 @@ struct pretok_unit_reader {
      * current source, which may prove damaged, and of those that did. */
     uint64_t suspect, excused;
 
-    struct pretok_stream *stream;
+    struct pretok_ahead *ahead; /* set before others see the reader; NULL: no input calls for it */
+    struct pretok_stream *stream, *tail; /* tail: the frames behind a part, for its last record */
+    bool skipping;                       /* a part's first bytes belong to the record before */
+    uint64_t skipped;                    /* so many */
+    bool tail_done;
     struct pretok_parquet *parquet;
     struct pretok_origin *origin;
     enum pretok_format format; /* of the member */
@@ -46,6 +52,18 @@ struct pretok_unit_reader {
     uint64_t source_count;
 };
 
+static bool wants_ahead(const struct pretok_unit_reader *r)
+{
+    const struct pretok_inputs *inputs = &r->config.plan->inputs;
+
+    for (uint64_t i = 0; i < r->unit->input_count && r->config.ahead; i++) {
+        const struct pretok_input *in = &inputs->items[r->unit->first_input + i];
+        if (!in->plain && in->size >= AHEAD_FROM)
+            return true;
+    }
+    return false;
+}
+
 enum ngt_status pretok_unit_reader_new(const struct pretok_unit_reader_config *config,
                                        struct pretok_unit_reader **ret_reader,
                                        struct ngt_error *reterr)
@@ -61,7 +79,7 @@ enum ngt_status pretok_unit_reader_new(const struct pretok_unit_reader_config *c
     r->config = *config;
     r->unit = &config->plan->units[config->unit - 1];
     r->sources = calloc(r->unit->input_count, sizeof *r->sources);
-    if (!r->sources)
+    if (!r->sources || (wants_ahead(r) && !(r->ahead = pretok_ahead_new())))
         goto nomem;
     status = pretok_jsonl_new(&jsonl, &r->jsonl, reterr);
     goto out;
@@ -82,6 +100,8 @@ void pretok_unit_reader_free(struct pretok_unit_reader **reader)
     if (!r)
         return;
     pretok_stream_close(&r->stream);
+    pretok_stream_close(&r->tail);
+    pretok_ahead_free(&r->ahead);
     pretok_parquet_close(&r->parquet);
     pretok_jsonl_free(&r->jsonl);
     pretok_warc_free(&r->warc);
@@ -95,6 +115,17 @@ void pretok_unit_reader_free(struct pretok_unit_reader **reader)
     free(r->sources);
     free(r);
     *reader = NULL;
+}
+
+bool pretok_unit_reader_ahead_wanted(struct pretok_unit_reader *r)
+{
+    return r->ahead && pretok_ahead_wanted(r->ahead);
+}
+
+void pretok_unit_reader_ahead(struct pretok_unit_reader *r)
+{
+    if (r->ahead)
+        pretok_ahead_work(r->ahead);
 }
 
 uint64_t pretok_unit_reader_records(const struct pretok_unit_reader *r)
@@ -112,6 +143,12 @@ const struct pretok_receipt_source *pretok_unit_reader_sources(const struct pret
 static const struct pretok_input *input_of(const struct pretok_unit_reader *r)
 {
     return &r->config.plan->inputs.items[r->unit->first_input + r->input];
+}
+
+/* Some frames of a zstd file, which begin and end where they like. */
+static bool is_frames(const struct pretok_unit_reader *r)
+{
+    return r->unit->part && !input_of(r)->plain;
 }
 
 static struct pretok_receipt_source *source_of(struct pretok_unit_reader *r)
@@ -196,11 +233,14 @@ static enum ngt_status open_input(struct pretok_unit_reader *r, struct ngt_error
         if (now.mtime != in->mtime)
             return changed(in, "its time of modification", reterr);
         config.bytes = in->size;
+        if (in->size >= AHEAD_FROM)
+            config.ahead = r->ahead;
     }
     if (r->unit->part) {
         config.start = r->unit->start;
         config.bytes = r->unit->bytes;
-        config.plain = true;
+        config.plain = in->plain;
+        config.no_archive = true;
     }
     if (in->format != PRETOK_FORMAT_PARQUET) {
         status = r->config.drop_lost && !in->plain ? try_whole(&config, reterr) : NGT_OK;
@@ -234,6 +274,7 @@ static void close_input(struct pretok_unit_reader *r)
     r->stored_before += s->stored_bytes;
     r->suspect = 0;
     pretok_stream_close(&r->stream);
+    pretok_stream_close(&r->tail);
     pretok_parquet_close(&r->parquet);
     r->origin = NULL;
     r->at = r->end = NULL;
@@ -269,7 +310,7 @@ static enum ngt_status begin_member(struct pretok_unit_reader *r, const char *me
         return no_memory(r, reterr);
     }
     o->name = in->name;
-    o->start = source_of(r)->start;
+    o->start = r->unit->part ? r->unit->text_start : 0;
     o->number = ++r->origin_count;
     o->next = r->begun;
     r->begun = r->origin = o;
@@ -287,6 +328,9 @@ static enum ngt_status begin_member(struct pretok_unit_reader *r, const char *me
                             "--input-format, or leave it out with --exclude",
                             member ? member : "no archive");
     }
+    r->skipping = is_frames(r) && r->unit->start != 0;
+    r->skipped = 0;
+    r->tail_done = false;
     r->at = r->end = NULL;
     r->drained = false;
     if (r->format == PRETOK_FORMAT_PARQUET)
@@ -366,6 +410,7 @@ static enum ngt_status add_item(struct pretok_unit_reader *r, struct pretok_batc
     struct pretok_item *item = &b->items[b->count];
 
     *item = (struct pretok_item){.origin = r->origin, .record = *record};
+    item->record.offset += r->skipped;
     if (record->reason != PRETOK_ACCEPTED && !record->filtered &&
         (!keep(b, record->raw, record->raw_bytes, &item->raw_start) ||
          !keep(b, record->keys, strlen(record->keys) + 1, &item->keys_start)))
@@ -397,6 +442,62 @@ static enum ngt_status read_text(struct pretok_unit_reader *r, struct pretok_bat
     status = add_item(r, b, &record, reterr);
     r->origin = NULL;
     return status;
+}
+
+static enum ngt_status open_tail(struct pretok_unit_reader *r, struct ngt_error *reterr)
+{
+    const struct pretok_input *in = input_of(r);
+    uint64_t end = r->unit->start + r->unit->bytes;
+    struct pretok_stream_config config = {.path = in->path,
+                                          .start = end,
+                                          .bytes = in->size - end,
+                                          .no_archive = true,
+                                          .max_expansion = r->config.max_expansion};
+    const char *member;
+    bool more;
+    enum ngt_status status = pretok_stream_open(&config, &r->tail, reterr);
+
+    return status == NGT_OK ? pretok_stream_next(r->tail, &more, &member, reterr) : status;
+}
+
+/* More bytes of records; r->at == r->end after it: there are none. */
+static enum ngt_status more_bytes(struct pretok_unit_reader *r, struct ngt_error *reterr)
+{
+    const bool cut = is_frames(r) && r->unit->start + r->unit->bytes < input_of(r)->size;
+    enum ngt_status status = NGT_OK;
+    uint64_t n = 0;
+
+    r->at = r->end = NULL;
+    while (!r->tail) {
+        status = pretok_stream_read(r->stream, &r->at, &n, reterr);
+        if (status != NGT_OK)
+            return status;
+        if (n == 0 && cut && !r->skipping) { /* else no record begins here */
+            status = open_tail(r, reterr);
+            if (status != NGT_OK)
+                return status;
+            break;
+        }
+        r->end = r->at + n;
+        if (n == 0 || !r->skipping)
+            return NGT_OK;
+        const uint8_t *newline = memchr(r->at, '\n', n);
+        const uint8_t *from = newline ? newline + 1 : r->end;
+        r->skipped += (uint64_t)(from - r->at);
+        r->at = from;
+        r->skipping = !newline;
+        if (r->at < r->end)
+            return NGT_OK;
+    }
+    if (r->tail_done)
+        return NGT_OK;
+    status = pretok_stream_read(r->tail, &r->at, &n, reterr);
+    if (status != NGT_OK)
+        return status;
+    const uint8_t *newline = n ? memchr(r->at, '\n', n) : NULL;
+    r->tail_done = newline || n == 0;
+    r->end = newline ? newline + 1 : r->at + n;
+    return NGT_OK;
 }
 
 /* ---- formats that hold many records: the same calls for each ---- */
@@ -450,8 +551,7 @@ static enum ngt_status read_records(struct pretok_unit_reader *r, struct pretok_
 
         if (r->at == r->end && !r->drained) {
             struct ngt_error cause;
-            uint64_t n = 0;
-            enum ngt_status status = pretok_stream_read(r->stream, &r->at, &n, &cause);
+            enum ngt_status status = more_bytes(r, &cause);
             if (status != NGT_OK) {
                 enum ngt_status last = break_off(r, b, whole, reterr);
                 if (last != NGT_OK)
@@ -460,8 +560,7 @@ static enum ngt_status read_records(struct pretok_unit_reader *r, struct pretok_
                     *reterr = cause;
                 return lose_input(r, status, reterr);
             }
-            r->end = r->at + n;
-            r->drained = n == 0;
+            r->drained = r->at == r->end;
         }
         event = next_record(r, &b->text, &record);
         if (event == PRETOK_NOMEM)

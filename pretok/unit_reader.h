@@ -15,6 +15,7 @@ struct pretok_unit_reader_config {
     uint64_t limit;             /* records to read at most; UINT64_MAX: all */
     const char *const *exclude; /* globs: members of archives that are passed over */
     uint64_t exclude_count;
+    bool ahead; /* other threads will call pretok_unit_reader_ahead; not together with a limit */
 };
 
 struct pretok_unit_reader;
@@ -34,6 +35,13 @@ void pretok_unit_reader_free(struct pretok_unit_reader **r);
 NGT_NODISCARD enum ngt_status pretok_unit_reader_fill(struct pretok_unit_reader *r,
                                                       struct pretok_batch *batch,
                                                       struct ngt_error *reterr);
+
+/*
+ * Unpacks a large compressed input ahead of pretok_unit_reader_fill, while another thread is in that;
+ * and whether there is something to unpack. Any thread, any time until the reader is freed.
+ */
+bool pretok_unit_reader_ahead_wanted(struct pretok_unit_reader *r);
+void pretok_unit_reader_ahead(struct pretok_unit_reader *r);
 
 uint64_t pretok_unit_reader_records(const struct pretok_unit_reader *r); /* so far */
 

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "input/json_string.h"
 #include "input/key_tree.h"
 #include "input/utf8.h"
 
@@ -550,24 +551,24 @@ static bool put_hex(struct pretok_jsonl *j)
     return put_code(j, code);
 }
 
-/* First byte in [at, end) that is a quote, a backslash or a control character. */
-static const uint8_t *string_run(const uint8_t *at, const uint8_t *end)
+/*
+ * Copies what a text holds from p on as far as there is room already and nothing unusual comes; put()
+ * and the machine do the rest.
+ */
+static const uint8_t *copy_text(struct pretok_jsonl *j, const uint8_t *p, const uint8_t *end)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    struct pretok_bytes *to = j->to;
+    uint64_t n = (uint64_t)(end - p), room = to->room - to->size, allowed = j->to_limit - to->size;
 
-    while (end - at >= 8) {
-        uint64_t v, quote, slash;
-        memcpy(&v, at, 8);
-        quote = v ^ ones * '"';
-        slash = v ^ ones * '\\';
-        if ((((quote - ones) & ~quote) | ((slash - ones) & ~slash) | ((v - ones * 0x20) & ~v)) &
-            tops)
-            break;
-        at += 8;
-    }
-    while (at < end && *at != '"' && *at != '\\' && *at >= 0x20)
-        at++;
-    return at;
+    if (room <= PRETOK_JSON_STRING_SLACK)
+        return p;
+    room -= PRETOK_JSON_STRING_SLACK;
+    n = n < room ? n : room;
+    n = n < allowed ? n : allowed;
+    uint8_t *out = to->at + to->size;
+    p = pretok_json_string_copy(p, p + n, &out);
+    to->size = (uint64_t)(out - to->at);
+    return p;
 }
 
 static int hex_value(uint8_t c)
@@ -816,15 +817,17 @@ enum pretok_event pretok_jsonl_next(struct pretok_jsonl *j, const uint8_t **at, 
             break;
         }
         case S_STRING: {
-            const uint8_t *stop = string_run(p, end);
+            if (j->use == USE_TEXT && !j->high_surrogate)
+                p = copy_text(j, p, end);
+            const uint8_t *stop = pretok_json_string_run(p, end);
             if (stop > p) {
                 if (!flush_surrogate(j) || !put(j, p, (uint64_t)(stop - p)))
                     goto nomem;
                 p = stop;
-                if (p == end)
-                    continue;
-                c = *p;
             }
+            if (p == end)
+                continue;
+            c = *p;
             if (c == '"') {
                 if (!flush_surrogate(j))
                     goto nomem;

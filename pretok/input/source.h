@@ -73,7 +73,8 @@ NGT_NODISCARD enum ngt_status pretok_meter_source_new(struct pretok_source *lowe
                                                       struct ngt_error *reterr);
 
 /* ---- decoders; each takes over lower also on failure ---- */
-NGT_NODISCARD enum ngt_status pretok_zstd_source_new(struct pretok_source *lower,
+/* start: bytes of the file in front of lower, for messages. */
+NGT_NODISCARD enum ngt_status pretok_zstd_source_new(struct pretok_source *lower, uint64_t start,
                                                      struct pretok_source **ret,
                                                      struct ngt_error *reterr);
 NGT_NODISCARD enum ngt_status pretok_gzip_source_new(struct pretok_source *lower,

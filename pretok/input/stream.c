@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "input/ahead_source.h"
 #include "input/source.h"
 
 #define BLOCK (128u << 10)
@@ -25,6 +26,7 @@ struct pretok_stream {
     struct pretok_source *file;  /* the lowest source; owned by what stands on it */
     struct pretok_source *outer; /* decompressed bytes of the file; owned */
     bool begun, ended;
+    bool ahead; /* outer is one that is filled ahead */
     struct pretok_meter meter;
     uint64_t outer_bytes, member_bytes, inner_bytes; /* decoded so far, in each place */
 
@@ -45,10 +47,10 @@ struct pretok_stream {
 
 /* ---- decoders by content ---- */
 
-/* Replaces *source, a peeking one, by a decoder on it where its head calls for one. count: adds up
- * what it delivers. */
+/* Replaces *source, a peeking one, by a decoder on it where its head calls for one. start: what
+ * stands in front of it, for messages. count: adds up what it delivers. */
 static enum ngt_status decode(struct pretok_stream *s, struct pretok_source **source,
-                              enum pretok_content content, uint64_t *count,
+                              enum pretok_content content, uint64_t start, uint64_t *count,
                               struct ngt_error *reterr)
 {
     struct pretok_source *lower = *source;
@@ -60,7 +62,7 @@ static enum ngt_status decode(struct pretok_stream *s, struct pretok_source **so
         status = pretok_gzip_source_new(lower, &lower, reterr);
         break;
     case PRETOK_ZSTD:
-        status = pretok_zstd_source_new(lower, &lower, reterr);
+        status = pretok_zstd_source_new(lower, start, &lower, reterr);
         break;
     case PRETOK_BZIP2:
     case PRETOK_XZ:
@@ -299,7 +301,7 @@ static enum ngt_status open_member(struct pretok_stream *s, struct ngt_error *re
         return status;
     content = look(s->inner);
     if (is_compressed(content)) {
-        status = decode(s, &s->inner, content, &s->inner_bytes, reterr);
+        status = decode(s, &s->inner, content, 0, &s->inner_bytes, reterr);
         if (status != NGT_OK)
             return status;
         content = look(s->inner);
@@ -425,9 +427,9 @@ enum ngt_status pretok_stream_open(const struct pretok_stream_config *config,
         content = look(s->outer);
     if (status == NGT_OK && is_compressed(content)) {
         at_bottom = false;
-        status = decode(s, &s->outer, content, &s->outer_bytes, reterr);
+        status = decode(s, &s->outer, content, config->start, &s->outer_bytes, reterr);
         if (status == NGT_OK)
-            content = look(s->outer);
+            content = config->no_archive ? PRETOK_PLAIN : look(s->outer);
         if (status == NGT_OK && is_compressed(content))
             status = twice_compressed(content, reterr);
     }
@@ -438,6 +440,10 @@ enum ngt_status pretok_stream_open(const struct pretok_stream_config *config,
     if (status == NGT_OK && is_archive(content)) {
         s->kind = content;
         status = archive_begin(s, at_bottom, reterr);
+    } else if (status == NGT_OK && config->ahead && !at_bottom) {
+        /* not an archive: where one is cut off, what was read of the file would depend on the time */
+        pretok_ahead_source_new(config->ahead, s->outer, s->file, &s->outer);
+        s->ahead = true;
     }
 out:
     status = place(s, status, reterr);
@@ -509,6 +515,8 @@ enum ngt_status pretok_stream_read(struct pretok_stream *s, const uint8_t **ret_
 
 uint64_t pretok_stream_stored(const struct pretok_stream *s)
 {
+    if (s->ahead)
+        return pretok_ahead_source_count(s->outer);
     return s->seek_fd >= 0 ? s->seek_bytes : pretok_file_source_count(s->file);
 }
 

@@ -15,14 +15,22 @@
 #include "ngt/digest.h"
 #include "ngt/error.h"
 
+struct pretok_ahead;
+
 struct pretok_stream_config {
     const char *path; /* NULL: standard input; borrowed */
     uint64_t start;   /* stored bytes [start, start + bytes) of it */
     uint64_t bytes;   /* UINT64_MAX: to the end */
     bool plain;       /* the bytes are what they are (a range of a plain file) */
+    bool
+        no_archive; /* what is in it is neither archive nor compressed, whatever its first bytes say
+                         (frames from the middle of a file) */
     /* Decompressed bytes out of one stored byte, from the first GiB on; beyond, the stream ends as if
      * it were corrupt. 0: no bound. */
     uint64_t max_expansion;
+    /* To unpack a compressed file through, unless it is an archive; NULL: the reader does it.
+     * Borrowed, for one stream at a time. */
+    struct pretok_ahead *ahead;
 };
 
 struct pretok_stream;

@@ -3,10 +3,7 @@
 #include <zstd.h>
 
 #include "input/source.h"
-
-/* The largest window the format can ask for on a 64-bit machine; libzstd refuses above 2^27 unless
- * told. Its memory is taken only when a frame asks. */
-#define WINDOW_LOG 31
+#include "input/zstd_frames.h"
 
 #define FRAME_START 5u /* what a frame shows of itself first: magic and descriptor */
 #define BLOCK_HEADER 3u
@@ -18,7 +15,7 @@ struct zstd_source {
     ZSTD_inBuffer in;
     uint8_t *out;
     size_t out_size;
-    uint64_t taken, delivered; /* bytes of lower, and decompressed ones */
+    uint64_t taken, delivered; /* bytes of the file, and decompressed ones */
     size_t hint;               /* what the decoder wants next: the rest of a block */
     bool in_frame;             /* a frame has begun and is not complete */
 };
@@ -80,8 +77,8 @@ static enum ngt_status zstd_read(struct pretok_source *self, const uint8_t **ret
     return NGT_OK;
 }
 
-enum ngt_status pretok_zstd_source_new(struct pretok_source *lower, struct pretok_source **ret,
-                                       struct ngt_error *reterr)
+enum ngt_status pretok_zstd_source_new(struct pretok_source *lower, uint64_t start,
+                                       struct pretok_source **ret, struct ngt_error *reterr)
 {
     struct zstd_source *z = calloc(1, sizeof *z);
 
@@ -91,12 +88,14 @@ enum ngt_status pretok_zstd_source_new(struct pretok_source *lower, struct preto
     }
     z->base = (struct pretok_source){zstd_read, zstd_free};
     z->lower = lower;
+    z->taken = start;
     z->context = ZSTD_createDCtx();
     z->hint = FRAME_START;
     z->out_size = ZSTD_DStreamOutSize();
     z->out = malloc(z->out_size);
     if (!z->context || !z->out ||
-        ZSTD_isError(ZSTD_DCtx_setParameter(z->context, ZSTD_d_windowLogMax, WINDOW_LOG))) {
+        ZSTD_isError(
+            ZSTD_DCtx_setParameter(z->context, ZSTD_d_windowLogMax, PRETOK_ZSTD_WINDOW_LOG))) {
         zstd_free(&z->base);
         return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
                         "out of memory for a zstd stream");

@@ -114,15 +114,11 @@ enum ngt_status pretok_input_probe(const char *path, struct pretok_input *ret_in
                                    struct ngt_error *reterr)
 {
     struct stat st;
-    uint8_t *edges = malloc(2 * EDGE);
+    uint8_t *edges = NULL;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     enum ngt_status status = NGT_OK;
 
     ngt_error_clear(reterr);
-    if (!edges) {
-        status = no_memory(reterr);
-        goto out;
-    }
     if (fd < 0 || fstat(fd, &st) != 0) {
         status = ngt_fail(reterr, NGT_E_IO, path, HERE, "cannot open");
         goto out;
@@ -135,6 +131,12 @@ enum ngt_status pretok_input_probe(const char *path, struct pretok_input *ret_in
     uint64_t size = (uint64_t)st.st_size, head = size < EDGE ? size : EDGE, tail = size - head;
     if (tail > EDGE)
         tail = EDGE;
+    /* no more than the file has: malloc maps large pieces anew, which small files would pay for */
+    edges = malloc(head + tail + 1);
+    if (!edges) {
+        status = no_memory(reterr);
+        goto out;
+    }
     status = read_at(fd, path, edges, head, 0, reterr);
     if (status == NGT_OK)
         status = read_at(fd, path, edges + head, tail, size - tail, reterr);
@@ -268,11 +270,14 @@ static char *join(const char *folder, const char *name)
     return folder[0] ? ngt_path_join(folder, name) : strdup(name);
 }
 
+/* is_file: the folder said so, which saves a look at each of many files */
 static enum ngt_status add_entry(struct search *s, struct folders *todo, const char *below,
-                                 const char *path, struct ngt_error *reterr)
+                                 const char *path, bool is_file, struct ngt_error *reterr)
 {
     struct stat st;
 
+    if (is_file)
+        return add(s, below, path, reterr);
     if (stat(path, &st) != 0)
         return ngt_fail(reterr, NGT_E_IO, path, HERE, "cannot open");
     if (!S_ISDIR(st.st_mode))
@@ -308,8 +313,9 @@ static enum ngt_status walk(struct search *s, const char *root, struct ngt_error
                 continue;
             below = join(here, e->d_name);
             entry_path = below ? ngt_path_join(root, below) : NULL;
-            status =
-                entry_path ? add_entry(s, &todo, below, entry_path, reterr) : no_memory(reterr);
+            status = entry_path
+                         ? add_entry(s, &todo, below, entry_path, e->d_type == DT_REG, reterr)
+                         : no_memory(reterr);
             free(below);
             free(entry_path);
             errno = 0;

@@ -171,26 +171,7 @@ static enum ngt_status changed(const struct pretok_input *in, const char *how,
                     "changed since it was planned (%s); use another folder", how);
 }
 
-/* Reads an input that is not plain to its end and takes nothing of it. */
-static enum ngt_status try_whole(const struct pretok_stream_config *config,
-                                 struct ngt_error *reterr)
-{
-    struct pretok_stream *s = NULL;
-    enum ngt_status status = pretok_stream_open(config, &s, reterr);
-    const char *member;
-    bool more = true;
-
-    while (status == NGT_OK && more) {
-        const uint8_t *at;
-        uint64_t n = 1;
-        status = pretok_stream_next(s, &more, &member, reterr);
-        while (status == NGT_OK && more && n)
-            status = pretok_stream_read(s, &at, &n, reterr);
-    }
-    pretok_stream_close(&s);
-    return status;
-}
-
+/* Reads the file to its end and takes nothing of it. */
 static enum ngt_status try_rows(const struct pretok_parquet_config *config,
                                 struct ngt_error *reterr)
 {
@@ -243,7 +224,9 @@ static enum ngt_status open_input(struct pretok_unit_reader *r, struct ngt_error
         config.no_archive = true;
     }
     if (in->format != PRETOK_FORMAT_PARQUET) {
-        status = r->config.drop_lost && !in->plain ? try_whole(&config, reterr) : NGT_OK;
+        uint64_t bytes = 0;
+        status = r->config.drop_lost && !in->plain ? pretok_stream_drain(&config, &bytes, reterr)
+                                                   : NGT_OK;
         return status == NGT_OK ? pretok_stream_open(&config, &r->stream, reterr) : status;
     }
     struct pretok_parquet_config parquet = {.path = in->path,

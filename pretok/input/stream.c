@@ -524,3 +524,21 @@ struct ngt_digest128 pretok_stream_digest(const struct pretok_stream *s)
 {
     return s->seek_fd >= 0 ? s->seek_digest : pretok_file_source_digest(s->file);
 }
+
+enum ngt_status pretok_stream_drain(const struct pretok_stream_config *config, uint64_t *bytes,
+                                    struct ngt_error *reterr)
+{
+    struct pretok_stream *s = NULL;
+    enum ngt_status status = pretok_stream_open(config, &s, reterr);
+    const char *member;
+    const uint8_t *at;
+    bool more = true;
+
+    while (status == NGT_OK && more) {
+        status = pretok_stream_next(s, &more, &member, reterr);
+        for (uint64_t n = 1; status == NGT_OK && more && n; *bytes += n)
+            status = pretok_stream_read(s, &at, &n, reterr);
+    }
+    pretok_stream_close(&s);
+    return status;
+}

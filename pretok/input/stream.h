@@ -56,6 +56,11 @@ NGT_NODISCARD enum ngt_status pretok_stream_read(struct pretok_stream *s, const 
 uint64_t pretok_stream_stored(const struct pretok_stream *s);
 struct ngt_digest128 pretok_stream_digest(const struct pretok_stream *s);
 
+/* Reads a stream to its end, all members, and takes nothing of it; adds its bytes to *bytes. Failures
+ * are those of the calls above. */
+NGT_NODISCARD enum ngt_status pretok_stream_drain(const struct pretok_stream_config *config,
+                                                  uint64_t *bytes, struct ngt_error *reterr);
+
 /* ---- what a file's first bytes say ---- */
 enum pretok_content {
     PRETOK_PLAIN,

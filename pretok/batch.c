@@ -19,8 +19,19 @@ bool pretok_batch_prepare(struct pretok_batch *b)
     return true;
 }
 
+void pretok_origins_free(struct pretok_origin **list)
+{
+    while (*list) {
+        struct pretok_origin *next = (*list)->next;
+        free((*list)->member);
+        free(*list);
+        *list = next;
+    }
+}
+
 void pretok_batch_clear(struct pretok_batch *b)
 {
+    pretok_origins_free(&b->over);
     b->count = 0;
     b->last = false;
     if (b->text.room > KEEP)
@@ -37,6 +48,7 @@ void pretok_batch_clear(struct pretok_batch *b)
 
 void pretok_batch_done(struct pretok_batch *b)
 {
+    pretok_origins_free(&b->over);
     pretok_bytes_done(&b->text);
     pretok_bytes_done(&b->raw);
     pretok_bytes_done(&b->fields);

@@ -40,15 +40,15 @@ int pretok_cmd_finish(const struct pretok_options *o, const struct cli_list *ope
                                           .arg = console,
                                           .say = say};
     struct pretok_plan plan = {0};
-    struct pretok_ledger ledger;
+    struct pretok_report report;
     struct ngt_error error;
     enum ngt_status status = pretok_job_folder_load(config.folder, &plan, &error);
 
     config.plan = &plan;
     if (status == NGT_OK)
-        status = pretok_finish(&config, &ledger, &error);
+        status = pretok_finish(&config, &report, &error);
     if (status == NGT_OK)
-        pretok_ledger_print(&ledger, stdout);
+        pretok_report_print(&report, stdout);
     else
         print_array(&config, o->tasks);
     int code = pretok_exit(console, status, &error);

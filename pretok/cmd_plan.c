@@ -59,6 +59,7 @@ static enum ngt_status sample(const struct pretok_options *o, const struct preto
                                           .keys = &keys};
     struct pretok_sample_config config = {.writer = &writer,
                                           .max_doc_bytes = o->max_doc_bytes,
+                                          .max_expansion = o->max_expansion,
                                           .exclude = o->exclude.items,
                                           .exclude_count = o->exclude.count,
                                           .seed = o->sample_seed,

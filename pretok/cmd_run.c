@@ -35,6 +35,7 @@ struct run {
     double start;
     struct pretok_timing timing;
     struct pretok_ledger ledger; /* of all units done that are this task's */
+    struct pretok_report report; /* of the finished job; its estimate and facts */
 };
 
 static double now(void)
@@ -131,6 +132,16 @@ static uint64_t peak_memory(void)
     struct rusage usage;
 
     return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+}
+
+/* Of all threads, so far. */
+static double cpu_seconds(void)
+{
+    struct timespec t;
+
+    return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) == 0
+               ? (double)t.tv_sec + (double)t.tv_nsec * 1e-9
+               : -1;
 }
 
 static void tell_timing(const struct run *r)
@@ -246,6 +257,9 @@ static enum ngt_status prepare(struct run *r, const struct cli_list *operands,
     }
     if (status != NGT_OK)
         return status;
+    if (o->on_lost && r->plan.inputs.items[0].path == NULL)
+        return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
+                        "--on-lost drop reads inputs twice, which standard input is not");
     if (r->task.share && r->plan.inputs.items[0].path == NULL)
         return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
                         "standard input is one unit and cannot be split into tasks (--task none)");
@@ -281,6 +295,8 @@ static enum ngt_status work(struct run *r, struct ngt_error *reterr)
                    .fail_on_bad = o->on_bad == 1,
                    .max_bad = o->max_bad},
         .max_doc_bytes = o->max_doc_bytes,
+        .max_expansion = o->max_expansion,
+        .drop_lost = o->on_lost == 1,
         .exclude = o->exclude.items,
         .exclude_count = o->exclude.count,
         .limit = UINT64_MAX,
@@ -313,7 +329,6 @@ static enum ngt_status finish(struct run *r, struct ngt_error *reterr)
                                           .threads = pretok_options_threads(r->options),
                                           .arg = r,
                                           .say = NULL};
-    struct pretok_ledger ledger;
 
     if (r->task.share)
         return NGT_OK;
@@ -321,9 +336,11 @@ static enum ngt_status finish(struct run *r, struct ngt_error *reterr)
         return pretok_dataset_ledger(r->options->output, &r->ledger, reterr);
     if (r->todo_count == 0)
         config.say = say; /* else the units have told it */
-    enum ngt_status status = pretok_finish(&config, &ledger, reterr);
+    enum ngt_status status = pretok_finish(&config, &r->report, reterr);
     if (status == NGT_OK)
-        r->ledger = ledger; /* duplicates are counted over all units */
+        r->ledger = r->report.ledger; /* duplicates are counted over all units */
+    if (r->units == r->plan.unit_count) /* else others took their time too */
+        r->report.facts.figures[PRETOK_F_CPU_SECONDS] = cpu_seconds();
     return status;
 }
 
@@ -364,6 +381,12 @@ static enum ngt_status write_stats(const struct run *r, enum ngt_status outcome,
     ngt_json_object(&out);
     pretok_ledger_write(&r->ledger, &out);
     ngt_json_object_end(&out);
+    if (r->report.estimated) {
+        ngt_json_key(&out, "estimate");
+        ngt_json_object(&out);
+        pretok_estimate_write(&r->report.estimate, &r->report.facts, &out);
+        ngt_json_object_end(&out);
+    }
     ngt_json_object_end(&out);
     status = out.failed ? ngt_fail(reterr, NGT_E_NOMEM, r->options->stats, HERE, "out of memory")
                         : ngt_file_write(r->options->stats, out.bytes, out.size, reterr);
@@ -388,6 +411,8 @@ static void tell_end(const struct run *r, enum ngt_status status)
         cli_say(r->console, "the data set is complete already");
     if (status == NGT_OK || r->ledger.records)
         pretok_ledger_print(&r->ledger, stdout);
+    if (status == NGT_OK && r->report.estimated)
+        pretok_estimate_print(&r->report.estimate, &r->report.facts, stdout);
 }
 
 int pretok_cmd_run(const struct pretok_options *o, const struct cli_list *operands,

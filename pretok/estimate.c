@@ -90,7 +90,9 @@ void pretok_estimate_compute(const struct pretok_observation *observations, uint
         half += size * ratio * drift * left / 4;
         e->value = size * ratio;
         e->low = e->value - half;
-        e->high = e->value + half;
+        /* few pieces of a skewed kind mostly miss the large ones: upwards the same distance in
+         * logarithms, which for a narrow interval is the same */
+        e->high = e->value > 0 ? e->value * exp(fmin(half / e->value, 700)) : half;
         if (is_rare((enum pretok_figure)f) && left > 0 && weights > 0) {
             double each = seen > 0 ? e->value / seen : read > 0 ? 1 / read : 0;
             double low = count_low(seen) * each, high = count_high(seen) * each;

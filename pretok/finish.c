@@ -113,6 +113,16 @@ static enum ngt_status prove_all(const struct pretok_finish_config *c,
     return status;
 }
 
+/* NULL: all sources were read to their end. */
+static const struct pretok_receipt_source *first_lost(const struct pretok_overview *o)
+{
+    for (uint64_t i = 0; i < o->unit_count; i++)
+        for (uint64_t k = 0; k < o->receipts[i].source_count; k++)
+            if (o->receipts[i].sources[k].lost)
+                return &o->receipts[i].sources[k];
+    return NULL;
+}
+
 static enum ngt_status judge_all(const struct pretok_finish_config *c,
                                  const struct pretok_overview *o, struct ngt_error *reterr)
 {
@@ -123,8 +133,22 @@ static enum ngt_status judge_all(const struct pretok_finish_config *c,
         return status;
     for (uint64_t i = 0; i < o->unit_count && !keys; i++)
         keys = o->receipts[i].keys;
-    if (o->ledger.documents == 0 && o->ledger.records == 0)
-        return ngt_fail(reterr, NGT_E_DATA, c->folder, HERE, "the inputs hold no record at all");
+    if (o->ledger.documents == 0 && o->ledger.records == 0) {
+        const struct pretok_receipt_source *lost = first_lost(o);
+        return ngt_fail(reterr, NGT_E_DATA, c->folder, HERE,
+                        "the inputs hold no record at all%s%.100s%s%.140s", lost ? "; " : "",
+                        lost ? lost->name : "", lost ? " cannot be read to its end: " : "",
+                        lost ? lost->lost : "");
+    }
+    if (o->ledger.documents == 0 && o->ledger.filtered) {
+        char counts[128];
+        pretok_ledger_reasons(&o->ledger, counts, sizeof counts);
+        return ngt_fail(reterr, NGT_E_DATA, c->folder, HERE,
+                        "not one document in %" PRIu64 " records (%s)%s", o->ledger.records, counts,
+                        o->ledger.filtered_by[PRETOK_WARC_RESPONSE]
+                            ? "; text is not extracted from HTML: take the WET files"
+                            : "");
+    }
     pretok_plan_text(c->plan, &option, &value);
     if (o->ledger.documents == 0)
         return ngt_fail(reterr, NGT_E_DATA, c->folder, HERE,
@@ -226,9 +250,36 @@ static enum ngt_status find_duplicates(const struct pretok_finish_config *c,
     return status;
 }
 
-enum ngt_status pretok_finish(const struct pretok_finish_config *config,
-                              struct pretok_ledger *ret_ledger, struct ngt_error *reterr)
+/* The dry run's figures beside these; a damaged file of them is told, and is no failure. */
+static void compare_estimate(const struct pretok_finish_config *c, const struct pretok_sets *sets,
+                             struct pretok_report *report)
 {
+    struct ngt_error error;
+    double bytes = 0;
+
+    for (uint64_t i = 0; i < sets->count; i++)
+        bytes += (double)sets->sets[i].bytes;
+    pretok_facts_of(&report->ledger, bytes, &report->facts);
+    if (pretok_estimate_load(c->folder, c->plan->fingerprint, &report->estimated, &report->estimate,
+                             &error) != NGT_OK &&
+        c->say) {
+        char line[700];
+        ngt_error_print(&error, line, sizeof line);
+        c->say(c->arg, line);
+    }
+}
+
+void pretok_report_print(const struct pretok_report *r, FILE *to)
+{
+    pretok_ledger_print(&r->ledger, to);
+    if (r->estimated)
+        pretok_estimate_print(&r->estimate, &r->facts, to);
+}
+
+enum ngt_status pretok_finish(const struct pretok_finish_config *config,
+                              struct pretok_report *ret_report, struct ngt_error *reterr)
+{
+    struct pretok_report report = {0};
     struct pretok_overview o = {0};
     struct pretok_sets sets = {0};
     struct pretok_dropped *dropped = NULL;
@@ -242,7 +293,7 @@ enum ngt_status pretok_finish(const struct pretok_finish_config *config,
 
     if (status != NGT_OK)
         return status;
-    *ret_ledger = o.ledger;
+    *ret_report = (struct pretok_report){.ledger = o.ledger};
     if (o.done < o.unit_count)
         status =
             ngt_fail(reterr, NGT_E_DATA, config->folder, HERE,
@@ -261,9 +312,14 @@ enum ngt_status pretok_finish(const struct pretok_finish_config *config,
     set.ledger = o.ledger;
     if (status == NGT_OK && pretok_plan_option(config->plan, "dedup"))
         status = find_duplicates(config, &set, &dropped, reterr);
-    if (status == NGT_OK)
+    report.ledger = set.ledger;
+    if (status == NGT_OK) {
+        compare_estimate(config, &sets, &report);
+        set.estimate = report.estimated ? &report.estimate : NULL;
+        set.facts = &report.facts;
         status = pretok_dataset_write(&set, reterr);
-    *ret_ledger = set.ledger;
+    }
+    *ret_report = report;
     /* of a task that failed at a unit while another one committed it */
     for (uint64_t u = 1; u <= o.unit_count && status == NGT_OK; u++)
         pretok_failure_remove(config->plan, config->folder, u);

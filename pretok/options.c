@@ -165,6 +165,26 @@ enum ngt_status pretok_options_keys(const struct pretok_options *o, struct preto
 
 /* ---- plan ---- */
 
+/* Of Parquet the column of the text alone is read. */
+static enum ngt_status refuse_of_parquet(const struct pretok_options *o,
+                                         const struct pretok_inputs *inputs,
+                                         struct ngt_error *reterr)
+{
+    const char *option = o->text_template ? "text-template"
+                         : o->id_key      ? "id-key"
+                         : o->meta_keys   ? "meta-keys"
+                         : o->split_key   ? "split-by-key"
+                                          : NULL;
+
+    for (uint64_t i = 0; option && i < inputs->count; i++)
+        if (inputs->items[i].format == PRETOK_FORMAT_PARQUET)
+            return ngt_fail(reterr, NGT_E_UNSUPPORTED, inputs->items[i].name, HERE,
+                            "--%s does not work on parquet input, of which the text column alone "
+                            "is read; leave the option out, or convert the file to JSON lines",
+                            option);
+    return NGT_OK;
+}
+
 static const char *decimal(uint64_t n, char *out)
 {
     snprintf(out, 24, "%" PRIu64, n);
@@ -232,6 +252,7 @@ enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct
         {"limit", o->limit_given ? decimal(o->limit, numbers[5]) : "none"},
         {"exclude", exclude}, /* also decides about members of archives */
         /* those that are absent where they are off */
+        {"on_lost", o->on_lost ? "drop" : NULL},
         {"verify_roundtrip", o->verify_roundtrip ? "yes" : NULL},
         {"id_key", o->id_key},
         {"meta_keys", o->meta_keys},
@@ -244,7 +265,10 @@ enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct
     };
     struct ngt_pair options[sizeof all / sizeof *all];
     struct pretok_plan_config config = {
-        .unit_bytes = o->unit_bytes, .known = known, .options = options};
+        .unit_bytes = o->unit_bytes,
+        .known = known,
+        .options = options,
+        .keep_compressed = o->on_lost == 1}; /* of a source with damage nothing is taken */
     struct pretok_keys keys = {0};
     enum ngt_status status;
 
@@ -263,6 +287,10 @@ enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct
     if (status == NGT_OK)
         status = pretok_inputs_find(&find, &config.inputs, reterr);
     if (status == NGT_OK)
+        status = refuse_of_parquet(o, &config.inputs, reterr);
+    if (status != NGT_OK)
+        pretok_inputs_done(&config.inputs);
+    else
         status = pretok_plan_build(&config, ret_plan, reterr);
 out:
     free(template);

@@ -24,6 +24,8 @@ struct pretok_options {
     int on_bad; /* 0 quarantine, 1 fail */
     double max_bad;
     bool allow_lost;
+    int on_lost; /* 0 keep, 1 drop */
+    uint64_t max_expansion;
     uint64_t max_doc_bytes, shard_tokens, unit_bytes;
     const char *task, *pattern;
     int engine; /* enum tok_engine */

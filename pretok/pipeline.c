@@ -92,6 +92,8 @@ static struct open_unit *begin_unit(struct pipeline *p, struct ngt_error *error)
                                                .unit = number,
                                                .wanted = pretok_keys_wanted(c->writer.keys),
                                                .max_doc_bytes = c->max_doc_bytes,
+                                               .max_expansion = c->max_expansion,
+                                               .drop_lost = c->drop_lost,
                                                .limit = p->limit_left,
                                                .exclude = c->exclude,
                                                .exclude_count = c->exclude_count,

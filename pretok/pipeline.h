@@ -17,7 +17,8 @@
 
 struct pretok_pipeline_config {
     struct pretok_writer_config writer;
-    uint64_t max_doc_bytes;
+    uint64_t max_doc_bytes, max_expansion; /* see pretok_unit_reader_config; drop_lost as well */
+    bool drop_lost;
     const char *const *exclude; /* globs: members of archives that are passed over */
     uint64_t exclude_count;
     uint64_t limit; /* records in all; UINT64_MAX: no limit. With one, units are read in order */

@@ -68,6 +68,10 @@ static void explain(const struct pretok_record *r, const char *keys, const struc
         snprintf(out, room, "%s from byte %" PRIu64 " on", text, r->error_at);
     else if (r->reason == PRETOK_NO_KEY)
         snprintf(out, room, "%s \"%.120s\"; keys: %s", text, value, keys);
+    else if (r->reason == PRETOK_BROKEN)
+        snprintf(out, room, "%s: %s (byte %" PRIu64 " of it)", text, keys, r->error_at);
+    else if (r->reason == PRETOK_CHARSET)
+        snprintf(out, room, "%s: %s", text, keys);
     else
         snprintf(out, room, "%s", text);
 }

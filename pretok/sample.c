@@ -117,7 +117,8 @@ static bool is_windowed(const struct pretok_input *in)
 static double size_read(const struct pretok_plan *plan, const struct span *s, double piece)
 {
     const struct pretok_input *in = &plan->inputs.items[s->input];
-    bool whole = in->plain && !is_windowed(in); /* a text is one document */
+    /* a text is one document; a Parquet file is read whole for its hash before its first row comes */
+    bool whole = in->format == PRETOK_FORMAT_TEXT || in->format == PRETOK_FORMAT_PARQUET;
 
     return whole || s->size < piece ? s->size : piece;
 }
@@ -262,7 +263,8 @@ static enum ngt_status measure_text(const struct sample *s, const struct piece *
     struct pretok_stream_config config = {.path = in->path,
                                           .start = p->span.start,
                                           .bytes = p->span.bytes,
-                                          .no_archive = p->span.part};
+                                          .no_archive = p->span.part,
+                                          .max_expansion = s->config->max_expansion};
     struct pretok_stream *stream = NULL;
     struct mark *marks = calloc(p->target / (64u << 10) + 16, sizeof *marks);
     uint64_t count = 1, room = p->target / (64u << 10) + 16, text = 0, n = 1;
@@ -400,7 +402,7 @@ static bool count_item(struct sample *s, struct worker *w, const struct pretok_b
     double *y = t->figures;
 
     y[PRETOK_F_RECORDS]++;
-    if (item->record.reason == PRETOK_ACCEPTED && item->filtered) {
+    if (item->record.reason == PRETOK_ACCEPTED && item->record.filtered) {
         y[PRETOK_F_FILTERED]++;
         return true;
     }
@@ -484,7 +486,7 @@ static bool count_batch(struct reading *r, const struct pretok_batch *b, double 
         good = count_item(r->sample, w, b, item, next - item->record.offset, t);
         if (good && (r->sample->config->writer->keys->id != PRETOK_NO_FIELD ||
                      r->sample->config->writer->keys->meta_count) &&
-            item->record.reason == PRETOK_ACCEPTED && !item->filtered)
+            item->record.reason == PRETOK_ACCEPTED && !item->record.filtered)
             good = gather_fields(r->sample->config->writer->keys, b, item, &fields);
     }
     r->records += counted;
@@ -579,6 +581,7 @@ static enum ngt_status one_pass(struct sample *s, struct worker *w, const struct
                                                .unit = 1,
                                                .wanted = pretok_keys_wanted(s->config->writer->keys),
                                                .max_doc_bytes = s->config->max_doc_bytes,
+                                               .max_expansion = s->config->max_expansion,
                                                .limit = UINT64_MAX,
                                                .exclude = s->config->exclude,
                                                .exclude_count = s->config->exclude_count};

@@ -7,7 +7,8 @@
  *   a plain JSON lines file      a window, anywhere in it: the records that begin in it
  *   a part of a zstd file        from its first frame on, as far as the size of a piece goes
  *   another compressed file      from its beginning on: it cannot be entered elsewhere
- *   a small file, a text         whole
+ *   a small file, a text,        whole
+ *   a Parquet file
  *
  * So large files are met more often, and neighbours in the order of names (folders, days) evenly. A
  * file that several points fall on is read further, or in several windows.
@@ -26,7 +27,7 @@
 
 struct pretok_sample_config {
     const struct pretok_writer_config *writer; /* plan, tokenizer, what is taken and added */
-    uint64_t max_doc_bytes;
+    uint64_t max_doc_bytes, max_expansion; /* see pretok_unit_reader_config */
     const char *const *exclude; /* globs: members of archives that are passed over */
     uint64_t exclude_count;
     double share;     /* of the stored bytes, 0 .. 1 */

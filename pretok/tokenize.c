@@ -17,11 +17,11 @@ enum ngt_status pretok_tokenize(const struct pretok_writer_config *c, struct tok
         struct tok_counts counts = {0};
         enum ngt_status status;
 
-        if (item->record.reason != PRETOK_ACCEPTED)
+        if (item->record.reason != PRETOK_ACCEPTED || item->record.filtered)
             continue;
-        item->filtered = pretok_filter_text(&c->filter, b->text.at + item->record.text_start,
+        item->record.filtered = pretok_filter_text(&c->filter, b->text.at + item->record.text_start,
                                             item->record.text_bytes);
-        if (item->filtered)
+        if (item->record.filtered)
             continue;
         if (c->text_hashes)
             item->text_hash =
@@ -57,7 +57,7 @@ enum ngt_status pretok_tokenize(const struct pretok_writer_config *c, struct tok
         if (c->eos)
             b->ids.ids[b->ids.count++] = c->eos_id;
         item->ids_count = b->ids.count - item->ids_start;
-        item->filtered = pretok_filter_ids(&c->filter, item->ids_count - c->bos - c->eos);
+        item->record.filtered = pretok_filter_ids(&c->filter, item->ids_count - c->bos - c->eos);
         item->special = counts.special_strings;
     }
     return NGT_OK;

@@ -15,9 +15,9 @@
 /* A set on its way: the open shard. A job that is not split has one, without a folder. */
 struct set {
     struct ngt_writer *shard;
-    const struct pretok_origin *origin;
-    uint32_t origin_index;                        /* of origin in the shard */
-    uint64_t shards;                              /* closed ones */
+    uint64_t origin;       /* number of the last one; 0: none since the shard began */
+    uint32_t origin_index; /* of origin in the shard */
+    uint64_t shards;       /* closed ones */
     uint64_t *origins, origin_count, origin_room; /* of the open shard; as the receipt wants them */
     struct pretok_ledger part;                    /* since the shard began */
 };
@@ -31,6 +31,7 @@ struct pretok_unit_writer {
     struct pretok_bytes last_value; /* of --split-by-key, and its set */
     uint64_t last_set;
     struct pretok_bytes id, metadata; /* of the document at hand, with terminators */
+    uint64_t excused;                 /* see pretok_batch */
     struct pretok_receipt receipt;    /* sources are not in it until the commit */
     uint64_t shard_room;
     struct pretok_quarantine *quarantine;
@@ -136,7 +137,7 @@ static enum ngt_status open_shard(struct pretok_unit_writer *w, uint64_t set,
         status = ngt_writer_open(path, &config, &w->sets[set].shard, reterr);
     free(path);
     free(folder);
-    w->sets[set].origin = NULL;
+    w->sets[set].origin = 0;
     return status;
 }
 
@@ -234,7 +235,7 @@ static enum ngt_status add_origin(struct pretok_unit_writer *w, struct set *o,
     struct ngt_source source = {
         .name = origin->name, .member = origin->member, .start = origin->start};
 
-    o->origin = origin;
+    o->origin = origin->number;
     if (w->split && w->config.text_hashes) {
         if (o->origin_count == o->origin_room) {
             uint64_t room = o->origin_room * 2 + 16;
@@ -330,7 +331,7 @@ static enum ngt_status add_document(struct pretok_unit_writer *w, const struct p
         status = close_shard(w, set, reterr);
     if (status == NGT_OK && !o->shard)
         status = open_shard(w, set, reterr);
-    if (status == NGT_OK && o->origin != item->origin)
+    if (status == NGT_OK && o->origin != item->origin->number)
         status = add_origin(w, o, item->origin, reterr);
     if (status != NGT_OK)
         return status;
@@ -354,9 +355,10 @@ static enum ngt_status refuse(struct pretok_unit_writer *w, const struct pretok_
     if (w->config.fail_on_bad)
         return ngt_fail(reterr, NGT_E_DATA, item->origin->name,
                         item->origin->start + item->record.offset, item->record.record,
-                        "%s%s%s%s (--on-bad fail)",
+                        "%s%s%s%s%s%s (--on-bad fail)",
                         item->origin->member ? item->origin->member : "",
                         item->origin->member ? ": " : "", pretok_reason_text(reason),
+                        reason == PRETOK_BROKEN ? ": " : "", reason == PRETOK_BROKEN ? keys : "",
                         item->origin->start ? "; the item is counted from the unit's start" : "");
     w->receipt.ledger.records++;
     w->receipt.ledger.quarantined[reason]++;
@@ -398,8 +400,9 @@ static enum ngt_status judge(const struct pretok_unit_writer *w, struct ngt_erro
     snprintf(what, sizeof what, "unit %s (%.60s%s)",
              pretok_unit_name(w->config.plan, w->unit, name),
              w->config.plan->inputs.items[u->first_input].name, u->input_count > 1 ? " ..." : "");
-    return pretok_judge(w->config.plan, &w->receipt.ledger, w->config.max_bad, what,
-                        w->receipt.keys, reterr);
+    struct pretok_ledger l = w->receipt.ledger;
+    l.excused = w->excused;
+    return pretok_judge(w->config.plan, &l, w->config.max_bad, what, w->receipt.keys, reterr);
 }
 
 enum ngt_status pretok_unit_writer_add(struct pretok_unit_writer *w, struct pretok_batch *batch,
@@ -415,8 +418,8 @@ enum ngt_status pretok_unit_writer_add(struct pretok_unit_writer *w, struct pret
             status = refuse(w, batch, item, reterr);
             continue;
         }
-        if (item->filtered) {
-            leave_out(w, item->filtered);
+        if (item->record.filtered) {
+            leave_out(w, item->record.filtered);
             continue;
         }
         status = find_set(w, batch, item, &set, reterr);
@@ -424,6 +427,7 @@ enum ngt_status pretok_unit_writer_add(struct pretok_unit_writer *w, struct pret
             status = set == PRETOK_SETS ? refuse_document(w, batch, item, PRETOK_NO_SET, reterr)
                                         : add_document(w, batch, item, set, reterr);
     }
+    w->excused = batch->excused;
     if (status == NGT_OK && w->receipt.ledger.records >= JUDGE_FROM)
         status = judge(w, reterr);
     return status;
@@ -438,6 +442,7 @@ enum ngt_status pretok_unit_writer_commit(struct pretok_unit_writer *w,
     char *path = NULL;
 
     ngt_error_clear(reterr);
+    w->receipt.ledger.excused = w->excused; /* no source is under way any more */
     status = judge(w, reterr);
     for (uint64_t i = 0; i < w->set_count && status == NGT_OK; i++)
         status = close_shard(w, i, reterr);
@@ -467,17 +472,14 @@ enum ngt_status pretok_judge(const struct pretok_plan *plan, const struct pretok
                              struct ngt_error *reterr)
 {
     const char *option, *value;
-    uint64_t bad = pretok_ledger_bad(l);
-    char counts[128] = "";
-    size_t used = 0;
+    uint64_t bad = pretok_ledger_bad(l) - l->excused;
+    struct pretok_ledger quarantined = *l;
+    char counts[128];
 
-    if (bad == 0 || (double)bad <= max_bad * (double)l->records)
+    if (bad == 0 || (double)bad <= max_bad * (double)(l->records - l->excused))
         return NGT_OK;
-    for (unsigned r = 1; r < PRETOK_REASONS && used < sizeof counts; r++)
-        if (l->quarantined[r])
-            used += (size_t)snprintf(counts + used, sizeof counts - used, "%s%" PRIu64 " %s",
-                                     used ? ", " : "", l->quarantined[r],
-                                     pretok_reason_name((enum pretok_reason)r));
+    memset(quarantined.filtered_by, 0, sizeof quarantined.filtered_by);
+    pretok_ledger_reasons(&quarantined, counts, sizeof counts);
     pretok_plan_text(plan, &option, &value);
     if (l->quarantined[PRETOK_NO_KEY] && keys)
         return ngt_fail(reterr, NGT_E_DATA, NULL, HERE,

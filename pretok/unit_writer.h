@@ -59,8 +59,8 @@ NGT_NODISCARD enum ngt_status pretok_unit_writer_commit(struct pretok_unit_write
 const struct pretok_ledger *pretok_unit_writer_ledger(const struct pretok_unit_writer *w);
 
 /*
- * The judgement of --max-bad, for a unit and for the whole: NGT_E_DATA with the counts by reason,
- * and the keys there are where a key is what lacks.
+ * The judgement of --max-bad, for a unit and for the whole, of records that are not excused:
+ * NGT_E_DATA with the counts by reason, and the keys there are where a key is what lacks.
  */
 NGT_NODISCARD enum ngt_status pretok_judge(const struct pretok_plan *plan,
                                            const struct pretok_ledger *l, double max_bad,

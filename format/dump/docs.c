@@ -25,6 +25,16 @@ static void member_value(struct ngt_json_out *j, const char *key, const char *va
     ngt_json_free(&parsed);
 }
 
+/* A name as one field of one line, whatever it holds: control characters as \xNN. */
+static void put_name(FILE *out, const char *name)
+{
+    for (const unsigned char *c = (const unsigned char *)name; *c; c++)
+        if (*c < ' ' || *c == 127)
+            fprintf(out, "\\x%02x", *c);
+        else
+            fputc(*c, out);
+}
+
 static enum ngt_status show_doc(const struct dump_config *c, const struct ngt_dataset *set,
                                 const struct dump_units *units, struct dump_place place,
                                 uint64_t number, FILE *out, struct ngt_error *reterr)
@@ -44,9 +54,14 @@ static enum ngt_status show_doc(const struct dump_config *c, const struct ngt_da
             NGT_OK)
         return status;
     if (!c->json) {
-        fprintf(out, "%" PRIu64 "\t%" PRIu64 "\t%s%s%s:%s%" PRIu64 "\tbyte %" PRIu64, number, count,
-                o.source.name, o.source.member ? "!" : "", o.source.member ? o.source.member : "",
-                o.record_known ? "" : "unit+", o.record, o.offset);
+        fprintf(out, "%" PRIu64 "\t%" PRIu64 "\t", number, count);
+        put_name(out, o.source.name);
+        if (o.source.member) {
+            fputc('!', out);
+            put_name(out, o.source.member);
+        }
+        fprintf(out, ":%s%" PRIu64 "\tbyte %" PRIu64, o.record_known ? "" : "unit+", o.record,
+                o.offset);
         if (dropped)
             fputs("\tdropped", out);
         if (id[0])

@@ -1,4 +1,4 @@
-/* A record as a reader delivers it: a document, or a refusal with its reason. */
+/* A record as a reader delivers it: a document, or why it is none. */
 #ifndef PRETOK_RECORD_H
 #define PRETOK_RECORD_H
 
@@ -36,25 +36,34 @@ enum pretok_reason {
     PRETOK_TOKENIZER,
     PRETOK_FIELDS_TOO_LONG,
     PRETOK_NO_SET,
+    PRETOK_BROKEN,
+    PRETOK_CHARSET,
+    PRETOK_NULL,
     PRETOK_REASONS
 };
 const char *pretok_reason_name(enum pretok_reason reason); /* "no_key": in ledgers */
 const char *pretok_reason_text(enum pretok_reason reason); /* in messages and the quarantine */
 
-/* Why a document was left out on request; names are part of the ledger too. */
+/* Why a record was left out though nothing is wrong with it; names are part of the ledger too. */
 enum pretok_filtered {
     PRETOK_KEPT = 0,
-    PRETOK_FEW_CHARS,
+    PRETOK_WARC_RESPONSE, /* by what the record is, which the reader tells */
+    PRETOK_WARC_NOT_TEXT,
+    PRETOK_WARC_OTHER,
+    PRETOK_FEW_CHARS, /* on request, by how long the document is */
     PRETOK_MANY_CHARS,
     PRETOK_FEW_TOKENS,
     PRETOK_MANY_TOKENS,
     PRETOK_FILTERS
 };
+const char *pretok_filtered_name(enum pretok_filtered filtered); /* "warc_other" */
+const char *pretok_filtered_text(enum pretok_filtered filtered);
 
 enum pretok_event {
     PRETOK_MORE = 0, /* the chunk is used up */
     PRETOK_DOCUMENT,
     PRETOK_REFUSED,
+    PRETOK_FILTERED, /* a record that is counted, and no more */
     PRETOK_NOMEM,
 };
 
@@ -68,15 +77,18 @@ struct pretok_record {
     uint64_t text_bytes;
     uint64_t replaced; /* U+FFFD put for lone surrogates and ill-formed UTF-8 */
     enum pretok_reason reason;
+    enum pretok_filtered
+        filtered;        /* only counted: neither raw nor ids; reason is PRETOK_ACCEPTED */
     const uint8_t *raw;  /* refused: the record as it was, at most PRETOK_RAW_LIMIT bytes, */
     uint64_t raw_bytes;  /* valid until the next call */
     uint64_t full_bytes; /* of the whole record */
-    uint64_t error_at;   /* not JSON: byte within the record */
+    uint64_t error_at;   /* not JSON, broken: byte within the record */
     /* document: a value for each field wanted, in their order; count 0: it has none. Valid until the
      * next call. */
     const struct pretok_field *fields;
     uint64_t field_count;
-    const char *keys; /* no key: the keys there are, separated by ", ", maybe cut; "" */
+    const char *keys; /* no key: the keys there are, separated by ", ", maybe cut; broken, charset:
+                         what is wrong; "" */
 };
 
 #endif

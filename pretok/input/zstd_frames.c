@@ -4,14 +4,22 @@
 #include <stdlib.h>
 #include <zstd.h>
 
+#include "input/source.h"
+
+/* Text out of one stored byte of a file, as a reader's default: what grows more is not cut, so that
+ * planning a bomb takes no longer than reading it. */
+#define MOST_EXPANSION 1000u
+
 static bool skippable(const uint8_t *bytes, uint64_t size)
 {
     return size >= 4 && (bytes[0] & 0xF0) == 0x50 && bytes[1] == 0x2A && bytes[2] == 0x4D &&
            bytes[3] == 0x18;
 }
 
-/* False: it is damaged, or memory is out; then the file is not cut here. */
-static bool count_text(const uint8_t *frame, uint64_t stored, unsigned long long *ret_text)
+/* The text of a frame behind what `at` says. False: it is damaged, grows beyond all bounds, or memory
+ * is out; then the file is not cut here. */
+static bool count_text(const uint8_t *frame, uint64_t stored, struct pretok_zstd_place at,
+                       unsigned long long *ret_text)
 {
     ZSTD_DCtx *context = ZSTD_createDCtx();
     ZSTD_inBuffer in = {frame, stored, 0};
@@ -26,7 +34,9 @@ static bool count_text(const uint8_t *frame, uint64_t stored, unsigned long long
         ZSTD_outBuffer to = {out, room, 0};
         left = ZSTD_decompressStream(context, &to, &in);
         text += to.pos;
-        more = !ZSTD_isError(left) && (to.pos || in.pos < in.size);
+        more =
+            !ZSTD_isError(left) && (to.pos || in.pos < in.size) &&
+            pretok_meter_check(at.text + text, at.stored + stored, MOST_EXPANSION, NULL) == NGT_OK;
     }
     ZSTD_freeDCtx(context);
     free(out);
@@ -60,7 +70,7 @@ void pretok_zstd_next_cut(const uint8_t *bytes, uint64_t size, uint64_t least,
             skippable(frame, left) ? 0 : ZSTD_getFrameContentSize(frame, left);
         bool whole = !ZSTD_isError(stored) && stored && text != ZSTD_CONTENTSIZE_ERROR;
         if (whole && text == ZSTD_CONTENTSIZE_UNKNOWN)
-            whole = !is_last(frame + stored, left - stored) && count_text(frame, stored, &text);
+            whole = !is_last(frame + stored, left - stored) && count_text(frame, stored, at, &text);
         if (!whole || text > UINT64_MAX / 2 - at.text) {
             place->stored = size;
             return;

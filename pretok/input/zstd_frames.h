@@ -16,7 +16,8 @@ struct pretok_zstd_place {
 /*
  * Moves *place, the beginning of a frame in bytes [size], to the first frame at or behind `least`
  * stored bytes, or to the end (stored == size). Skippable frames, seek tables among them, stay with
- * the frame before. It is the end too when a frame on the way is damaged: the rest cannot be cut.
+ * the frame before. It is the end too when a frame on the way is damaged, or holds a thousand
+ * times its size and more than a GiB without saying so: the rest is not cut.
  * Touches a page for each block of at most 128 KiB; a frame that does not say how much it holds (as
  * of pzstd and other streams) is decompressed to count, unless it is the last one.
  */

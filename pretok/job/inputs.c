@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "input/parquet.h"
 #include "input/stream.h"
 #include "ngt/digest.h"
 #include "ngt/file.h"
@@ -142,15 +143,11 @@ enum ngt_status pretok_input_probe(const char *path, struct pretok_input *ret_in
     if (status != NGT_OK)
         goto out;
     enum pretok_content content = pretok_content_of(edges, head);
-    if (content == PRETOK_PARQUET) {
-        status = ngt_fail(reterr, NGT_E_UNSUPPORTED, path, HERE,
-                          "a parquet file; this build does not read parquet");
-        goto out;
-    }
     ret_input->size = size;
     ret_input->mtime = time_of(&st);
     ret_input->head_tail = ngt_digest64(edges, head + tail);
     ret_input->plain = content == PRETOK_PLAIN;
+    ret_input->parquet = content == PRETOK_PARQUET;
     ret_input->device = st.st_dev;
     ret_input->node = st.st_ino;
 out:
@@ -180,13 +177,12 @@ static enum ngt_status decide_format(const struct pretok_inputs_config *c, const
         if (!pretok_format_of_name(name, ret, &archive))
             return ngt_fail(reterr, NGT_E_DATA, path, HERE,
                             "its name does not tell the format (.jsonl, .ndjson, .json, .txt, .md, "
+                            ".warc, .wet, .parquet, "
                             "or an archive of those); give --input-format, or leave it out with "
                             "--exclude");
     }
-    if (*ret == PRETOK_FORMAT_WARC || *ret == PRETOK_FORMAT_PARQUET)
-        return ngt_fail(reterr, NGT_E_UNSUPPORTED, path, HERE,
-                        "%s input is not in this build; convert it to JSON lines",
-                        pretok_format_name(*ret));
+    if (*ret == PRETOK_FORMAT_PARQUET && !pretok_parquet_built())
+        return ngt_fail(reterr, NGT_E_UNSUPPORTED, path, HERE, PRETOK_NO_PARQUET);
     return NGT_OK;
 }
 
@@ -230,6 +226,9 @@ static enum ngt_status add(struct search *s, const char *name, const char *path,
     status = decide_format(c, name, path, &in.format, reterr);
     if (status == NGT_OK)
         status = probe(c->known, name, path, &in, reterr);
+    if (status == NGT_OK && in.parquet && in.format != PRETOK_FORMAT_PARQUET)
+        status = ngt_fail(reterr, NGT_E_DATA, path, HERE,
+                          "a parquet file; call it .parquet, or give --input-format parquet");
     if (status != NGT_OK)
         return status;
     if (s->found.count == s->room) {
@@ -426,6 +425,9 @@ static enum ngt_status add_stdin(struct search *s, struct ngt_error *reterr)
     if (!s->found.items || !(s->found.items[0].name = strdup("-")))
         return no_memory(reterr);
     s->found.count = 1;
+    if (c->format == PRETOK_FORMAT_PARQUET)
+        return ngt_fail(reterr, NGT_E_DATA, NULL, HERE,
+                        "a Parquet file is not read in order and cannot come from standard input");
     return decide_format(c, "-", "standard input", &s->found.items[0].format, reterr);
 }
 

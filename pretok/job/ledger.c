@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <stddef.h>
-#include <string.h>
 
 /* One table drives shard counters, JSON and its reader: a figure is added in one place. */
 static const struct {
@@ -39,6 +38,13 @@ static const struct {
     }
     LATER("quarantined.fields_too_long", quarantined[PRETOK_FIELDS_TOO_LONG]),
     LATER("quarantined.no_set", quarantined[PRETOK_NO_SET]),
+    LATER("quarantined.broken", quarantined[PRETOK_BROKEN]),
+    LATER("quarantined.charset", quarantined[PRETOK_CHARSET]),
+    LATER("quarantined.null", quarantined[PRETOK_NULL]),
+    LATER("quarantined_in_lost_sources", excused),
+    LATER("filtered.warc_response", filtered_by[PRETOK_WARC_RESPONSE]),
+    LATER("filtered.warc_not_text", filtered_by[PRETOK_WARC_NOT_TEXT]),
+    LATER("filtered.warc_other", filtered_by[PRETOK_WARC_OTHER]),
     LATER("filtered.min_chars", filtered_by[PRETOK_FEW_CHARS]),
     LATER("filtered.max_chars", filtered_by[PRETOK_MANY_CHARS]),
     LATER("filtered.min_tokens", filtered_by[PRETOK_FEW_TOKENS]),
@@ -50,8 +56,8 @@ static const struct {
 };
 #define FIGURES (sizeof figures / sizeof *figures)
 _Static_assert(FIGURES + 1 <= PRETOK_LEDGER_COUNTERS, "room for all and NOT_BACK");
-_Static_assert(PRETOK_REASONS == 10, "a reason without a counter");
-_Static_assert(PRETOK_FILTERS == 5, "a filter without a counter");
+_Static_assert(PRETOK_REASONS == 13, "a reason without a counter");
+_Static_assert(PRETOK_FILTERS == 8, "a filter without a counter");
 
 #define NOT_BACK "not_given_back" /* only where it was verified */
 
@@ -80,14 +86,12 @@ void pretok_ledger_add(struct pretok_ledger *sum, const struct pretok_ledger *l)
 enum ngt_status pretok_ledger_check(const struct pretok_ledger *l, const char *path,
                                     struct ngt_error *reterr)
 {
-    uint64_t bad = pretok_ledger_bad(l);
-
-    uint64_t filtered = 0;
+    uint64_t bad = pretok_ledger_bad(l), filtered = 0;
 
     for (unsigned f = 0; f < PRETOK_FILTERS; f++)
         filtered += l->filtered_by[f];
     if (l->records == l->documents + bad + l->filtered && l->empty <= l->documents &&
-        filtered == l->filtered)
+        filtered == l->filtered && l->excused <= bad)
         return NGT_OK;
     return ngt_fail(reterr, NGT_E_CORRUPT, path, NGT_NO_POS, NGT_NO_POS,
                     "the ledger does not balance: %" PRIu64 " records, %" PRIu64
@@ -132,6 +136,23 @@ enum ngt_status pretok_ledger_read(const struct ngt_json *object, const char *pa
     return NGT_OK;
 }
 
+void pretok_ledger_reasons(const struct pretok_ledger *l, char *out, uint64_t room)
+{
+    uint64_t used = 0;
+
+    out[0] = '\0';
+    for (unsigned i = 1; i < PRETOK_REASONS + PRETOK_FILTERS && used < room; i++) {
+        bool refused = i < PRETOK_REASONS;
+        unsigned k = refused ? i : i - PRETOK_REASONS;
+        uint64_t count = refused ? l->quarantined[k] : l->filtered_by[k];
+        if (count)
+            used += (uint64_t)snprintf(out + used, room - used, "%s%" PRIu64 " %s",
+                                       used ? ", " : "", count,
+                                       refused ? pretok_reason_name((enum pretok_reason)k)
+                                               : pretok_filtered_name((enum pretok_filtered)k));
+    }
+}
+
 void pretok_ledger_print(const struct pretok_ledger *l, FILE *to)
 {
     uint64_t bad = pretok_ledger_bad(l);
@@ -144,12 +165,17 @@ void pretok_ledger_print(const struct pretok_ledger *l, FILE *to)
         if (l->quarantined[r])
             fprintf(to, "             %15" PRIu64 "   %s\n", l->quarantined[r],
                     pretok_reason_text((enum pretok_reason)r));
+    if (l->excused)
+        fprintf(to,
+                "             %15" PRIu64
+                "   of them in sources that could not be read to their end\n",
+                l->excused);
     if (l->filtered)
         fprintf(to, "filtered     %15" PRIu64 "\n", l->filtered);
-    for (uint64_t i = 0; i < FIGURES; i++)
-        if (strncmp(figures[i].key, "filtered.", 9) == 0 && value(l, i))
-            fprintf(to, "             %15" PRIu64 "   --%.3s-%s\n", value(l, i), figures[i].key + 9,
-                    figures[i].key + 13);
+    for (unsigned f = 1; f < PRETOK_FILTERS; f++)
+        if (l->filtered_by[f])
+            fprintf(to, "             %15" PRIu64 "   %s\n", l->filtered_by[f],
+                    pretok_filtered_text((enum pretok_filtered)f));
     fprintf(to, "text bytes   %15" PRIu64 "\n", l->text_bytes);
     fprintf(to, "tokens       %15" PRIu64 "\n", l->tokens);
     fprintf(to, "replaced     %15" PRIu64 "   characters that became U+FFFD\n", l->replaced);

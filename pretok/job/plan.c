@@ -247,10 +247,11 @@ static enum ngt_status cut_as_known(struct units *units, const struct pretok_inp
     return NGT_OK;
 }
 
-static enum ngt_status make_units(const struct pretok_inputs *inputs, uint64_t unit_bytes,
-                                  const struct pretok_plan *known, struct units *units,
+static enum ngt_status make_units(const struct pretok_inputs *inputs,
+                                  const struct pretok_plan_config *config, struct units *units,
                                   struct ngt_error *reterr)
 {
+    const uint64_t unit_bytes = config->unit_bytes;
     struct pretok_unit group = {0};
 
     for (uint64_t i = 0; i < inputs->count; i++) {
@@ -261,9 +262,10 @@ static enum ngt_status make_units(const struct pretok_inputs *inputs, uint64_t u
                 return no_memory(reterr);
             group = (struct pretok_unit){0};
         }
-        if (large && in->path && in->format == PRETOK_FORMAT_JSONL) {
+        if (large && in->path && in->format == PRETOK_FORMAT_JSONL &&
+            (in->plain || !config->keep_compressed)) {
             bool done;
-            enum ngt_status status = cut_as_known(units, in, i, known, &done, reterr);
+            enum ngt_status status = cut_as_known(units, in, i, config->known, &done, reterr);
             if (status == NGT_OK && !done)
                 status = in->plain ? cut_plain(units, in, i, unit_bytes, reterr)
                                    : cut_compressed(units, in, i, unit_bytes, reterr);
@@ -374,7 +376,7 @@ enum ngt_status pretok_plan_build(struct pretok_plan_config *config, struct pret
 
     ngt_error_clear(reterr);
     config->inputs = (struct pretok_inputs){0};
-    status = make_units(&p.inputs, config->unit_bytes, config->known, &units, reterr);
+    status = make_units(&p.inputs, config, &units, reterr);
     p.units = units.items;
     p.unit_count = units.count;
     if (status == NGT_OK && (!copy_pairs(config->options, config->option_count, &p.options) ||
@@ -533,7 +535,7 @@ static bool read_input(const struct ngt_json *o, struct pretok_input *in)
     if (strlen(hex) != 16 || *end)
         return false;
     in->format = PRETOK_FORMAT_AUTO;
-    for (int f = PRETOK_FORMAT_JSONL; f <= PRETOK_FORMAT_TEXT; f++)
+    for (int f = PRETOK_FORMAT_JSONL; f <= PRETOK_FORMAT_PARQUET; f++)
         if (strcmp(format, pretok_format_name((enum pretok_format)f)) == 0)
             in->format = (enum pretok_format)f;
     in->name = strdup(name);

@@ -4,10 +4,11 @@
  * repeated at will, ends in the same bytes.
  *
  * A unit is several small files, one file, or a part of a JSON lines file: of a plain one a range
- * that begins and ends at record boundaries; of a zstd file some of its frames. Frames know nothing of records: the first part takes its last record to its end,
- * in the frames behind it, and the next one begins behind the first newline, so that each record
- * belongs to one part: that in which it begins, or, if it begins with it, that before. Other
- * compressed files are not cut, whatever their size.
+ * that begins and ends at record boundaries; of a zstd file some of its frames. Frames know nothing
+ * of records: the first part takes its last record to its end, in the frames behind it, and the next
+ * one begins behind the first newline, so that each record belongs to one part: that in which it
+ * begins, or, if it begins with it, that before. Other compressed files are not cut, whatever their
+ * size.
  */
 #ifndef PRETOK_PLAN_H
 #define PRETOK_PLAN_H
@@ -41,6 +42,8 @@ struct pretok_plan_config {
     uint64_t unit_bytes;                       /* >= 1 */
     const struct ngt_pair *options, *identity; /* copied */
     uint64_t option_count, identity_count;
+    /* Compressed files are not cut at all: each is to be judged whole. */
+    bool keep_compressed;
     /* A plan made before, or NULL: a file in it that has not changed since is cut at the same places
      * without looking at it. Where another unit_bytes was asked then, comparing the options tells. */
     const struct pretok_plan *known;

@@ -340,6 +340,65 @@ T_CASE(flipped_bits_are_noticed)
     pretok_bytes_done(&out);
 }
 
+#define BLOCKS 40u
+
+/* A thousand bytes a block; at [BLOCKS]: where each begins. */
+static void pack_blocks(bool zstd, const struct pretok_bytes *text, struct pretok_bytes *out,
+                        uint64_t *at)
+{
+    ZSTD_CCtx *c = ZSTD_createCCtx();
+    z_stream z = {0};
+
+    T_REQUIRE(c && deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+    for (uint64_t i = 0; i < BLOCKS; i++) {
+        T_REQUIRE(pretok_bytes_reserve(out, 4000));
+        at[i] = out->size;
+        if (zstd) {
+            ZSTD_outBuffer to = {out->at + out->size, 4000, 0};
+            ZSTD_inBuffer from = {text->at + i * 1000, 1000, 0};
+            T_EQ_U64(
+                ZSTD_compressStream2(c, &to, &from, i + 1 == BLOCKS ? ZSTD_e_end : ZSTD_e_flush),
+                0);
+            out->size += to.pos;
+        } else {
+            z.next_in = text->at + i * 1000;
+            z.avail_in = 1000;
+            z.next_out = out->at + out->size;
+            z.avail_out = 4000;
+            T_REQUIRE(deflate(&z, i + 1 == BLOCKS ? Z_FINISH : Z_FULL_FLUSH) >= 0);
+            out->size += 4000 - z.avail_out;
+        }
+    }
+    deflateEnd(&z);
+    ZSTD_freeCCtx(c);
+}
+
+/* Damage in the middle: all that stands before it comes, and the message tells the byte. */
+T_CASE(what_stands_before_damage)
+{
+    struct pretok_bytes text = {0}, out = {0};
+    struct ngt_error error;
+    uint64_t at[BLOCKS];
+
+    sample(&text, BLOCKS * 1000);
+    for (int zstd = 0; zstd < 2; zstd++) {
+        for (uint64_t i = 1; i < BLOCKS; i++) {
+            struct pretok_bytes packed = {0};
+            unsigned long long told = 0;
+            pack_blocks(zstd, &text, &packed, at);
+            packed.at[at[i]] |= 6; /* a kind of block that neither format has */
+            T_EQ_INT(slurp(put("damaged", packed.at, packed.size), &out, &error), NGT_E_DATA);
+            T_EQ_U64(out.size, i * 1000);
+            T_EQ_MEM(out.at, text.at, out.size);
+            T_REQUIRE(sscanf(error.message, "%*s stream corrupt at byte %llu", &told) == 1);
+            T_TRUE(told >= at[i] && told <= at[i] + 4);
+            pretok_bytes_done(&packed);
+        }
+    }
+    pretok_bytes_done(&text);
+    pretok_bytes_done(&out);
+}
+
 T_CASE(zstd_skippable_and_long)
 {
     struct pretok_bytes packed = {0}, out = {0};

@@ -73,13 +73,13 @@ expect 2 run --max-tokens 0
 # lengths, by reason; the ledger balances
 rm -rf "$work/set"
 expect 0 run --max-chars 20
-has "$work/out" "   --max-chars"
+has "$work/out" "   longer than --max-chars"
 rm -rf "$work/set"
 expect 0 run --min-chars 14 --min-tokens 6 --max-tokens 6
 has "$work/out" "records                  900"
-has "$work/out" "   --min-chars"
-has "$work/out" "   --min-tokens"
-has "$work/out" "   --max-tokens"
+has "$work/out" "   shorter than --min-chars"
+has "$work/out" "   fewer tokens than --min-tokens"
+has "$work/out" "   more tokens than --max-tokens"
 expect 0 "$pretok" finish "$work/set"
 expect 0 "$dump" --stats --json "$work/set"
 documents=$(sed -n 's/^  "documents": \([0-9]*\),/\1/p' "$work/out")

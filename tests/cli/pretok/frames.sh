@@ -95,9 +95,26 @@ printf 'XXXXXXXX' | dd of="$work/frames/x.jsonl.zst" bs=1 seek=$((size / 2)) con
 rm -rf "$work/set"
 expect 1 "$pretok" -t "$work/tok.model" -o "$work/set" --unit-bytes 1 "$work/frames"
 has "$work/err" "zstd stream corrupt"
+at=$(sed -n 's/.*zstd stream corrupt at byte \([0-9]*\),.*/\1/p' "$work/err" | head -1)
+[ "${at:-0}" -gt $((size / 4)) ] || complain "the byte is that of the file: $at"
 expect 0 "$pretok" -q -t "$work/tok.model" -o "$work/set" --unit-bytes 1 --allow-lost-sources "$work/frames"
 expect 0 "$dump" --ids "$work/set"
 lines=$(wc -l <"$work/out")
 all=$(wc -l <"$work/want.ids")
 [ "$lines" -ge $((all - 2 * 300)) ] && [ "$lines" -lt "$all" ] || complain "$lines of $all documents"
+# nothing is taken of it where that is asked: its frames are no units then
+cp "$work/in/a.jsonl" "$work/frames/whole.jsonl"
+rm -rf "$work/set"
+expect 0 "$pretok" -q -t "$work/tok.model" -o "$work/set" --unit-bytes 1 --on-lost drop --allow-lost-sources "$work/frames"
+expect 0 "$dump" --ids "$work/set"
+[ "$(wc -l <"$work/out")" = "$(wc -l <"$work/in/a.jsonl")" ] || complain "--on-lost drop takes some of a damaged file"
+
+# what is wrong in a record is told by its own byte, wherever the part begins
+rm "$work/frames/whole.jsonl" "$work"/piece.*
+{ head -n 700 "$work/x.jsonl"; echo '{"text": "a", ?}'; tail -n +701 "$work/x.jsonl"; } >"$work/bad.jsonl"
+split -a 5 -b 4000 "$work/bad.jsonl" "$work/piece."
+pieces zstd -qc
+rm -rf "$work/set"
+expect 0 "$pretok" -q -t "$work/tok.model" -o "$work/set" --unit-bytes 1 --max-bad 10% "$work/frames"
+has "$work/set/quarantine.jsonl" "not JSON from byte 14 on"
 finish

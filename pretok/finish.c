@@ -8,7 +8,6 @@
 
 #include "dataset.h"
 #include "input/source.h"
-#include "job/failure.h"
 #include "job_folder.h"
 #include "ngt/dataset.h"
 #include "ngt/file.h"
@@ -289,7 +288,7 @@ enum ngt_status pretok_finish(const struct pretok_finish_config *config,
                                  .folder = config->folder,
                                  .version = config->version};
     char open_units[200];
-    enum ngt_status status = pretok_overview_load(config->plan, config->folder, &o, reterr);
+    enum ngt_status status = pretok_overview_load(config->plan, config->folder, NULL, &o, reterr);
 
     if (status != NGT_OK)
         return status;
@@ -320,9 +319,6 @@ enum ngt_status pretok_finish(const struct pretok_finish_config *config,
         status = pretok_dataset_write(&set, reterr);
     }
     *ret_report = report;
-    /* of a task that failed at a unit while another one committed it */
-    for (uint64_t u = 1; u <= o.unit_count && status == NGT_OK; u++)
-        pretok_failure_remove(config->plan, config->folder, u);
     if (status == NGT_OK)
         pretok_job_folder_sweep(config->folder, sets.split);
     pretok_duplicates_done(dropped, sets.count);

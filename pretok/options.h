@@ -81,6 +81,16 @@ pretok_options_plan(const struct pretok_options *o, const struct cli_list *opera
 NGT_NODISCARD enum ngt_status pretok_options_sample(const struct pretok_options *o,
                                                     double *ret_share, uint64_t *ret_records,
                                                     struct ngt_error *reterr);
+/* What of the command line says which inputs there are, as a hash: equal ones find the same files, as
+ * long as nobody adds or takes away any. False: a list cannot be read. */
+bool pretok_options_query(const struct pretok_options *o, const struct cli_list *operands,
+                          char out[33]);
+/* NGT_E_MISMATCH: the plan was made with another tokenizer or other options; path is the plan's. */
+NGT_NODISCARD enum ngt_status pretok_options_check(const struct pretok_options *o,
+                                                   const struct tok_tokenizer *t,
+                                                   const struct pretok_special *special,
+                                                   const struct pretok_plan *planned,
+                                                   const char *path, struct ngt_error *reterr);
 unsigned pretok_options_threads(const struct pretok_options *o);
 
 #endif

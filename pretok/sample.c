@@ -805,7 +805,7 @@ enum ngt_status pretok_sample_take(const struct pretok_sample_config *config,
     enum ngt_status status;
 
     ngt_error_clear(reterr);
-    if (!s.plan->inputs.items[0].path)
+    if (pretok_plan_is_stream(s.plan))
         return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
                         "--sample: standard input is read once and cannot be sampled");
     pthread_mutex_init(&s.lock, NULL);

@@ -239,8 +239,10 @@ static enum ngt_status add(struct search *s, const char *name, const char *path,
         s->found.items = grown;
         s->room = room;
     }
-    in.name = strdup(name);
+    size_t p = strlen(path), n = strlen(name);
     in.path = strdup(path);
+    in.name_in_path = in.path && p >= n && strcmp(path + p - n, name) == 0;
+    in.name = in.name_in_path ? in.path + p - n : strdup(name);
     s->found.items[s->found.count++] = in;
     return in.name && in.path ? NGT_OK : no_memory(reterr);
 }
@@ -466,7 +468,8 @@ enum ngt_status pretok_inputs_find(const struct pretok_inputs_config *config,
 void pretok_inputs_done(struct pretok_inputs *inputs)
 {
     for (uint64_t i = 0; i < inputs->count; i++) {
-        free(inputs->items[i].name);
+        if (!inputs->items[i].name_in_path)
+            free(inputs->items[i].name);
         free(inputs->items[i].path);
     }
     free(inputs->items);

@@ -17,6 +17,7 @@ enum pretok_format {
 struct pretok_input {
     char *name; /* in shards: relative to the folder given, or the file's own name */
     char *path; /* to open it; NULL: standard input */
+    bool name_in_path; /* name is the end of path */
     uint64_t size;
     uint64_t mtime;     /* nanoseconds since 1970 */
     uint64_t head_tail; /* XXH3-64 of its first and last 64 KiB */

@@ -123,6 +123,7 @@ void pretok_estimate_write(const struct pretok_estimate *e, const struct pretok_
     ngt_json_member_double(out, "confidence", PRETOK_CONFIDENCE);
     ngt_json_member_u64(out, "input_bytes", e->input_bytes);
     ngt_json_member_u64(out, "sample_bytes", e->sample_bytes);
+    ngt_json_member_u64(out, "tokenized_bytes", e->tokenized_bytes);
     ngt_json_member_u64(out, "pieces", e->pieces);
     ngt_json_member_u64(out, "files", e->files);
     ngt_json_member_u64(out, "sample_records", e->records);
@@ -188,6 +189,7 @@ static bool read_estimate(const struct ngt_json *root, struct pretok_estimate *e
     if (!ngt_json_get_u64(root, "seed", &e->seed) ||
         !ngt_json_get_u64(root, "input_bytes", &e->input_bytes) ||
         !ngt_json_get_u64(root, "sample_bytes", &e->sample_bytes) ||
+        !ngt_json_get_u64(root, "tokenized_bytes", &e->tokenized_bytes) ||
         !ngt_json_get_u64(root, "pieces", &e->pieces) ||
         !ngt_json_get_u64(root, "files", &e->files) ||
         !ngt_json_get_u64(root, "sample_records", &e->records) ||
@@ -278,9 +280,10 @@ void pretok_estimate_print(const struct pretok_estimate *e, const struct pretok_
 
     fprintf(to,
             "estimate     from %" PRIu64 " records in %" PRIu64 " pieces of %" PRIu64
-            " files, %.3g%% of the input; %.0f%% intervals\n",
+            " files, %.3g%% of the input, %.3g%% tokenized; %.0f%% intervals\n",
             e->records, e->pieces, e->files,
             e->input_bytes ? 100.0 * (double)e->sample_bytes / (double)e->input_bytes : 0.0,
+            e->input_bytes ? 100.0 * (double)e->tokenized_bytes / (double)e->input_bytes : 0.0,
             100 * PRETOK_CONFIDENCE);
     for (int f = 0; f < PRETOK_FIGURES; f++) {
         const struct pretok_estimated *v = &e->figures[f];

@@ -53,6 +53,7 @@ struct pretok_estimate {
     uint64_t fingerprint;               /* of the plan */
     uint64_t seed;
     uint64_t input_bytes, sample_bytes; /* stored ones; the sample's as they were counted */
+    uint64_t tokenized_bytes;           /* of sample_bytes: the others were only parsed */
     uint64_t pieces, files;             /* that it consists of, and that were opened for it */
     uint64_t records;                   /* in it */
     uint64_t lost;                      /* files in it that could not be read to the end wanted */

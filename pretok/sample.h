@@ -5,8 +5,8 @@
  * a random place of each, and what it falls on is read:
  *
  *   a plain JSON lines file      a window, anywhere in it: the records that begin in it
- *   a part of a zstd file        from its first frame on, as far as the size of a piece goes
- *   another compressed file      from its beginning on: it cannot be entered elsewhere
+ *   a part of a zstd file        from its first frame on, some pieces long: parsed, and one piece of
+ *   another compressed file      it tokenized; it cannot be entered elsewhere than at its beginning
  *   a small file, a text,        whole
  *   a Parquet file
  *

@@ -13,6 +13,7 @@
 #include "input/stream.h"
 #include "ngt/digest.h"
 #include "ngt/file.h"
+#include "ngt/pool.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
 #define EDGE (64u << 10)
@@ -186,6 +187,10 @@ static enum ngt_status decide_format(const struct pretok_inputs_config *c, const
     return NGT_OK;
 }
 
+/* Files looked at at the same time, and from how many on. */
+#define PROBES 32
+#define PROBES_FROM 512
+
 static int name_against(const void *key, const void *item)
 {
     return strcmp(key, ((const struct pretok_input *)item)->name);
@@ -224,11 +229,6 @@ static enum ngt_status add(struct search *s, const char *name, const char *path,
         pretok_name_matches(name, c->exclude, c->exclude_count))
         return NGT_OK;
     status = decide_format(c, name, path, &in.format, reterr);
-    if (status == NGT_OK)
-        status = probe(c->known, name, path, &in, reterr);
-    if (status == NGT_OK && in.parquet && in.format != PRETOK_FORMAT_PARQUET)
-        status = ngt_fail(reterr, NGT_E_DATA, path, HERE,
-                          "a parquet file; call it .parquet, or give --input-format parquet");
     if (status != NGT_OK)
         return status;
     if (s->found.count == s->room) {
@@ -245,6 +245,33 @@ static enum ngt_status add(struct search *s, const char *name, const char *path,
     in.name = in.name_in_path ? in.path + p - n : strdup(name);
     s->found.items[s->found.count++] = in;
     return in.name && in.path ? NGT_OK : no_memory(reterr);
+}
+
+static enum ngt_status probe_one(void *arg, uint64_t index, unsigned worker,
+                                 struct ngt_error *reterr)
+{
+    struct search *s = arg;
+    struct pretok_input *in = &s->found.items[index];
+    enum ngt_status status = probe(s->config->known, in->name, in->path, in, reterr);
+
+    (void)worker;
+    if (status == NGT_OK && in->parquet && in->format != PRETOK_FORMAT_PARQUET)
+        status = ngt_fail(reterr, NGT_E_DATA, in->path, HERE,
+                          "a parquet file; call it .parquet, or give --input-format parquet");
+    return status;
+}
+
+/* A file server answers each look after a while, whatever the cores here: many wait at once. */
+static enum ngt_status probe_all(struct search *s, struct ngt_error *reterr)
+{
+    struct ngt_pool *pool = NULL;
+    enum ngt_status status =
+        ngt_pool_new(s->found.count < PROBES_FROM ? 1 : PROBES, &pool, reterr);
+
+    if (status == NGT_OK)
+        status = ngt_pool_each(pool, s->found.count, probe_one, s, reterr);
+    ngt_pool_free(&pool);
+    return status;
 }
 
 /* Folders still to be read: a stack of paths relative to the one given, so depth costs no stack. */
@@ -456,6 +483,10 @@ enum ngt_status pretok_inputs_find(const struct pretok_inputs_config *config,
                                                            : "");
     if (status == NGT_OK) {
         qsort(s.found.items, s.found.count, sizeof *s.found.items, by_name);
+        if (s.found.items[0].path)
+            status = probe_all(&s, reterr);
+    }
+    if (status == NGT_OK) {
         status = check_twins(&s.found, reterr);
     }
     if (status == NGT_OK)

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <zstd.h>
 
+#include "duplicates.h"
 #include "input/stream.h"
 #include "ngt/file.h"
 #include "ngt/layout.h"
@@ -792,7 +793,7 @@ static double shard_base(const struct pretok_writer_config *c)
 
 /* What does not grow with the documents: shards, receipts, the plan. */
 static void add_base(const struct sample *s, const struct pretok_observation *observations,
-                     uint64_t count, double *base)
+                     uint64_t count, double total, double *base)
 {
     const struct pretok_writer_config *c = s->config->writer;
     double tokens = 0, docs = 0, weights = 0, shards = 0;
@@ -811,6 +812,9 @@ static void add_base(const struct sample *s, const struct pretok_observation *ob
     base[PRETOK_F_SHARD_BYTES] = shards * shard_base(c) + 8.0 * (double)s->plan->inputs.count;
     base[PRETOK_F_DISK_BYTES] = base[PRETOK_F_SHARD_BYTES] + 900.0 * (double)s->plan->unit_count +
                                 600.0 * (double)s->plan->inputs.count + 700.0 * shards;
+    /* the file of the search for duplicates, while finish looks for them */
+    if (c->text_hashes && weights > 0 && docs / weights * total > (double)PRETOK_DUPLICATES_TEXTS)
+        base[PRETOK_F_DISK_BYTES] += 48 * docs / weights * total;
 }
 
 /* About so many records, as bytes: from a first look at a few pieces. */
@@ -895,7 +899,7 @@ static void conclude(struct sample *s, double total, struct pretok_estimate *ret
     e.pieces = s->observation_count;
     e.records = s->records;
     e.lost = s->lost;
-    add_base(s, s->observations, s->observation_count, base);
+    add_base(s, s->observations, s->observation_count, total, base);
     pretok_estimate_compute(s->observations, s->observation_count, total,
                             fmin(read / total * (1 + 1e-12), 1), base, &e);
     *ret = e;

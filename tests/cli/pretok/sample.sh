@@ -33,6 +33,35 @@ cmp -s "$work/first" "$work/second" && complain "the seed changes nothing"
 expect 0 plan "$work/dry" 500 1 2
 has "$work/out" "estimate     from"
 
+# intervals hold what comes, and are not all of it: windows of plain files, small files whole, one stream from its beginning
+hold() { # INPUT SHARE: of 12 seeds, 11 hold records and tokens
+    expect 0 "$pretok" -q -t "$work/tok.model" -o "$work/whole" $small -j2 --stats "$work/whole.stats" "$1"
+    n=0 wide=0 seed=0
+    want_records=$(sed -n 's/.*"records": \([0-9]*\).*/\1/p' "$work/whole.stats" | head -1)
+    want_tokens=$(sed -n 's/.*"tokens": \([0-9]*\).*/\1/p' "$work/whole.stats" | head -1)
+    while [ $seed -lt 12 ]; do
+        seed=$((seed + 1))
+        "$pretok" plan -q -t "$work/tok.model" -o "$work/whole" $small --stats "$work/stats" --sample "$2" --sample-seed $seed "$1" >/dev/null
+        low=$(figure "$work/stats" records low) high=$(figure "$work/stats" records high)
+        tlow=$(figure "$work/stats" tokens low) thigh=$(figure "$work/stats" tokens high)
+        [ "$low" -le "$want_records" ] && [ "$high" -ge "$want_records" ] && [ "$tlow" -le "$want_tokens" ] && [ "$thigh" -ge "$want_tokens" ] && n=$((n + 1))
+        [ "$high" -gt $((want_records * 2)) ] && wide=$((wide + 1))
+    done
+    [ $n -ge 11 ] || complain "$1: $n of 12 intervals hold $want_records records and $want_tokens tokens"
+    [ $wide -le 3 ] || complain "$1: $wide of 12 intervals reach beyond twice the truth"
+    rm -rf "$work/whole"
+}
+hold "$work/in" 20%
+mkdir "$work/files"
+cat "$work/in/a.jsonl" "$work/in/d.jsonl" | split -l 20 -a 4 - "$work/files/"
+for f in "$work"/files/*; do mv "$f" "$f.jsonl"; done
+hold "$work/files" 20%
+if command -v zstd >/dev/null; then
+    mkdir "$work/stream"
+    for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do cat "$work"/in/*.jsonl "$work"/in/b/*.jsonl | sort -R; done | zstd -q -1 -o "$work/stream/one.jsonl.zst"
+    hold "$work/stream" 5%
+fi
+
 # refused
 for wrong in 0 0% 101% 1.5 -1 x 1%x ""; do
     expect 2 plan "$work/dry" "$wrong" 1 1

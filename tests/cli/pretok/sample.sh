@@ -56,6 +56,17 @@ mkdir "$work/files"
 cat "$work/in/a.jsonl" "$work/in/d.jsonl" | split -l 20 -a 4 - "$work/files/"
 for f in "$work"/files/*; do mv "$f" "$f.jsonl"; done
 hold "$work/files" 20%
+# small files of short documents and large ones of long ones: what is drawn the more often must count the less
+mkdir "$work/uneven"
+awk -v to="$work/uneven" 'BEGIN {
+    for (i = 0; i < 400; i++) {
+        f = sprintf("%s/%03d.jsonl", to, i); large = i % 8 == 0; t = "of the"
+        for (k = 0; k < (large ? 60 : 0); k++) t = t " and the rest"
+        for (k = 0; k < (large ? 40 : 20); k++) print "{\"text\":\"" t "\"}" > f
+        close(f)
+    }
+}'
+hold "$work/uneven" 20%
 if command -v zstd >/dev/null; then
     mkdir "$work/stream"
     for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do cat "$work"/in/*.jsonl "$work"/in/b/*.jsonl | sort -R; done | zstd -q -1 -o "$work/stream/one.jsonl.zst"

@@ -202,8 +202,7 @@ static enum ngt_status find_todo(struct run *r, struct ngt_error *reterr)
 {
     const struct pretok_plan_share share = {r->task.task, r->task.tasks};
     struct pretok_overview o = {0};
-    enum ngt_status status =
-        pretok_overview_load(&r->plan, r->options->output, &share, &o, reterr);
+    enum ngt_status status = pretok_overview_load(&r->plan, r->options->output, &share, &o, reterr);
 
     if (status != NGT_OK)
         return status;
@@ -226,7 +225,8 @@ static enum ngt_status find_todo(struct run *r, struct ngt_error *reterr)
     }
     if (status == NGT_OK && r->todo_count)
         status = pretok_job_folder_reopen(r->options->output, r->options->split_key, reterr);
-    r->complete = status == NGT_OK && r->todo_count == 0 && pretok_job_folder_complete(r->options->output);
+    r->complete =
+        status == NGT_OK && r->todo_count == 0 && pretok_job_folder_complete(r->options->output);
     pretok_overview_done(&o);
     return status;
 }
@@ -369,7 +369,7 @@ static enum ngt_status finish(struct run *r, struct ngt_error *reterr)
         config.say = say; /* else the units have told it */
     enum ngt_status status = pretok_finish(&config, &r->report, reterr);
     if (status == NGT_OK)
-        r->ledger = r->report.ledger; /* duplicates are counted over all units */
+        r->ledger = r->report.ledger;   /* duplicates are counted over all units */
     if (r->units == r->plan.unit_count) /* else others took their time too */
         r->report.facts.figures[PRETOK_F_CPU_SECONDS] = cpu_seconds();
     return status;

@@ -15,9 +15,9 @@
 #define ESTIMATE_LIMIT (UINT64_C(1) << 20)
 #define QUANTILE 2.5758 /* of the normal distribution: PRETOK_CONFIDENCE, on both sides */
 
-static const char *const names[PRETOK_FIGURES] = {
-    "records",  "documents",   "tokens",     "text_bytes", "quarantined",
-    "filtered", "shard_bytes", "disk_bytes", "cpu_seconds"};
+static const char *const names[PRETOK_FIGURES] = {"records",     "documents",   "tokens",
+                                                  "text_bytes",  "quarantined", "filtered",
+                                                  "shard_bytes", "disk_bytes",  "cpu_seconds"};
 
 const char *pretok_figure_name(enum pretok_figure f)
 {
@@ -273,9 +273,9 @@ static const char *figure_text(double v, enum pretok_figure f, char *out, size_t
 void pretok_estimate_print(const struct pretok_estimate *e, const struct pretok_facts *facts,
                            FILE *to)
 {
-    static const char *const labels[PRETOK_FIGURES] = {
-        "records",  "documents",   "tokens",     "text bytes", "quarantined",
-        "filtered", "shard bytes", "disk bytes", "core-hours"};
+    static const char *const labels[PRETOK_FIGURES] = {"records",     "documents",   "tokens",
+                                                       "text bytes",  "quarantined", "filtered",
+                                                       "shard bytes", "disk bytes",  "core-hours"};
     char value[32], low[32], high[32], fact[32];
 
     fprintf(to,

@@ -37,8 +37,8 @@ const char *pretok_figure_name(enum pretok_figure f); /* "shard_bytes": in files
 
 /* A piece of the sample, or one of several in a row of the same file. */
 struct pretok_observation {
-    double weight;                  /* 1 / the size it was drawn with; times how often it was drawn */
-    double size;                    /* x: how much of that size was read */
+    double weight; /* 1 / the size it was drawn with; times how often it was drawn */
+    double size;   /* x: how much of that size was read */
     double figures[PRETOK_FIGURES]; /* y */
     double drift; /* how much more text a stored byte held in the later half of what was read than
                      in the earlier one, as a share; 0 where that does not matter */
@@ -50,7 +50,7 @@ struct pretok_estimated {
 
 struct pretok_estimate {
     struct pretok_estimated figures[PRETOK_FIGURES];
-    uint64_t fingerprint;               /* of the plan */
+    uint64_t fingerprint; /* of the plan */
     uint64_t seed;
     uint64_t input_bytes, sample_bytes; /* stored ones; the sample's as they were counted */
     uint64_t tokenized_bytes;           /* of sample_bytes: the others were only parsed */

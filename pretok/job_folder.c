@@ -33,8 +33,8 @@ static bool is_old(const char *path)
 static bool is_ours(const char *name)
 {
     return strstr(name, ".ngt.tmp.") || strstr(name, ".ngd.tmp.") || strstr(name, ".json.tmp.") ||
-           strstr(name, ".jsonl.tmp.") || strncmp(name, "duplicates.", 11) == 0 || strstr(name, ".failed.tmp.") ||
-           strstr(name, ".table.tmp.");
+           strstr(name, ".jsonl.tmp.") || strncmp(name, "duplicates.", 11) == 0 ||
+           strstr(name, ".failed.tmp.") || strstr(name, ".table.tmp.");
 }
 
 /* Of a failure at a unit, which is done by now. */

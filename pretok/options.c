@@ -33,7 +33,8 @@ enum ngt_status pretok_options_sample(const struct pretok_options *o, double *re
         (!percent && value >= 1 && value != (double)*ret_records))
         return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
                         "--sample: \"%.40s\" is neither a share (1%% or 0.01) nor a number of "
-                        "records", o->sample);
+                        "records",
+                        o->sample);
     return NGT_OK;
 }
 
@@ -290,8 +291,8 @@ bool pretok_options_query(const struct pretok_options *o, const struct cli_list 
     struct ngt_digest_stream *d = ngt_digest_stream_new();
     uint8_t *list = NULL;
     uint64_t size = 0;
-    bool good = d && (!o->files_from ||
-                      ngt_file_read(o->files_from, UINT64_C(1) << 34, &list, &size, NULL) == NGT_OK);
+    bool good = d && (!o->files_from || ngt_file_read(o->files_from, UINT64_C(1) << 34, &list,
+                                                      &size, NULL) == NGT_OK);
 
     if (good) {
         for (uint64_t i = 0; i < operands->count; i++)

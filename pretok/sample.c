@@ -48,13 +48,13 @@ struct span {
 };
 
 struct piece {
-    struct span span;   /* or a window of it */
-    uint64_t times;     /* points on it */
-    uint64_t target;    /* stored bytes to read; UINT64_MAX: all */
-    double stretch;     /* that many pieces are read, and one is tokenized; 1: all */
-    uint64_t number;    /* of the piece: another random place in each */
-    double drawn;       /* the size it was drawn with */
-    bool window;        /* the span's ends are still to be moved to where records begin */
+    struct span span; /* or a window of it */
+    uint64_t times;   /* points on it */
+    uint64_t target;  /* stored bytes to read; UINT64_MAX: all */
+    double stretch;   /* that many pieces are read, and one is tokenized; 1: all */
+    uint64_t number;  /* of the piece: another random place in each */
+    double drawn;     /* the size it was drawn with */
+    bool window;      /* the span's ends are still to be moved to where records begin */
     uint64_t first_observation;
 };
 
@@ -150,7 +150,7 @@ static double size_read(const struct pretok_plan *plan, const struct span *s, do
 struct draw {
     struct sample *sample;
     double piece, distance, next, at; /* in sizes */
-    uint64_t points; /* so far, `next` included */
+    uint64_t points;                  /* so far, `next` included */
     double total, expected;
     enum { DRAW_SUM, DRAW_ALL, DRAW_POINTS } what;
 };
@@ -195,8 +195,7 @@ static enum ngt_status add_window(struct draw *d, const struct span *s, double a
 
 static void next_point(struct draw *d)
 {
-    d->next = d->distance *
-              ((double)d->points + random_share(d->sample->config->seed, d->points));
+    d->next = d->distance * ((double)d->points + random_share(d->sample->config->seed, d->points));
     d->points++;
 }
 
@@ -228,7 +227,8 @@ static enum ngt_status draw_span(void *arg, const struct span *s, struct ngt_err
     if (p.times && status == NGT_OK) {
         double read = size_read(plan, s, d->piece);
         if (read < s->size) {
-            double stretch = stretch_of(d->sample->config), wanted = read * (double)p.times * stretch;
+            double stretch = stretch_of(d->sample->config),
+                   wanted = read * (double)p.times * stretch;
             p.drawn = read;
             p.stretch = stretch;
             if (wanted < (double)s->bytes) {
@@ -349,7 +349,7 @@ static enum ngt_status measure_text(const struct sample *s, const struct piece *
 struct tally {
     double figures[PRETOK_FIGURES];
     double tokenized, tokens, cpu; /* bytes of text that were, and what came of them */
-    double from, to; /* bytes of text it covers, of a stream */
+    double from, to;               /* bytes of text it covers, of a stream */
     bool began;
 };
 
@@ -366,9 +366,9 @@ static double cold_bytes(struct worker *w)
 {
     size_t bound = ZSTD_compressBound(w->cold.size);
     uint8_t *out = w->cold.size ? malloc(bound) : NULL;
-    size_t n = out ? ZSTD_compressCCtx(w->compressor, out, bound, w->cold.at, w->cold.size,
-                                       COLD_LEVEL)
-                   : 0;
+    size_t n =
+        out ? ZSTD_compressCCtx(w->compressor, out, bound, w->cold.at, w->cold.size, COLD_LEVEL)
+            : 0;
     double bytes = !out || ZSTD_isError(n) ? (double)w->cold.size : (double)n;
 
     free(out);
@@ -412,8 +412,8 @@ static bool gather_fields(const struct pretok_keys *k, const struct pretok_batch
 
     if (k->id != PRETOK_NO_FIELD) {
         struct pretok_field f = pretok_batch_field(b, item, k->id);
-        good = pretok_bytes_append(to, f.json, f.json ? f.bytes : 0) &&
-               pretok_bytes_append(to, "", 1);
+        good =
+            pretok_bytes_append(to, f.json, f.json ? f.bytes : 0) && pretok_bytes_append(to, "", 1);
     }
     for (uint64_t i = 0; i < k->meta_count && good; i++) {
         struct pretok_field f = pretok_batch_field(b, item, k->meta[i].field);
@@ -478,9 +478,10 @@ static void pass_over(struct worker *w, const struct pretok_batch *b, unsigned w
     for (int i = 0; i < 2; i++)
         sink = ngt_digest64(bytes, b->ids.count * width);
     (void)sink;
-    if (w->memory >= 0 && (write(w->memory, bytes, b->ids.count * width) < 0 ||
-                           ((w->written += b->ids.count * width) > MEMORY_FILE &&
-                            (ftruncate(w->memory, 0) != 0 || lseek(w->memory, 0, SEEK_SET) != 0)))) {
+    if (w->memory >= 0 &&
+        (write(w->memory, bytes, b->ids.count * width) < 0 ||
+         ((w->written += b->ids.count * width) > MEMORY_FILE &&
+          (ftruncate(w->memory, 0) != 0 || lseek(w->memory, 0, SEEK_SET) != 0)))) {
         close(w->memory); /* then the time is that much less */
         w->memory = -1;
     }
@@ -530,8 +531,8 @@ static bool is_wanted(const struct reading *r, const struct pretok_batch *b)
         const double all = r->text->whole ? r->text->all : (double)r->text->read;
         at = (double)offset / (all / (double)r->tally_count) - (double)i;
     }
-    const double from = random_share(~r->sample->config->seed, p->number * 65537 + i) *
-                        (1 - 1 / p->stretch);
+    const double from =
+        random_share(~r->sample->config->seed, p->number * 65537 + i) * (1 - 1 / p->stretch);
 
     return at >= from && at < from + 1 / p->stretch;
 }
@@ -564,8 +565,9 @@ static bool count_batch(struct reading *r, const struct pretok_batch *b, bool to
                 r->tallies[at - 1].to = t->from;
         }
         good = count_item(r->sample, w, b, item, next - item->record.offset, tokenized, t);
-        if (good && (r->sample->config->writer->keys->id != PRETOK_NO_FIELD ||
-                     r->sample->config->writer->keys->meta_count) &&
+        if (good &&
+            (r->sample->config->writer->keys->id != PRETOK_NO_FIELD ||
+             r->sample->config->writer->keys->meta_count) &&
             item->record.reason == PRETOK_ACCEPTED && !item->record.filtered)
             good = gather_fields(r->sample->config->writer->keys, b, item, &fields);
     }
@@ -601,7 +603,8 @@ static enum ngt_status read_piece(struct reading *r, struct ngt_error *reterr)
         middle = cpu_seconds();
         wanted = status == NGT_OK && is_wanted(r, b);
         if (wanted)
-            status = pretok_tokenize(c->writer, r->worker->scratch, &r->worker->spelling, b, reterr);
+            status =
+                pretok_tokenize(c->writer, r->worker->scratch, &r->worker->spelling, b, reterr);
         if (status != NGT_OK)
             break;
         if (wanted)
@@ -669,12 +672,14 @@ static enum ngt_status fit_window(const struct sample *s, struct pretok_unit *u,
 
 static enum ngt_status one_pass(struct sample *s, struct worker *w, const struct piece *p,
                                 struct pretok_unit *unit, const struct text_size *text,
-                                struct pretok_observation *to, bool counts, struct ngt_error *reterr)
+                                struct pretok_observation *to, bool counts,
+                                struct ngt_error *reterr)
 {
     struct pretok_plan shadow = *s->plan;
     struct pretok_unit_reader_config config = {.plan = &shadow,
                                                .unit = 1,
-                                               .wanted = pretok_keys_wanted(s->config->writer->keys),
+                                               .wanted =
+                                                   pretok_keys_wanted(s->config->writer->keys),
                                                .max_doc_bytes = s->config->max_doc_bytes,
                                                .max_expansion = s->config->max_expansion,
                                                .limit = UINT64_MAX,

@@ -27,8 +27,8 @@
 
 struct pretok_sample_config {
     const struct pretok_writer_config *writer; /* plan, tokenizer, what is taken and added */
-    uint64_t max_doc_bytes, max_expansion; /* see pretok_unit_reader_config */
-    const char *const *exclude; /* globs: members of archives that are passed over */
+    uint64_t max_doc_bytes, max_expansion;     /* see pretok_unit_reader_config */
+    const char *const *exclude;                /* globs: members of archives that are passed over */
     uint64_t exclude_count;
     double share;     /* of the stored bytes, 0 .. 1 */
     uint64_t records; /* about so many instead, when not 0 */

@@ -20,7 +20,7 @@ enum ngt_status pretok_tokenize(const struct pretok_writer_config *c, struct tok
         if (item->record.reason != PRETOK_ACCEPTED || item->record.filtered)
             continue;
         item->record.filtered = pretok_filter_text(&c->filter, b->text.at + item->record.text_start,
-                                            item->record.text_bytes);
+                                                   item->record.text_bytes);
         if (item->record.filtered)
             continue;
         if (c->text_hashes)

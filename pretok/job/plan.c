@@ -10,9 +10,9 @@
 
 #include "input/stream.h"
 #include "input/zstd_frames.h"
-#include "ngt/file.h"
 #include "job/plan_table.h"
 #include "job/real_path.h"
+#include "ngt/file.h"
 #include "ngt/json.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
@@ -488,8 +488,8 @@ static enum ngt_status save_table(struct ngt_json_out *out, const struct pretok_
 {
     char *table = table_path(path, plan->fingerprint), hex[17];
     uint64_t root = 0;
-    enum ngt_status status = table ? pretok_plan_table_write(plan, table, &root, reterr)
-                                   : no_memory(reterr);
+    enum ngt_status status =
+        table ? pretok_plan_table_write(plan, table, &root, reterr) : no_memory(reterr);
 
     ngt_digest64_hex(plan->fingerprint, hex);
     ngt_json_member_string(out, "fingerprint", hex);
@@ -643,8 +643,8 @@ static enum ngt_status load_table(const struct ngt_json *root, const char *path,
         !read_hash(root, "table_root", &table_root))
         return damaged(path, reterr);
     char *table = table_path(path, fingerprint);
-    status = table ? pretok_plan_table_read(table, table_root, share, p, reterr)
-                   : no_memory(reterr);
+    status =
+        table ? pretok_plan_table_read(table, table_root, share, p, reterr) : no_memory(reterr);
     free(table);
     if (status != NGT_OK)
         return status;
@@ -659,7 +659,8 @@ static bool read_plan(const struct ngt_json *root, struct pretok_plan *p)
     const struct ngt_json *inputs = ngt_json_get(root, "inputs"),
                           *units = ngt_json_get(root, "units");
 
-    if (!read_head(root, p) || !inputs || inputs->type != NGT_JSON_ARRAY || !units || units->type != NGT_JSON_ARRAY)
+    if (!read_head(root, p) || !inputs || inputs->type != NGT_JSON_ARRAY || !units ||
+        units->type != NGT_JSON_ARRAY)
         return false;
     p->inputs.items = calloc(inputs->length ? inputs->length : 1, sizeof *p->inputs.items);
     p->units = calloc(units->length ? units->length : 1, sizeof *p->units);
@@ -794,9 +795,8 @@ enum ngt_status pretok_plan_compare(const struct pretok_plan *planned,
                                     const struct pretok_plan *now, const char *path,
                                     struct ngt_error *reterr)
 {
-    enum ngt_status status =
-        pretok_plan_compare_options(planned, now->options, now->option_count, now->identity,
-                                    now->identity_count, path, reterr);
+    enum ngt_status status = pretok_plan_compare_options(
+        planned, now->options, now->option_count, now->identity, now->identity_count, path, reterr);
 
     if (status == NGT_OK)
         status = compare_inputs(&planned->inputs, &now->inputs, path, reterr);

@@ -86,9 +86,8 @@ static void encode_input(const struct pretok_input *in, const struct spelling *s
 }
 
 /* The records of all units; *ret_strings: bytes of all strings. */
-static enum ngt_status encode_units(const struct pretok_plan *p, uint8_t *units,
-                                    struct spelling *s, uint64_t *ret_strings,
-                                    struct ngt_error *reterr)
+static enum ngt_status encode_units(const struct pretok_plan *p, uint8_t *units, struct spelling *s,
+                                    uint64_t *ret_strings, struct ngt_error *reterr)
 {
     const uint64_t base = HEAD + UNIT * p->unit_count + INPUT * p->inputs.count;
     uint64_t at = base, next = 0, last = 0, name; /* of the next input, and of the one before */
@@ -205,8 +204,8 @@ static void *vast(uint64_t count, uint64_t size)
     void *at = MAP_FAILED;
 
     if (!ngt_mul_u64(&bytes, count ? count : 1, size))
-        at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                  -1, 0);
     return at == MAP_FAILED ? NULL : at;
 }
 
@@ -267,8 +266,8 @@ static bool read_unit(struct pretok_plan *p, uint64_t u)
 }
 
 enum ngt_status pretok_plan_table_read(const char *path, uint64_t root,
-                                       const struct pretok_plan_share *share,
-                                       struct pretok_plan *p, struct ngt_error *reterr)
+                                       const struct pretok_plan_share *share, struct pretok_plan *p,
+                                       struct ngt_error *reterr)
 {
     const uint64_t first = share ? share->task - 1 : 0, step = share ? share->tasks : 1;
     uint64_t units, inputs, all;

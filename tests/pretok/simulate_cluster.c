@@ -24,36 +24,48 @@
 #include "ngt/file.h"
 
 /* ---- calls that name a file in the inputs or in the job's folder ---- */
-#define PLAN_INPUT_CALLS 1  /* pretok plan, an input: open */
-#define TASK_CALLS 9        /* a task that has something to do, before its units */
-#define UNIT_CALLS 9        /* a unit: is there a receipt? then shard, receipt, notes of earlier tries */
-#define SHARD_CALLS 3       /* each further shard of it: create, rename, the folder's sync */
-#define INPUT_CALLS 2       /* an input: has it changed? then to read it */
-#define DONE_CALLS 4        /* a unit found done: receipt, and that its shard is there */
+#define PLAN_INPUT_CALLS 1 /* pretok plan, an input: open */
+#define TASK_CALLS 9       /* a task that has something to do, before its units */
+#define UNIT_CALLS 9  /* a unit: is there a receipt? then shard, receipt, notes of earlier tries */
+#define SHARD_CALLS 3 /* each further shard of it: create, rename, the folder's sync */
+#define INPUT_CALLS 2 /* an input: has it changed? then to read it */
+#define DONE_CALLS 4  /* a unit found done: receipt, and that its shard is there */
 #define FINISH_UNIT_CALLS 4 /* pretok finish --quick, a unit */
 
 struct cluster {
-    double tasks, cores;               /* cores of a task */
-    double metadata, latency;          /* calls a second that the server serves; seconds of one call */
-    double read, write;                /* bytes a second of all */
-    double speed;                      /* bytes of text a second of a core */
-    double tokens_byte, packed;        /* tokens a byte of text; stored bytes a byte of text */
-    double shard_byte;                 /* bytes of shard a token */
+    double tasks, cores;        /* cores of a task */
+    double metadata, latency;   /* calls a second that the server serves; seconds of one call */
+    double read, write;         /* bytes a second of all */
+    double speed;               /* bytes of text a second of a core */
+    double tokens_byte, packed; /* tokens a byte of text; stored bytes a byte of text */
+    double shard_byte;          /* bytes of shard a token */
     double lost_hours, preempted_hours; /* mean hours until a task's node is lost, is preempted */
-    double back_lost, back_preempted;  /* seconds until it begins again */
-    double slow_share, slow;           /* stragglers, and how many times as long they take */
-    double start;                      /* seconds: loading the tokenizer */
+    double back_lost, back_preempted;   /* seconds until it begins again */
+    double slow_share, slow;            /* stragglers, and how many times as long they take */
+    double start;                       /* seconds: loading the tokenizer */
 };
 
-static const struct cluster usual = {
-    .tasks = 10000, .cores = 1, .metadata = 20000, .latency = 1e-3, .read = 100e9, .write = 50e9,
-    .speed = 60e6, .tokens_byte = .443, .packed = .3225, .shard_byte = 2.006, .lost_hours = 20000,
-    .preempted_hours = 24, .back_lost = 600, .back_preempted = 300, .slow_share = .02, .slow = 3,
-    .start = .3};
+static const struct cluster usual = {.tasks = 10000,
+                                     .cores = 1,
+                                     .metadata = 20000,
+                                     .latency = 1e-3,
+                                     .read = 100e9,
+                                     .write = 50e9,
+                                     .speed = 60e6,
+                                     .tokens_byte = .443,
+                                     .packed = .3225,
+                                     .shard_byte = 2.006,
+                                     .lost_hours = 20000,
+                                     .preempted_hours = 24,
+                                     .back_lost = 600,
+                                     .back_preempted = 300,
+                                     .slow_share = .02,
+                                     .slow = 3,
+                                     .start = .3};
 
 struct result {
     double plan_seconds, plan_bytes_input, table_bytes, share_seconds, share_bytes; /* measured */
-    double list_seconds;                        /* modelled: looking at the inputs */
+    double list_seconds; /* modelled: looking at the inputs */
     double seconds, median, finish_seconds, core_seconds, lost_core_seconds;
     double calls, busiest, units, shards, attempts, failures;
     double stored, shard_bytes;
@@ -112,7 +124,8 @@ static void make_inputs(struct pretok_inputs *in, uint64_t count)
     for (uint64_t i = 0; i < count; i++) {
         struct pretok_input *one = &in->items[i];
         int root = snprintf(path, sizeof path, "/data/");
-        snprintf(path + root, sizeof path - (size_t)root, "chunk%06" PRIu64 "/part-%09" PRIu64 ".jsonl.zst", i / 10000, i);
+        snprintf(path + root, sizeof path - (size_t)root,
+                 "chunk%06" PRIu64 "/part-%09" PRIu64 ".jsonl.zst", i / 10000, i);
         one->path = strdup(path);
         if (!one->path)
             die("out of memory");
@@ -201,7 +214,8 @@ static struct event heap_pop(struct heap *h)
 static void draw_failure(const struct cluster *c, struct task *t, double now)
 {
     double lost = c->lost_hours > 0 ? -log(uniform()) * c->lost_hours * 3600 : INFINITY;
-    double preempted = c->preempted_hours > 0 ? -log(uniform()) * c->preempted_hours * 3600 : INFINITY;
+    double preempted =
+        c->preempted_hours > 0 ? -log(uniform()) * c->preempted_hours * 3600 : INFINITY;
 
     t->preempted = preempted < lost;
     t->fails_at = now + fmin(lost, preempted);
@@ -220,8 +234,8 @@ static double shards_of(const struct cluster *c, const struct pretok_unit *u)
 }
 
 /* When a unit that begins now is committed. */
-static double unit_end(const struct cluster *c, const struct pretok_unit *u, double slow, double now,
-                       struct queue *metadata, struct queue *read, struct queue *write)
+static double unit_end(const struct cluster *c, const struct pretok_unit *u, double slow,
+                       double now, struct queue *metadata, struct queue *read, struct queue *write)
 {
     double text = (double)u->bytes / c->packed, calls = (double)u->input_count * INPUT_CALLS;
     double shards = shards_of(c, u), commit = UNIT_CALLS - 1 + SHARD_CALLS * (shards - 1);
@@ -241,15 +255,16 @@ static void simulate(const struct cluster *c, const struct pretok_plan *plan, st
     struct task *all = calloc(tasks, sizeof *all);
     uint8_t *committed = calloc(units + 1, 1);
     struct heap heap = {.items = calloc(tasks + 1, sizeof *heap.items)};
-    struct queue metadata = {.rate = c->metadata}, read = {.rate = c->read}, write = {.rate = c->write};
+    struct queue metadata = {.rate = c->metadata}, read = {.rate = c->read},
+                 write = {.rate = c->write};
     double minute = 0, minute_calls = 0;
 
     if (!all || !committed || !heap.items)
         die("out of memory");
     random_state = 7;
     for (uint64_t t = 0; t < tasks; t++) {
-        all[t] = (struct task){.next = t + 1,
-                               .slow = (uniform() < c->slow_share ? c->slow : 1) * exp(.1 * normal())};
+        all[t] = (struct task){
+            .next = t + 1, .slow = (uniform() < c->slow_share ? c->slow : 1) * exp(.1 * normal())};
         draw_failure(c, &all[t], 0);
         heap_push(&heap, (struct event){.at = 0, .task = t, .began = -1});
     }
@@ -267,8 +282,10 @@ static void simulate(const struct cluster *c, const struct pretok_plan *plan, st
             r->failures++;
             r->lost_core_seconds += (now - e.began) * c->cores;
             r->core_seconds += (now - e.began) * c->cores;
-            heap_push(&heap, (struct event){.at = now + (t->preempted ? c->back_preempted : c->back_lost),
-                                            .task = e.task, .began = -1});
+            heap_push(&heap,
+                      (struct event){.at = now + (t->preempted ? c->back_preempted : c->back_lost),
+                                     .task = e.task,
+                                     .began = -1});
             draw_failure(c, t, now);
             continue;
         } else {
@@ -289,7 +306,9 @@ static void simulate(const struct cluster *c, const struct pretok_plan *plan, st
             minute_calls = 0;
         }
         minute_calls += metadata.served - before;
-        heap_push(&heap, (struct event){.at = fmin(end, fmax(t->fails_at, now)), .task = e.task, .began = now});
+        heap_push(
+            &heap,
+            (struct event){.at = fmin(end, fmax(t->fails_at, now)), .task = e.task, .began = now});
     }
     for (uint64_t u = 1; u <= units; u++) {
         if (!committed[u])
@@ -310,8 +329,8 @@ static void simulate(const struct cluster *c, const struct pretok_plan *plan, st
 
 /* ---- the planner, measured ---- */
 
-static void measure_table(const struct cluster *c, const struct pretok_plan *plan, const char *folder,
-                          struct result *r)
+static void measure_table(const struct cluster *c, const struct pretok_plan *plan,
+                          const char *folder, struct result *r)
 {
     struct ngt_error error;
     struct pretok_plan back = {0};
@@ -347,8 +366,11 @@ static struct result one(const struct cluster *c, struct pretok_inputs *inputs, 
                          double unit_bytes, const char *folder)
 {
     static const struct ngt_pair options[] = {{"text_key", "text"}}, identity[] = {{"name", "x"}};
-    struct pretok_plan_config config = {.unit_bytes = (uint64_t)unit_bytes, .options = options,
-                                        .option_count = 1, .identity = identity, .identity_count = 1};
+    struct pretok_plan_config config = {.unit_bytes = (uint64_t)unit_bytes,
+                                        .options = options,
+                                        .option_count = 1,
+                                        .identity = identity,
+                                        .identity_count = 1};
     struct pretok_plan plan = {0};
     struct ngt_error error;
     struct result r = {0};
@@ -372,18 +394,28 @@ static struct result one(const struct cluster *c, struct pretok_inputs *inputs, 
     return r;
 }
 
-static void print(const struct cluster *c, double tokens, double unit_bytes, const struct result *r, bool measured)
+static void print(const struct cluster *c, double tokens, double unit_bytes, const struct result *r,
+                  bool measured)
 {
-    printf("{\"tokens\": %.0f, \"unit_bytes\": %.0f, \"units\": %.0f, \"cores\": %.0f, \"list_hours\": %.3f, \"hours\": %.3f, "
-           "\"median_task_hours\": %.3f, \"finish_hours\": %.3f, \"work_core_hours\": %.1f, \"core_hours\": %.1f, \"lost_core_hours\": %.2f, \"lost_share\": %.5f, "
-           "\"failures\": %.0f, \"stored_bytes\": %.0f, \"shard_bytes\": %.0f, \"files\": %.0f, \"calls\": %.0f, \"calls_per_second\": %.0f, "
-           "\"busiest_calls_per_second\": %.0f, \"plan_seconds\": %.1f, \"plan_memory_per_input\": %.0f",
-           tokens, unit_bytes, r->units, c->tasks * c->cores, r->list_seconds / 3600, r->seconds / 3600, r->median / 3600,
-           r->finish_seconds / 3600, r->stored / c->packed / c->speed / 3600, r->core_seconds / 3600, r->lost_core_seconds / 3600,
-           r->core_seconds > 0 ? r->lost_core_seconds / r->core_seconds : 0, r->failures, r->stored, r->shard_bytes,
-           r->shards + r->units + 3, r->calls, r->seconds > 0 ? r->calls / r->seconds : 0, r->busiest, r->plan_seconds, r->plan_bytes_input);
+    printf("{\"tokens\": %.0f, \"unit_bytes\": %.0f, \"units\": %.0f, \"cores\": %.0f, "
+           "\"list_hours\": %.3f, \"hours\": %.3f, "
+           "\"median_task_hours\": %.3f, \"finish_hours\": %.3f, \"work_core_hours\": %.1f, "
+           "\"core_hours\": %.1f, \"lost_core_hours\": %.2f, \"lost_share\": %.5f, "
+           "\"failures\": %.0f, \"stored_bytes\": %.0f, \"shard_bytes\": %.0f, \"files\": %.0f, "
+           "\"calls\": %.0f, \"calls_per_second\": %.0f, "
+           "\"busiest_calls_per_second\": %.0f, \"plan_seconds\": %.1f, \"plan_memory_per_input\": "
+           "%.0f",
+           tokens, unit_bytes, r->units, c->tasks * c->cores, r->list_seconds / 3600,
+           r->seconds / 3600, r->median / 3600, r->finish_seconds / 3600,
+           r->stored / c->packed / c->speed / 3600, r->core_seconds / 3600,
+           r->lost_core_seconds / 3600,
+           r->core_seconds > 0 ? r->lost_core_seconds / r->core_seconds : 0, r->failures, r->stored,
+           r->shard_bytes, r->shards + r->units + 3, r->calls,
+           r->seconds > 0 ? r->calls / r->seconds : 0, r->busiest, r->plan_seconds,
+           r->plan_bytes_input);
     if (measured)
-        printf(", \"table_bytes\": %.0f, \"share_seconds\": %.4f", r->table_bytes, r->share_seconds);
+        printf(", \"table_bytes\": %.0f, \"share_seconds\": %.4f", r->table_bytes,
+               r->share_seconds);
     printf("}\n");
     fflush(stdout);
 }
@@ -394,17 +426,28 @@ int main(int argc, char **argv)
     const struct {
         const char *name;
         double *value;
-    } settings[] = {{"tasks", &c.tasks}, {"cores", &c.cores}, {"metadata", &c.metadata}, {"latency", &c.latency}, {"read", &c.read},
-                    {"write", &c.write}, {"speed", &c.speed}, {"tokens-byte", &c.tokens_byte}, {"packed", &c.packed},
-                    {"lost-hours", &c.lost_hours}, {"preempted-hours", &c.preempted_hours}, {"slow-share", &c.slow_share}, {"slow", &c.slow}};
+    } settings[] = {{"tasks", &c.tasks},
+                    {"cores", &c.cores},
+                    {"metadata", &c.metadata},
+                    {"latency", &c.latency},
+                    {"read", &c.read},
+                    {"write", &c.write},
+                    {"speed", &c.speed},
+                    {"tokens-byte", &c.tokens_byte},
+                    {"packed", &c.packed},
+                    {"lost-hours", &c.lost_hours},
+                    {"preempted-hours", &c.preempted_hours},
+                    {"slow-share", &c.slow_share},
+                    {"slow", &c.slow}};
     struct pretok_inputs inputs = {0};
     double count = 1e6, unit_bytes = 0, tokens[8];
     const char *folder = NULL;
     int cases = 0;
 
     if (argc == 2 && strcmp(argv[1], "--calls") == 0) {
-        printf("plan_input %d\ntask %d\nunit %d\ninput %d\ndone %d\nfinish_unit %d\n", PLAN_INPUT_CALLS, TASK_CALLS, UNIT_CALLS,
-               INPUT_CALLS, DONE_CALLS, FINISH_UNIT_CALLS);
+        printf("plan_input %d\ntask %d\nunit %d\ninput %d\ndone %d\nfinish_unit %d\n",
+               PLAN_INPUT_CALLS, TASK_CALLS, UNIT_CALLS, INPUT_CALLS, DONE_CALLS,
+               FINISH_UNIT_CALLS);
         return 0;
     }
     for (int i = 1; i + 1 < argc; i += 2) {
@@ -429,12 +472,15 @@ int main(int argc, char **argv)
             die("unknown setting");
     }
     if (argc % 2 == 0 || !cases || count < 1 || c.tasks < 1)
-        die("usage: simulate_cluster --tokens N [--tokens N ...] [--inputs N] [--unit-bytes N] [--folder DIR] [--SETTING X ...]");
+        die("usage: simulate_cluster --tokens N [--tokens N ...] [--inputs N] [--unit-bytes N] "
+            "[--folder DIR] [--SETTING X ...]");
     make_inputs(&inputs, (uint64_t)count);
     for (int i = 0; i < cases; i++) {
         double stored = tokens[i] / c.tokens_byte * c.packed;
-        double unit = unit_bytes > 0 ? unit_bytes : fmin(fmax(stored / c.tasks / 8, 4194304), 268435456);
-        struct result r = one(&c, &inputs, tokens[i], unit, folder && i + 1 == cases ? folder : NULL);
+        double unit =
+            unit_bytes > 0 ? unit_bytes : fmin(fmax(stored / c.tasks / 8, 4194304), 268435456);
+        struct result r =
+            one(&c, &inputs, tokens[i], unit, folder && i + 1 == cases ? folder : NULL);
         print(&c, tokens[i], unit, &r, folder && i + 1 == cases);
     }
     pretok_inputs_done(&inputs);

@@ -157,7 +157,8 @@ T_CASE(file_and_back)
     T_EQ_U64(back.seed, 3);
     T_EQ_U64(back.records, 9);
     T_EQ_U64(back.figures[PRETOK_F_TOKENS].value, e.figures[PRETOK_F_TOKENS].value + .5);
-    T_TRUE(fabs(back.figures[PRETOK_F_CPU_SECONDS].high - e.figures[PRETOK_F_CPU_SECONDS].high) < 1e-3);
+    T_TRUE(fabs(back.figures[PRETOK_F_CPU_SECONDS].high - e.figures[PRETOK_F_CPU_SECONDS].high) <
+           1e-3);
     T_EQ_INT(pretok_estimate_load(t_folder, 0xABCDEE, &there, &back, &error), NGT_OK);
     T_TRUE(!there);
     t_put("estimate.json", "{}", 2);

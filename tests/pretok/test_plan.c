@@ -196,7 +196,8 @@ T_CASE(table_and_shares)
             T_EQ_U64(y->start, x->start);
             T_EQ_U64(y->bytes, x->bytes);
             T_EQ_U64(y->first_input, x->first_input);
-            T_EQ_STR(back.inputs.items[y->first_input].name, plan.inputs.items[x->first_input].name);
+            T_EQ_STR(back.inputs.items[y->first_input].name,
+                     plan.inputs.items[x->first_input].name);
         }
         pretok_plan_done(&back);
     }

@@ -418,7 +418,7 @@ template <class S> __device__ __noinline__ void out_backward_tile(uint32_t tile)
     sums<S> c;
 
     multiply<S, false, true>(b, p, at, c, [&] { inputs.ahead(at, load); });
-    float *rows = lay_out(b, c);
+    float *rows = lay_out(b, c, at, inputs, load);
     each_row<S, 1>(rows, at, inputs, load, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {
         uint64_t n = at.m0 + row, i = n * q_width + column;
         float dot = 0;

@@ -26,8 +26,10 @@ struct block_state {
     uint32_t go_on;
     uint32_t next; /* tile */
     /* thread 0's */
-    uint32_t turn; /* barriers so far */
+    uint32_t turn, left; /* barriers so far; the phase of the last */
+    uint32_t timer;      /* this block times phases */
     uint64_t since, entered, ns, busy, all;
+    uint64_t closed, closed_ns; /* the slot whose result is to be told */
     int64_t came, start;
 };
 static_assert(sizeof(block_state) <= KERN_CUDA_SHARED_BYTES - KERN_CUDA_TILE_BYTES, "lines beside a tile");

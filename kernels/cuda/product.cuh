@@ -8,7 +8,7 @@
 #ifndef KERN_CUDA_PRODUCT_CUH
 #define KERN_CUDA_PRODUCT_CUH
 
-#include "block.cuh"
+#include "barrier.cuh"
 #include "hw/async.cuh"
 #include "hw/reduce.cuh"
 
@@ -34,16 +34,20 @@ template <int SIDE_, int STAGES_, int PARTS_> struct tile_shape {
 typedef tile_shape<128, 3, 1> large_tile;
 typedef tile_shape<64, 3, 2> small_tile;
 
+/* In a product tile's number: the block has not waited yet for the phase before. multiply() does. */
+#define TILE_WAITS (1u << 31)
+
 /* Where a tile of C lies. */
 struct place {
     uint32_t m0, n0, m, n, split; /* first row and column; sizes of C */
+    bool waits;
 };
 
 template <class S>
 __device__ __forceinline__ place tile_place(const kern_device_product &p, uint32_t tile)
 {
-    kern_device_coordinates c = kern_device_tile(&p, tile);
-    return {c.m * S::SIDE, c.n * S::SIDE, p.m, p.n, c.split};
+    kern_device_coordinates c = kern_device_tile(&p, tile & ~TILE_WAITS);
+    return {c.m * S::SIDE, c.n * S::SIDE, p.m, p.n, c.split, (tile & TILE_WAITS) != 0};
 }
 
 /*
@@ -135,8 +139,9 @@ template <class S> struct warp_block {
 };
 
 /*
- * The main loop. Reads A and B past L1; returns after all warps have left the stages. `meanwhile` runs
- * while the first stages are on their way (no synchronisation inside).
+ * The main loop. Reads A and B past L1; returns after all warps have left the stages. Where the phase before is still to be
+ * waited for, B's first stages are asked for first: B is weights then, which only an update writes (table.c).
+ * `meanwhile` runs while the first stages are on their way (no synchronisation inside).
  */
 template <class S, bool A_FIRST, bool B_FIRST, class F>
 __device__ __forceinline__ void multiply(const block &b, const kern_device_product &p, const place &at,
@@ -159,8 +164,18 @@ __device__ __forceinline__ void multiply(const block &b, const kern_device_produ
         async_commit();
     };
 #pragma unroll 1
-    for (int i = 0; i < S::STAGES - 1; i++)
-        ask(i);
+    for (uint32_t i = 0, rest = left; i < S::STAGES - 1 && rest; i++, rest -= min(rest, DEEP))
+        w.copy(b_base + i * S::OPERAND, rest);
+    if (at.waits)
+        await_phase();
+#pragma unroll 1
+    for (int i = 0; i < S::STAGES - 1; i++) {
+        if (left) {
+            a.copy(a_base + i * S::OPERAND, left);
+            left -= min(left, DEEP);
+        }
+        async_commit(); /* the first group has all of B so far */
+    }
     meanwhile();
 #pragma unroll
     for (int i = 0; i < S::MI; i++)
@@ -255,8 +270,11 @@ template <class S> __device__ __forceinline__ void load_sums(float (&v)[8], cons
     }
 }
 
-/* What rows of the tile need beside their sums: N vectors each, BATCH rows at a time, all fetched before the
- * first of them is worked, as a store there might alias the next load. */
+/*
+ * What rows of the tile need beside their sums: N vectors each, BATCH rows at a time, all fetched before the first of
+ * them is worked, as a store there might alias the next load. Where there is one batch it comes with the product's
+ * operands; of two, the first while the sums are laid out.
+ */
 template <class S, int N> struct row_inputs {
     uint4 v[S::BATCH][N ? N : 1];
 
@@ -273,13 +291,22 @@ template <class S, int N> struct row_inputs {
                 load(row0 + i * S::ROWS, v[i]);
         }
     }
-    /* To be called while the product's operands come: where there is one batch, it comes with them. */
+    /* To be called while the product's operands come. */
     template <class L> __device__ __forceinline__ void ahead(const place &at, L load)
     {
         if (S::AHEAD)
             fetch(at, threadIdx.x / S::LANES, load);
     }
 };
+
+/* The sums of a tile laid out, while what its first rows need comes. */
+template <class S, int N, class L>
+__device__ __forceinline__ float *lay_out(const block &b, const sums<S> &c, const place &at, row_inputs<S, N> &in, L load)
+{
+    if (!S::AHEAD)
+        in.fetch(at, threadIdx.x / S::LANES, load);
+    return lay_out(b, c);
+}
 
 /*
  * Calls f(row, column, v, in, inside) for every row of the tile and this thread's eight columns; the LANES
@@ -291,10 +318,7 @@ __device__ __forceinline__ void each_row(const float *rows, const place &at, row
 {
     uint32_t column = threadIdx.x % S::LANES * 8, first = threadIdx.x / S::LANES;
     bool fits = at.n0 + column < at.n;
-#pragma unroll 1
-    for (uint32_t row0 = first; row0 < S::SIDE; row0 += S::BATCH * S::ROWS) {
-        if (N && !S::AHEAD)
-            in.fetch(at, row0, load);
+    auto batch = [&](uint32_t row0) {
 #pragma unroll
         for (int i = 0; i < S::BATCH; i++) {
             uint32_t row = row0 + i * S::ROWS;
@@ -302,6 +326,16 @@ __device__ __forceinline__ void each_row(const float *rows, const place &at, row
             load_sums<S>(v, rows, row, column);
             f(row, column, v, in.v[i], fits && at.m0 + row < at.m);
         }
+    };
+    if (S::AHEAD) {
+        batch(first);
+        return;
+    }
+#pragma unroll 1
+    for (uint32_t row0 = first; row0 < S::SIDE; row0 += S::BATCH * S::ROWS) {
+        if (N && row0 != first)
+            in.fetch(at, row0, load);
+        batch(row0);
     }
 }
 
@@ -313,6 +347,29 @@ __device__ __forceinline__ void each_row(const float *rows, const place &at, F f
     each_row<S, 0>(
         rows, at, none, [](uint32_t, uint4 *) {},
         [&](uint32_t row, uint32_t column, float (&v)[8], uint4 *, bool inside) { f(row, column, v, inside); });
+}
+
+/* Rounded rows of COLUMNS in shared memory, on their way from registers: an element's place. */
+template <int COLUMNS> __device__ __forceinline__ bf16 *rounded_at(bf16 *rows, uint32_t row, uint32_t column)
+{
+    return rows + row * (COLUMNS + 8) + column; /* eight rows in different banks */
+}
+
+/* ROWS of them to `to`, rows `pitch` apart, as far as they are there. */
+template <int ROWS, int COLUMNS>
+__device__ __forceinline__ void store_rounded(bf16 *rows, bf16 *to, uint32_t pitch, uint32_t rows_there, uint32_t columns_there)
+{
+    constexpr int LANES = COLUMNS / 8, STEP = 256 / LANES;
+    uint32_t column = threadIdx.x % LANES * 8;
+    if (column >= columns_there)
+        return;
+#pragma unroll
+    for (int i = 0; i < ROWS / STEP; i++) {
+        uint32_t row = threadIdx.x / LANES + i * STEP;
+        if (row < rows_there)
+            *reinterpret_cast<uint4 *>(to + (uint64_t)row * pitch + column) =
+                *reinterpret_cast<const uint4 *>(rounded_at<COLUMNS>(rows, row, column));
+    }
 }
 
 __device__ __forceinline__ uint4 fetch8(const bf16 *from)

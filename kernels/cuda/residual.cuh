@@ -31,7 +31,7 @@ template <class S> __device__ __noinline__ void residual_tile(uint32_t tile)
         if (S::AHEAD && column < at.n)
             load8(g, gain + column);
     });
-    float *rows = lay_out(b, c);
+    float *rows = lay_out(b, c, at, inputs, load);
     if (!S::AHEAD && column < at.n)
         load8(g, gain + column);
     each_row<S, 1>(rows, at, inputs, load, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {
@@ -99,7 +99,7 @@ template <class S> __device__ __noinline__ void norm_backward_tile(uint32_t tile
             factor[threadIdx.x] = scale * scale * dot / width;
         }
     });
-    float *rows = lay_out(b, c);
+    float *rows = lay_out(b, c, at, inputs, load);
     if (!S::AHEAD && column < at.n)
         load8(g, gain + column);
     each_row<S, 2>(rows, at, inputs, load, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {

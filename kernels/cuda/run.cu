@@ -44,7 +44,8 @@ __device__ __forceinline__ void product_tile(const block &b, uint32_t tile)
     }
 }
 
-__device__ __forceinline__ void work(const block &b, uint32_t tile)
+/* `waits`: TILE_WAITS or 0, for a product's tile. */
+__device__ __forceinline__ void work(const block &b, uint32_t tile, uint32_t waits)
 {
     switch (b.phase.op) {
     case KERN_DEV_FETCH:
@@ -76,80 +77,18 @@ __device__ __forceinline__ void work(const block &b, uint32_t tile)
         return collect_tile(tile);
     case KERN_DEV_ADAMW:
         return adamw_tile(tile);
-    case KERN_DEV_RESULT:
-        return result_tile();
     default:
         if (tile < b.phase.product.tiles)
-            return product_tile(b, tile);
+            return product_tile(b, tile | waits);
         tile -= b.phase.product.tiles;
         return BY_SHAPE(weight_tile, b.phase.weight.shape);
     }
 }
 
-/* Tests: some blocks are late by up to `most` ns, by a hash of (key, block, phase). */
-__device__ __noinline__ void dawdle(uint64_t key, uint32_t phase, uint32_t most)
-{
-    uint64_t h = (key + blockIdx.x * 0x9e3779b97f4a7c15ull) ^ (phase * 0xbf58476d1ce4e5b9ull);
-    h ^= h >> 31, h *= 0x94d049bb133111ebull, h ^= h >> 29;
-    if (h % 3 == 0)
-        __nanosleep((uint32_t)(h >> 32) % most);
-}
-
-/* What waiting at a barrier comes to now and then: false once a block has given up or the deadline is over. */
-__device__ __noinline__ bool still_waits(uint32_t phase, uint32_t target, uint32_t seen, uint64_t *since)
-{
-    const kern_cuda_run &r = here().run;
-    uint64_t now = nanoseconds();
-
-    *since = *since ? *since : now;
-    if (given_up(r))
-        return false;
-    if (now - *since <= r.deadline_ns)
-        return true;
-    give_up(r, KERN_CUDA_FAULT_BARRIER, phase, r.state->number, target, seen);
-    return false;
-}
-
-/*
- * All blocks have finished phase `phase` and see each other's writes. Thread 0's release covers the
- * block's writes, its acquire the block's later reads (bar.sync is cumulative). `arrived` only grows:
- * turn t ends at t * blocks (thread 0 counts them). False: a block gave up or did not come within the deadline. `meanwhile` runs in
- * all threads when the block is done with the phase.
- */
-template <class F>
-__device__ __forceinline__ bool barrier(const kern_cuda_run &r, block_state *l, uint32_t phase, F meanwhile)
-{
-    __syncthreads();
-    if (threadIdx.x == 0) {
-        if (r.delay_key)
-            dawdle(r.delay_key, phase, 20000);
-        add_release(&r.state->arrived, 1);
-    }
-    meanwhile();
-    if (threadIdx.x == 0) {
-        uint32_t target = ++l->turn * gridDim.x, seen = 0;
-        uint64_t since = 0;
-        bool ok = true;
-        for (uint32_t round = 1; r.skip_barrier != phase; round++) {
-            seen = load_acquire(&r.state->arrived);
-            if ((int32_t)(seen - target) >= 0)
-                break;
-            if (round % 1024 == 0 && !still_waits(phase, target, seen, &since)) {
-                ok = false;
-                break;
-            }
-        }
-        if (r.delay_key) /* late with the next phase: who does not wait for it gets ahead */
-            dawdle(~r.delay_key, phase, 100000);
-        l->go_on = ok;
-    }
-    __syncthreads();
-    return l->go_on;
-}
-
 __device__ __noinline__ bool barrier(uint32_t phase)
 {
-    return barrier(here().run, state_here(), phase, [] {});
+    arrive(here().run, state_here(), phase, [] {});
+    return await_phase();
 }
 
 /*
@@ -221,21 +160,49 @@ __device__ __forceinline__ void let_go(const kern_cuda_run &r, uint64_t number)
  * every tile, and what it does not jump over comes sooner.
  */
 
-/* FETCH: waits for the slot. */
-__device__ __noinline__ bool begin_slot(uint32_t rank)
+/* FETCH: waits for the slot. `late`: the block has its result to tell first and waits afterwards. */
+__device__ __noinline__ bool begin_slot(uint32_t rank, bool late)
 {
     block_state *l = state_here();
     const kern_cuda_run &r = l->run;
     bool leader = rank == 0 && threadIdx.x == 0;
 
+    if (late)
+        return true;
     if (leader)
         r.state->asked_ns[l->number % 2] = nanoseconds();
     if (threadIdx.x == 0)
         l->go_on = leader ? await_slot(r, l->number) : await_leader(r, l->number);
     __syncthreads();
-    if (l->go_on && rank == 0)
+    /* by a block that has no tile, if there is one: both take a read over the bus */
+    if (l->go_on && rank == (l->phase.tiles + 1 < gridDim.x ? l->phase.tiles : 0))
         take_header(r, l->number);
     return l->go_on;
+}
+
+/*
+ * RESULT, in the last block, as the leader has the next slot to ask for. Adding up and telling the host take
+ * longer than FETCH: a block without a tile there does it when it has arrived at FETCH's barrier, so that no other waits for
+ * it. It never waits for the next slot first: the host may give that only once it has the result. True: it is still
+ * to be done.
+ */
+__device__ __noinline__ bool end_slot(uint32_t rank, uint32_t resident)
+{
+    block_state *l = state_here();
+    close_slot(l->run, l);
+    if (resident && rank && rank >= l->run.phases[0].tiles)
+        return true;
+    __syncthreads();
+    tell_result();
+    return false;
+}
+
+/* In that block, all others being free to go on: what end_slot() left. */
+__device__ __noinline__ void make_up()
+{
+    tell_result();
+    if (threadIdx.x == 0)
+        await_leader(state_here()->run, state_here()->number); /* who gives up says why: the barrier sees it */
 }
 
 enum slot_end { SLOT_WORKS, SLOT_TAKEN, SLOT_STOPS };
@@ -270,6 +237,15 @@ __device__ __noinline__ slot_end read_slot(uint32_t rank, uint32_t i, uint32_t r
         l->number++;
     load_words(&l->phase, &r.phases[i]);
     return SLOT_TAKEN;
+}
+
+/* COLLECT: the leader looks for the next slot, so that FETCH need not begin with a read over the bus. */
+__device__ __noinline__ void look_ahead(uint32_t rank)
+{
+    block_state *l = state_here();
+    uint64_t ready;
+    if (rank == 0 && threadIdx.x == 0)
+        grant_slot(l->run, l->number + 1, &ready);
 }
 
 /* ADAMW: what the update is. */
@@ -331,58 +307,78 @@ kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint
         l->busy = clocks->busy, l->all = clocks->all, l->ns = clocks->ns;
         l->entered = nanoseconds(), l->came = clock64();
         l->turn = 0;
+        l->timer = 0;
     }
     __syncthreads();
     uint32_t rank = resident ? enter() : blockIdx.x;
     if (rank == UINT32_MAX)
         return;
-    /* phases are timed by the block that has nothing to do in small ones */
-    bool timer = rank == gridDim.x - 1 && threadIdx.x == 0;
+    if (threadIdx.x == 0) /* phases are timed by the block that has nothing to do in small ones */
+        l->timer = rank == gridDim.x - 1, l->since = nanoseconds();
     load_words(&l->phase, &run.phases[first]);
     load_words(&l->slot, &run.state->slot);
+    bool owes = false;    /* a result */
+    bool pending = false; /* the block has not waited yet for the others to end a phase */
     for (uint32_t i = first;;) {
         uint32_t next = i + 1 < last ? i + 1 : first, op = l->phase.op;
+        /* the next phase's description comes while the barrier is waited for */
+        uint32_t word = word_of(&run.phases[next]);
+        auto turn_page = [&] { put_word(&l->phase, word); };
         if (op == KERN_DEV_FETCH || l->phase.when <= l->slot.when) {
-            if (timer)
-                l->since = nanoseconds();
-            if (op == KERN_DEV_FETCH && !begin_slot(rank))
+            bool inside = pending && rank < l->phase.product.tiles; /* the first tile waits when it has to */
+            if (pending && !inside && !await_phase())
+                return;
+            pending = false;
+            if (op == KERN_DEV_FETCH && !begin_slot(rank, owes))
                 return;
             if (op == KERN_DEV_ADAMW)
                 begin_update(rank);
+            if (op == KERN_DEV_COLLECT)
+                look_ahead(rank);
+            if (op == KERN_DEV_RESULT && rank == gridDim.x - 1)
+                owes = end_slot(rank, resident);
             if (threadIdx.x == 0)
                 l->start = clock64();
-            /* RESULT goes to the last block, as the leader has the next slot to ask for. Every block's first
-             * tile is given, the others are drawn, each while the one before is worked:
-             * tiles differ in cost. */
-            uint32_t tile = op == KERN_DEV_RESULT ? gridDim.x - 1 - rank : rank;
+            /* Every block's first tile is given, the others are drawn, each while the one before is worked: tiles
+             * differ in cost. */
+            uint32_t tile = op == KERN_DEV_RESULT ? UINT32_MAX : rank, waits = inside ? TILE_WAITS : 0;
 #pragma unroll 1
             while (tile < l->phase.tiles) {
                 uint32_t drawn = threadIdx.x == 0 ? gridDim.x + atomicAdd(&run.tickets[i], 1) : 0;
-                work(b, tile);
+                work(b, tile, waits);
+                waits = 0;
                 if (threadIdx.x == 0)
                     l->next = drawn;
                 __syncthreads();
                 tile = l->next;
             }
+            if (inside && !l->go_on)
+                return;
             if (threadIdx.x == 0) {
                 l->busy += clock64() - l->start;
                 /* once a slot is enough: also stores are waited for at barriers */
                 if (op == KERN_DEV_FETCH || i + 2 == last || !resident)
                     tell_clocks();
             }
-            /* the next phase's description comes while the barrier is waited for */
-            uint32_t word = word_of(&run.phases[next]);
-            auto turn_page = [&] { put_word(&l->phase, word); };
-            if (resident && op != KERN_DEV_RESULT) {
-                if (!barrier(run, l, i, turn_page))
+            if (resident && op == KERN_DEV_FETCH) {
+                arrive(run, l, i, [&] {
+                    turn_page();
+                    if (owes)
+                        make_up();
+                    owes = false;
+                });
+                if (!await_phase())
                     return;
+            } else if (resident && op != KERN_DEV_RESULT) {
+                arrive(run, l, i, turn_page);
+                pending = true;
             } else {
+                if (l->timer && threadIdx.x == 0)
+                    tell_phase(run, l, i);
                 __syncthreads();
                 turn_page();
-                __syncthreads();
             }
-            if (timer) /* not waited for */
-                atomicAdd(reinterpret_cast<unsigned long long *>(&run.phase_ns[i]), nanoseconds() - l->since);
+            __syncthreads();
             if (op == KERN_DEV_FETCH) {
                 slot_end end = read_slot(rank, i, resident);
                 if (end == SLOT_STOPS)
@@ -391,9 +387,8 @@ kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint
                     continue; /* FETCH again */
             }
         } else { /* not of this slot */
-            uint32_t word = word_of(&run.phases[next]);
             __syncthreads();
-            put_word(&l->phase, word);
+            turn_page();
             __syncthreads();
         }
         if (++i == last) {

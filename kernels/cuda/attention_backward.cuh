@@ -161,6 +161,7 @@ template <int HD> __device__ __noinline__ void key_backward_tile(uint32_t tile)
 #pragma unroll 1
     for (int i = 1; i < STAGES - 1; i++)
         stream(i);
+    draw();
     float sum[HD / 8][4]; /* of dv (half 0) or dk (half 1) */
     clear(sum);
 
@@ -328,6 +329,7 @@ template <int HD> __device__ __noinline__ void query_backward_tile(uint32_t tile
             own_delta[i] = buffer<float>(r, KERN_DEV_DELTA)[at];
             own_first[i] = starts[row[i]];
         }
+    draw();
     clear(dq);
 
     /* starts ascend: the warp's last row has the latest */
@@ -411,15 +413,13 @@ template <class S> __device__ __noinline__ void out_backward_tile(uint32_t tile)
     float *delta = buffer<float>(r, KERN_DEV_DELTA);
     const uint32_t q_width = r.q_width, head_dim = r.head_dim, heads = r.heads;
     uint32_t column = at.n0 + threadIdx.x % S::LANES * 8;
-    auto load = [&](uint32_t row, uint4 *in) {
-        in[0] = fetch8(mixes + (uint64_t)(at.m0 + row) * q_width + column);
-    };
+    auto where = [&](uint32_t row, int) { return vector_at(mixes + (uint64_t)(at.m0 + row) * q_width + column); };
     row_inputs<S, 1> inputs;
     sums<S> c;
 
-    multiply<S, false, true>(b, p, at, c, [&] { inputs.ahead(at, load); });
-    float *rows = lay_out(b, c, at, inputs, load);
-    each_row<S, 1>(rows, at, inputs, load, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {
+    multiply<S, false, true>(b, p, at, c, [&] { inputs.ahead(at, where); });
+    float *rows = lay_out(b, c, at, inputs, where);
+    each_row<S, 1>(rows, at, inputs, where, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {
         uint64_t n = at.m0 + row, i = n * q_width + column;
         float dot = 0;
         if (inside) {

@@ -64,11 +64,14 @@ __device__ __forceinline__ void tell_phase(const kern_cuda_run &r, block_state *
 /*
  * This block is done with phase `phase`. Thread 0's release covers the block's writes, as its acquire in await_phase() does
  * the block's later reads (bar.sync is cumulative). `arrived` only grows: turn t ends at t * blocks (thread 0 counts
- * them). `meanwhile` runs in all threads afterwards.
+ * them). `between` is run by all threads when all are done and seen by all afterwards. Nobody waits for thread 0, whose
+ * release takes as long as the block's last writes: the others fetch the code of what comes next meanwhile.
  */
 template <class F>
-__device__ __forceinline__ void arrive(const kern_cuda_run &r, block_state *l, uint32_t phase, F meanwhile)
+__device__ __forceinline__ void arrive(const kern_cuda_run &r, block_state *l, uint32_t phase, F between)
 {
+    __syncthreads();
+    between();
     __syncthreads();
     if (threadIdx.x == 0) {
         if (r.delay_key)
@@ -76,7 +79,6 @@ __device__ __forceinline__ void arrive(const kern_cuda_run &r, block_state *l, u
         add_release(&r.state->arrived, 1);
         l->turn++, l->left = phase;
     }
-    meanwhile();
 }
 
 /*

@@ -19,13 +19,17 @@ struct verdict {
 struct block_state {
     float lines[KERN_CUDA_LINES];
     kern_cuda_run run;
-    kern_device_phase phase;
+    kern_device_phase phase, coming; /* the next one is on its way */
     kern_device_slot slot;
     uint64_t number; /* of the slot */
     verdict judged;
     uint32_t go_on;
-    uint32_t next; /* tile */
+    uint32_t rank;  /* of this block among all */
+    uint32_t index; /* of the phase */
+    uint32_t owes;  /* a slot's result is still to be told */
+    uint32_t next;  /* tile, drawn */
     /* thread 0's */
+    uint32_t *ticket; /* where to draw; NULL: no block works more than one tile of this phase */
     uint32_t turn, left; /* barriers so far; the phase of the last */
     uint32_t timer;      /* this block times phases */
     uint64_t since, entered, ns, busy, all;
@@ -40,6 +44,17 @@ extern __shared__ uint4 block_memory[];
 __device__ __forceinline__ block_state *state_here()
 {
     return reinterpret_cast<block_state *>(reinterpret_cast<unsigned char *>(block_memory) + KERN_CUDA_TILE_BYTES);
+}
+
+/*
+ * Draws the block's next tile. Once a tile, after its operands are asked for: the answer takes as long as they do, and
+ * is waited for at once, because what a call leaves in registers goes to memory.
+ */
+__device__ __forceinline__ void draw()
+{
+    block_state *l = state_here();
+    if (threadIdx.x == 0 && l->ticket)
+        l->next = gridDim.x + atomicAdd(l->ticket, 1);
 }
 
 struct block {
@@ -90,27 +105,54 @@ __device__ __forceinline__ uint64_t layer_at(const kern_cuda_run &r, uint32_t la
     return r.layout.layer + layer * r.layout.stride + within;
 }
 
-/* The sum of a row of slots in order; up to eight loads under way at once. */
-__device__ __forceinline__ float sum_slots(const float *slots, uint32_t count)
-{
-    float sum = 0;
-    for (uint32_t first = 0; first < count; first += 8) {
-        float v[8];
+/* The sum of a row of slots in order; up to eight loads under way at once, the first of them from the start on. */
+struct slot_sum {
+    const float *slots;
+    uint32_t count;
+    float v[8];
+
+    __device__ __forceinline__ slot_sum() {}
+    __device__ __forceinline__ slot_sum(const float *slots_, uint32_t count_) : slots(slots_), count(count_)
+    {
 #pragma unroll
         for (int j = 0; j < 8; j++)
-            v[j] = first + j < count ? slots[first + j] : 0;
+            v[j] = j < count ? slots[j] : 0;
+    }
+    __device__ __forceinline__ float value()
+    {
+        float sum = 0;
 #pragma unroll
         for (int j = 0; j < 8; j++)
             sum += v[j];
+#pragma unroll 1
+        for (uint32_t first = 8; first < count; first += 8) {
+#pragma unroll
+            for (int j = 0; j < 8; j++)
+                v[j] = first + j < count ? slots[first + j] : 0;
+#pragma unroll
+            for (int j = 0; j < 8; j++)
+                sum += v[j];
+        }
+        return sum;
     }
-    return sum;
+};
+
+/* 1 / rms of a row with that sum of squares. */
+__device__ __forceinline__ float rms_scale(const kern_cuda_run &r, slot_sum &squares)
+{
+    return rsqrtf(squares.value() / r.width + r.constants.rms_eps);
 }
 
-/* 1 / rms of row n. */
+/* Of row n, if it is there. */
+__device__ __forceinline__ slot_sum row_squares(const kern_cuda_run &r, const float *slots, uint32_t n, bool there = true)
+{
+    return slot_sum(slots + (uint64_t)n * r.norm_slots, there ? r.norm_slots : 0);
+}
+
 __device__ __forceinline__ float rms_scale(const kern_cuda_run &r, const float *slots, uint32_t n)
 {
-    return rsqrtf(sum_slots(slots + (uint64_t)n * r.norm_slots, r.norm_slots) / r.width +
-                  r.constants.rms_eps);
+    slot_sum squares = row_squares(r, slots, n);
+    return rms_scale(r, squares);
 }
 
 #endif

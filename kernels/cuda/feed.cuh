@@ -72,57 +72,72 @@ __device__ __forceinline__ uint32_t host_word(const unsigned char *array, uint64
     return *(volatile const uint32_t *)(array + 4 * index);
 }
 
-__device__ __forceinline__ void host_words(uint32_t (&v)[4], const unsigned char *from)
+__device__ __forceinline__ uint4 host_vector(const unsigned char *from)
 {
+    uint4 v;
     asm volatile("ld.volatile.global.v4.u32 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(v[0]), "=r"(v[1]), "=r"(v[2]), "=r"(v[3])
+                 : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
                  : "l"(from));
+    return v;
 }
 
-/* 256 positions of the five arrays, 16 bytes a read: a read over the bus takes 1.3 us, but many at once
- * do not take longer: all are asked for before the first is needed. */
+/* Where T is no multiple of 32: position `at` begins a span of the smallest first positions, which may reach into the next
+ * tile. */
+__device__ __noinline__ void span_min(uint32_t at, const uint32_t *firsts, const unsigned char *of_first)
+{
+    const kern_cuda_run &r = here().run;
+    uint32_t T = r.seq_len, least = firsts[threadIdx.x], last = min(at + 32, (at / T + 1) * T);
+    for (uint32_t i = at + 1; i < last; i++)
+        least = min(least, host_word(of_first, i));
+    buffer<uint32_t>(r, KERN_DEV_FIRST_MIN)[at / T * r.first_blocks + at % T / 32] = least;
+}
+
+/*
+ * 256 positions of the five arrays, 16 bytes a read: a read over the bus takes 1.3 us, but many at once do not take
+ * longer: all are asked for before the first is needed. Short, as nothing of it is in any cache: arrays and buffers are
+ * padded, so that their ends need no care.
+ */
 __device__ __noinline__ void fetch_tile(uint32_t tile)
 {
     const block b = here();
     const kern_cuda_run &r = b.run;
-    const unsigned char *from = slot_at(r, state_here()->number) + KERN_CUDA_SLOT_HEADER;
     uint64_t array = kern_cuda_slot_array(r.tokens);
-    uint32_t T = r.seq_len, *firsts = reinterpret_cast<uint32_t *>(lines_of(b)); /* [256] */
+    const unsigned char *from = slot_at(r, state_here()->number) + KERN_CUDA_SLOT_HEADER, *of_first = from + 4 * 2 * array;
+    uint4 *firsts = reinterpret_cast<uint4 *>(lines_of(b)); /* [64] of four */
     uint32_t n = tile * 256 + threadIdx.x % 64 * 4, which = threadIdx.x / 64;
-    bool also = which == 0; /* first positions too */
-    /* RUNS has one number more, for which the last tile has room or reads it apart */
-    bool more = tile + 1 == b.phase.tiles && threadIdx.x == 64 && tile * 256 + 256 == r.tokens;
-    const int ids[4] = {KERN_DEV_TOKENS, KERN_DEV_TARGETS, KERN_DEV_ORDER, KERN_DEV_RUNS};
-    const uint32_t places[4] = {0, 1, 3, 4}, of_first = 2;
-    uint32_t count = r.tokens + (which == 3), v[4] = {0, 0, 0, 0}, f[4] = {0, 0, 0, 0}, rest = 0;
+    /* tokens, targets, order, runs; then first positions. RUNS has one number more, for which the last tile has room or
+     * reads it apart. */
+    uint32_t place = which + which / 2, count = r.tokens + (which == 3);
+    uint32_t id = which == 0 ? KERN_DEV_TOKENS : which == 1 ? KERN_DEV_TARGETS : which == 2 ? KERN_DEV_ORDER : KERN_DEV_RUNS;
+    bool more = threadIdx.x == 255 && n + 4 == r.tokens;
+    uint4 v = make_uint4(0, 0, 0, 0), f = v;
+    uint32_t rest = 0;
 
+    draw();
     if (n < count)
-        host_words(v, from + 4 * (places[which] * array + n));
-    if (also && n < r.tokens)
-        host_words(f, from + 4 * (of_first * array + n));
+        v = host_vector(from + 4 * (place * array + n));
+    if (which == 0 && n < r.tokens)
+        f = host_vector(of_first + 4 * n);
     if (more)
         rest = host_word(from + 4 * 4 * array, r.tokens);
-#pragma unroll
-    for (int e = 0; e < 4; e++) {
-        if (n + e < count)
-            buffer<uint32_t>(r, ids[which])[n + e] = v[e];
-        if (also && n + e < r.tokens)
-            buffer<uint32_t>(r, KERN_DEV_FIRST)[n + e] = firsts[n + e - tile * 256] = f[e];
+    if (n < count)
+        *reinterpret_cast<uint4 *>(buffer<uint32_t>(r, id) + n) = v;
+    if (which == 0 && n < r.tokens) {
+        *reinterpret_cast<uint4 *>(buffer<uint32_t>(r, KERN_DEV_FIRST) + n) = f;
+        firsts[threadIdx.x] = f;
     }
     if (more)
         buffer<uint32_t>(r, KERN_DEV_RUNS)[r.tokens] = rest;
     __syncthreads();
 
-    uint32_t *mins = buffer<uint32_t>(r, KERN_DEV_FIRST_MIN), at = tile * 256 + threadIdx.x;
-    if (T % 32 == 0) {
-        uint32_t least = __reduce_min_sync(0xffffffffu, at < r.tokens ? firsts[threadIdx.x] : UINT32_MAX);
+    const uint32_t *each = reinterpret_cast<const uint32_t *>(firsts);
+    uint32_t at = tile * 256 + threadIdx.x;
+    if (r.seq_len % 32 == 0) {
+        uint32_t least = __reduce_min_sync(0xffffffffu, at < r.tokens ? each[threadIdx.x] : UINT32_MAX);
         if (threadIdx.x % 32 == 0 && at < r.tokens)
-            mins[at / 32] = least;
-    } else if (at < r.tokens && at % T % 32 == 0) {
-        uint32_t least = firsts[threadIdx.x], last = min(at + 32, (at / T + 1) * T);
-        for (uint32_t i = at + 1; i < last; i++)
-            least = min(least, host_word(from + 2 * 4 * array, i));
-        mins[at / T * r.first_blocks + at % T / 32] = least;
+            buffer<uint32_t>(r, KERN_DEV_FIRST_MIN)[at / 32] = least;
+    } else if (at < r.tokens && at % r.seq_len % 32 == 0) {
+        span_min(at, each, of_first);
     }
 }
 

@@ -136,6 +136,7 @@ __device__ __noinline__ void loss_tile(uint32_t tile)
     float lse = 0, nll = 0;
     uint32_t target = KERN_NO_TARGET;
 
+    draw();
     if (there) {
         /* every warp by itself: there are few pairs */
         const float *most = buffer<float>(r, KERN_DEV_LOGIT_MAX) + (uint64_t)row * r.vocab_tiles;
@@ -223,6 +224,7 @@ __device__ __noinline__ void final_backward_tile(uint32_t tile)
     const float *shares = buffer<float>(r, KERN_DEV_HEAD_SPLIT) + (uint64_t)tile * each * width;
     const uint64_t stride = (uint64_t)r.stride[KERN_DEV_HEAD_SPLIT] * (KERN_CUDA_UNIT / 4);
 
+    draw();
     norm_rows<32>(
         b, row0, min(each, b.phase.rows - tile * each), [](uint32_t) {},
         [&](uint32_t in_tile, uint32_t v, float (&a)[8]) {

@@ -7,7 +7,7 @@
 
 __device__ __forceinline__ float sigmoid(float x)
 {
-    return __fdividef(1.0f, 1.0f + power2(-x * LOG2E));
+    return reciprocal(1.0f + power2(-x * LOG2E));
 }
 
 /* A large tile's rows straight from registers, where a gate and its up are in neighbouring column tiles. */
@@ -101,21 +101,20 @@ template <class S> __device__ __noinline__ void down_backward_tile(uint32_t tile
     bf16 *to = buffer<bf16>(r, KERN_DEV_DGU);
     float *dots = buffer<float>(r, KERN_DEV_MLP_C), *scale = lines_of(b); /* [SIDE] */
     uint32_t unit = at.n0 + threadIdx.x % S::LANES * 8;
-    auto load = [&](uint32_t row, uint4 *in) {
-        uint64_t i = (uint64_t)(at.m0 + row) * 2 * ffn + unit * 2;
-        in[0] = fetch8(gu + i), in[1] = fetch8(gu + i + 8);
+    auto where = [&](uint32_t row, int j) {
+        return vector_at(gu + (uint64_t)(at.m0 + row) * 2 * ffn + unit * 2 + j * 8);
     };
     row_inputs<S, 2> inputs;
     sums<S> c;
 
     multiply<S, false, true>(b, p, at, c, [&] {
         uint32_t n = at.m0 + threadIdx.x;
-        inputs.ahead(at, load);
+        inputs.ahead(at, where);
         if (threadIdx.x < S::SIDE && n < at.m)
             scale[threadIdx.x] = rms_scale(r, squares, n);
     });
-    float *rows = lay_out(b, c, at, inputs, load);
-    each_row<S, 2>(rows, at, inputs, load, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {
+    float *rows = lay_out(b, c, at, inputs, where);
+    each_row<S, 2>(rows, at, inputs, where, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {
         uint32_t n = at.m0 + row;
         float dot = 0;
         if (inside) {
@@ -125,18 +124,18 @@ template <class S> __device__ __noinline__ void down_backward_tile(uint32_t tile
             unpack(u, in[1]);
 #pragma unroll
             for (int e = 0; e < 8; e++) {
-                float s = sigmoid(g[e]), dh = v[e];
-                float dg = dh * u[e] * s * (1 + g[e] * (1 - s)), du = dh * g[e] * s;
-                dot += dg * g[e] + du * u[e];
-                g[e] = dg * scale[row];
-                u[e] = du * scale[row];
+                /* the row's scale is in dh already; silu' = s + silu (1 - s) */
+                float s = sigmoid(g[e]), dh = v[e] * scale[row], silu = g[e] * s;
+                float dg = dh * u[e] * (s + fmaf(-silu, s, silu)), du = dh * silu;
+                dot = fmaf(dg, g[e], fmaf(du, u[e], dot));
+                g[e] = dg, u[e] = du;
             }
             store8(to + i, g);
             store8(to + i + 8, u);
         }
         dot = lanes_sum<S::LANES>(dot);
         if (threadIdx.x % S::LANES == 0 && n < at.m)
-            dots[(uint64_t)n * mlp_slots + at.n0 / S::SIDE] = dot;
+            dots[(uint64_t)n * mlp_slots + at.n0 / S::SIDE] = dot * reciprocal(scale[row]);
     });
 }
 

@@ -177,6 +177,7 @@ __device__ __forceinline__ void multiply(const block &b, const kern_device_produ
         async_commit(); /* the first group has all of B so far */
     }
     meanwhile();
+    draw();
 #pragma unroll
     for (int i = 0; i < S::MI; i++)
 #pragma unroll
@@ -278,33 +279,34 @@ template <class S> __device__ __forceinline__ void load_sums(float (&v)[8], cons
 template <class S, int N> struct row_inputs {
     uint4 v[S::BATCH][N ? N : 1];
 
-    /* load(row, v) fetches those of one row of the tile. */
-    template <class L> __device__ __forceinline__ void fetch(const place &at, uint32_t row0, L load)
+    /* where(row, j): vector j of a row of the tile, NULL: zeros. */
+    template <class W> __device__ __forceinline__ void fetch(const place &at, uint32_t row0, W where)
     {
         bool fits = at.n0 + threadIdx.x % S::LANES * 8 < at.n;
 #pragma unroll
-        for (int i = 0; i < S::BATCH; i++) {
+        for (int i = 0; i < S::BATCH; i++)
 #pragma unroll
-            for (int j = 0; j < N; j++)
+            for (int j = 0; j < N; j++) {
                 v[i][j] = make_uint4(0, 0, 0, 0); /* unset elements would live in memory */
-            if (fits && at.m0 + row0 + i * S::ROWS < at.m)
-                load(row0 + i * S::ROWS, v[i]);
-        }
+                if (fits && at.m0 + row0 + i * S::ROWS < at.m)
+                    if (const uint4 *from = where(row0 + i * S::ROWS, j))
+                        v[i][j] = *from;
+            }
     }
     /* To be called while the product's operands come. */
-    template <class L> __device__ __forceinline__ void ahead(const place &at, L load)
+    template <class W> __device__ __forceinline__ void ahead(const place &at, W where)
     {
         if (S::AHEAD)
-            fetch(at, threadIdx.x / S::LANES, load);
+            fetch(at, threadIdx.x / S::LANES, where);
     }
 };
 
 /* The sums of a tile laid out, while what its first rows need comes. */
-template <class S, int N, class L>
-__device__ __forceinline__ float *lay_out(const block &b, const sums<S> &c, const place &at, row_inputs<S, N> &in, L load)
+template <class S, int N, class W>
+__device__ __forceinline__ float *lay_out(const block &b, const sums<S> &c, const place &at, row_inputs<S, N> &in, W where)
 {
     if (!S::AHEAD)
-        in.fetch(at, threadIdx.x / S::LANES, load);
+        in.fetch(at, threadIdx.x / S::LANES, where);
     return lay_out(b, c);
 }
 
@@ -313,8 +315,8 @@ __device__ __forceinline__ float *lay_out(const block &b, const sums<S> &c, cons
  * threads of a row are neighbouring lanes, and all lanes of a warp make the call (also for rows and columns
  * beyond C: f checks `inside`). in [N]: the row's inputs.
  */
-template <class S, int N, class L, class F>
-__device__ __forceinline__ void each_row(const float *rows, const place &at, row_inputs<S, N> &in, L load, F f)
+template <class S, int N, class W, class F>
+__device__ __forceinline__ void each_row(const float *rows, const place &at, row_inputs<S, N> &in, W where, F f)
 {
     uint32_t column = threadIdx.x % S::LANES * 8, first = threadIdx.x / S::LANES;
     bool fits = at.n0 + column < at.n;
@@ -334,7 +336,7 @@ __device__ __forceinline__ void each_row(const float *rows, const place &at, row
 #pragma unroll 1
     for (uint32_t row0 = first; row0 < S::SIDE; row0 += S::BATCH * S::ROWS) {
         if (N && row0 != first)
-            in.fetch(at, row0, load);
+            in.fetch(at, row0, where);
         batch(row0);
     }
 }
@@ -345,7 +347,7 @@ __device__ __forceinline__ void each_row(const float *rows, const place &at, F f
 {
     row_inputs<S, 0> none;
     each_row<S, 0>(
-        rows, at, none, [](uint32_t, uint4 *) {},
+        rows, at, none, [](uint32_t, int) -> const uint4 * { return nullptr; },
         [&](uint32_t row, uint32_t column, float (&v)[8], uint4 *, bool inside) { f(row, column, v, inside); });
 }
 
@@ -372,9 +374,9 @@ __device__ __forceinline__ void store_rounded(bf16 *rows, bf16 *to, uint32_t pit
     }
 }
 
-__device__ __forceinline__ uint4 fetch8(const bf16 *from)
+__device__ __forceinline__ const uint4 *vector_at(const void *from)
 {
-    return *reinterpret_cast<const uint4 *>(from);
+    return reinterpret_cast<const uint4 *>(from);
 }
 
 /* f32 sums to row-major memory [m, n], overwriting or adding: straight from registers where they are whole

@@ -98,16 +98,12 @@ template <class S> __device__ __noinline__ void qkv_tile(uint32_t tile)
     uint32_t column = at.n0 + threadIdx.x % S::LANES * 8, in_head = column % head_dim;
     bool turns = column < turning, second = column % 16 >= 8;
     row_inputs<S, 4> angles; /* cosines and sines of the eight columns */
-    auto load = [&](uint32_t row, uint4 *in) {
-        const float *turn = rope + (uint64_t)position[row] * head_dim + in_head / 16 * 16;
-        if (turns)
-#pragma unroll
-            for (int e = 0; e < 4; e++)
-                in[e] = reinterpret_cast<const uint4 *>(turn)[e];
+    auto where = [&](uint32_t row, int j) {
+        return turns ? vector_at(rope + (uint64_t)position[row] * head_dim + in_head / 16 * 16) + j : nullptr;
     };
-    angles.fetch(at, threadIdx.x / S::LANES, load);
+    angles.fetch(at, threadIdx.x / S::LANES, where);
     float *rows = lay_out(b, c);
-    each_row<S, 4>(rows, at, angles, load, [&](uint32_t row, uint32_t in_tile, float (&v)[8], uint4 *in, bool inside) {
+    each_row<S, 4>(rows, at, angles, where, [&](uint32_t row, uint32_t in_tile, float (&v)[8], uint4 *in, bool inside) {
         if (!inside)
             return;
         if (turns) {

@@ -44,7 +44,7 @@ __device__ __forceinline__ void product_tile(const block &b, uint32_t tile)
     }
 }
 
-/* `waits`: TILE_WAITS or 0, for a product's tile. */
+/* `waits`: TILE_WAITS or 0, for a product's tile. Every tile draws the next one. */
 __device__ __forceinline__ void work(const block &b, uint32_t tile, uint32_t waits)
 {
     switch (b.phase.op) {
@@ -78,6 +78,8 @@ __device__ __forceinline__ void work(const block &b, uint32_t tile, uint32_t wai
     case KERN_DEV_ADAMW:
         return adamw_tile(tile);
     default:
+        if (b.phase.weights_first)
+            tile = tile < b.phase.weight.tiles ? b.phase.product.tiles + tile : tile - b.phase.weight.tiles;
         if (tile < b.phase.product.tiles)
             return product_tile(b, tile | waits);
         tile -= b.phase.product.tiles;
@@ -125,6 +127,25 @@ template <class T> __device__ __forceinline__ void load_words(T *to, const T *fr
     __syncthreads();
 }
 
+/* The description of a phase on its way to where turn_page() takes it from: each thread its word. */
+__device__ __forceinline__ void ask_page(block_state *l, const kern_device_phase *from)
+{
+    static_assert(sizeof *from % 4 == 0 && sizeof *from / 4 <= KERN_DEVICE_THREADS, "words");
+    if (threadIdx.x < sizeof *from / 4)
+        async_copy4(shared_address(&l->coming) + 4 * threadIdx.x, reinterpret_cast<const uint32_t *>(from) + threadIdx.x, true);
+    async_commit();
+}
+
+/* The phase after `index` is the block's: when all its threads have done with this one. */
+__device__ __forceinline__ void turn_page(block_state *l, uint32_t next)
+{
+    async_wait<0>();
+    if (threadIdx.x < sizeof l->phase / 4)
+        reinterpret_cast<uint32_t *>(&l->phase)[threadIdx.x] = reinterpret_cast<const uint32_t *>(&l->coming)[threadIdx.x];
+    if (threadIdx.x == 0)
+        l->index = next;
+}
+
 /* The slot's header to device memory, by one warp. */
 __device__ __forceinline__ void take_header(const kern_cuda_run &r, uint64_t number)
 {
@@ -160,14 +181,15 @@ __device__ __forceinline__ void let_go(const kern_cuda_run &r, uint64_t number)
  * every tile, and what it does not jump over comes sooner.
  */
 
-/* FETCH: waits for the slot. `late`: the block has its result to tell first and waits afterwards. */
-__device__ __noinline__ bool begin_slot(uint32_t rank, bool late)
+/* FETCH: waits for the slot. A block that has a result to tell does that first, and waits afterwards. */
+__device__ __noinline__ bool begin_slot()
 {
     block_state *l = state_here();
     const kern_cuda_run &r = l->run;
+    uint32_t rank = l->rank;
     bool leader = rank == 0 && threadIdx.x == 0;
 
-    if (late)
+    if (l->owes)
         return true;
     if (leader)
         r.state->asked_ns[l->number % 2] = nanoseconds();
@@ -183,34 +205,38 @@ __device__ __noinline__ bool begin_slot(uint32_t rank, bool late)
 /*
  * RESULT, in the last block, as the leader has the next slot to ask for. Adding up and telling the host take
  * longer than FETCH: a block without a tile there does it when it has arrived at FETCH's barrier, so that no other waits for
- * it. It never waits for the next slot first: the host may give that only once it has the result. True: it is still
- * to be done.
+ * it. It never waits for the next slot first: the host may give that only once it has the result.
  */
-__device__ __noinline__ bool end_slot(uint32_t rank, uint32_t resident)
+__device__ __noinline__ void end_slot(uint32_t resident)
 {
     block_state *l = state_here();
+    bool later = resident && l->rank && l->rank >= l->run.phases[0].tiles;
     close_slot(l->run, l);
-    if (resident && rank && rank >= l->run.phases[0].tiles)
-        return true;
+    if (later && threadIdx.x == 0)
+        l->owes = 1;
     __syncthreads();
-    tell_result();
-    return false;
+    if (!later)
+        tell_result();
 }
 
 /* In that block, all others being free to go on: what end_slot() left. */
 __device__ __noinline__ void make_up()
 {
+    block_state *l = state_here();
     tell_result();
-    if (threadIdx.x == 0)
-        await_leader(state_here()->run, state_here()->number); /* who gives up says why: the barrier sees it */
+    if (threadIdx.x == 0) {
+        await_leader(l->run, l->number); /* who gives up says why: the barrier sees it */
+        l->owes = 0;
+    }
 }
 
 enum slot_end { SLOT_WORKS, SLOT_TAKEN, SLOT_STOPS };
 
 /* After FETCH, all blocks having seen the slot: what it wants. */
-__device__ __noinline__ slot_end read_slot(uint32_t rank, uint32_t i, uint32_t resident)
+__device__ __noinline__ slot_end read_slot(uint32_t i, uint32_t resident)
 {
     block_state *l = state_here();
+    uint32_t rank = l->rank;
     const kern_cuda_run &r = l->run;
     bool leader = rank == 0 && threadIdx.x == 0;
 
@@ -234,22 +260,22 @@ __device__ __noinline__ slot_end read_slot(uint32_t rank, uint32_t i, uint32_t r
     if (leader)
         let_go(r, l->number);
     if (threadIdx.x == 0)
-        l->number++;
-    load_words(&l->phase, &r.phases[i]);
+        l->number++, l->index = i;
+    load_words(&l->phase, &r.phases[i]); /* FETCH again */
     return SLOT_TAKEN;
 }
 
 /* COLLECT: the leader looks for the next slot, so that FETCH need not begin with a read over the bus. */
-__device__ __noinline__ void look_ahead(uint32_t rank)
+__device__ __noinline__ void look_ahead()
 {
     block_state *l = state_here();
     uint64_t ready;
-    if (rank == 0 && threadIdx.x == 0)
+    if (l->rank == 0 && threadIdx.x == 0)
         grant_slot(l->run, l->number + 1, &ready);
 }
 
 /* ADAMW: what the update is. */
-__device__ __noinline__ void begin_update(uint32_t rank)
+__device__ __noinline__ void begin_update()
 {
     block_state *l = state_here();
     verdict judged = judge(here());
@@ -257,7 +283,7 @@ __device__ __noinline__ void begin_update(uint32_t rank)
     if (threadIdx.x == 0)
         l->judged = judged;
     __syncthreads();
-    if (rank == 0 && threadIdx.x == 0)
+    if (l->rank == 0 && threadIdx.x == 0)
         l->run.state->norm = judged.norm, l->run.state->updated = judged.update;
 }
 
@@ -313,46 +339,49 @@ kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint
     uint32_t rank = resident ? enter() : blockIdx.x;
     if (rank == UINT32_MAX)
         return;
-    if (threadIdx.x == 0) /* phases are timed by the block that has nothing to do in small ones */
+    if (threadIdx.x == 0) {
+        l->rank = rank, l->index = first, l->owes = 0;
+        /* phases are timed by the block that has nothing to do in small ones */
         l->timer = rank == gridDim.x - 1, l->since = nanoseconds();
+    }
     load_words(&l->phase, &run.phases[first]);
     load_words(&l->slot, &run.state->slot);
-    bool owes = false;    /* a result */
-    bool pending = false; /* the block has not waited yet for the others to end a phase */
-    for (uint32_t i = first;;) {
-        uint32_t next = i + 1 < last ? i + 1 : first, op = l->phase.op;
-        /* the next phase's description comes while the barrier is waited for */
-        uint32_t word = word_of(&run.phases[next]);
-        auto turn_page = [&] { put_word(&l->phase, word); };
+    /* What is needed past a tile is read again: what a call leaves in registers goes to memory, which every barrier
+     * moves far away. */
+    for (;;) {
+        uint32_t i = l->index, op = l->phase.op;
+        ask_page(l, &run.phases[i + 1 < last ? i + 1 : first]);
         if (op == KERN_DEV_FETCH || l->phase.when <= l->slot.when) {
-            bool inside = pending && rank < l->phase.product.tiles; /* the first tile waits when it has to */
+            /* the barrier before is still to be waited for, but for FETCH's; the first tile of a product waits when it
+             * has to */
+            bool pending = resident && i > first + 1, inside = pending && l->rank < l->phase.product.tiles && !l->phase.weights_first;
+            if (threadIdx.x == 0)
+                l->ticket = l->phase.tiles > gridDim.x ? &run.tickets[i] : nullptr;
             if (pending && !inside && !await_phase())
                 return;
-            pending = false;
-            if (op == KERN_DEV_FETCH && !begin_slot(rank, owes))
+            if (op == KERN_DEV_FETCH && !begin_slot())
                 return;
             if (op == KERN_DEV_ADAMW)
-                begin_update(rank);
+                begin_update();
             if (op == KERN_DEV_COLLECT)
-                look_ahead(rank);
-            if (op == KERN_DEV_RESULT && rank == gridDim.x - 1)
-                owes = end_slot(rank, resident);
+                look_ahead();
+            if (op == KERN_DEV_RESULT && l->rank == gridDim.x - 1)
+                end_slot(resident);
             if (threadIdx.x == 0)
                 l->start = clock64();
-            /* Every block's first tile is given, the others are drawn, each while the one before is worked: tiles
-             * differ in cost. */
-            uint32_t tile = op == KERN_DEV_RESULT ? UINT32_MAX : rank, waits = inside ? TILE_WAITS : 0;
+            /* every block's first tile is given, the others are drawn: tiles differ in cost */
+            uint32_t tile = op == KERN_DEV_RESULT ? UINT32_MAX : l->rank, waits = inside ? TILE_WAITS : 0;
 #pragma unroll 1
             while (tile < l->phase.tiles) {
-                uint32_t drawn = threadIdx.x == 0 ? gridDim.x + atomicAdd(&run.tickets[i], 1) : 0;
                 work(b, tile, waits);
-                waits = 0;
-                if (threadIdx.x == 0)
-                    l->next = drawn;
+                if (l->phase.tiles <= gridDim.x)
+                    break;
                 __syncthreads();
-                tile = l->next;
+                tile = l->next, waits = 0;
+                __syncthreads();
             }
-            if (inside && !l->go_on)
+            i = l->index, op = l->phase.op;
+            if (resident && op != KERN_DEV_FETCH && !l->go_on)
                 return;
             if (threadIdx.x == 0) {
                 l->busy += clock64() - l->start;
@@ -360,45 +389,34 @@ kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint
                 if (op == KERN_DEV_FETCH || i + 2 == last || !resident)
                     tell_clocks();
             }
-            if (resident && op == KERN_DEV_FETCH) {
-                arrive(run, l, i, [&] {
-                    turn_page();
-                    if (owes)
-                        make_up();
-                    owes = false;
-                });
-                if (!await_phase())
-                    return;
-            } else if (resident && op != KERN_DEV_RESULT) {
-                arrive(run, l, i, turn_page);
-                pending = true;
+            uint32_t next = i + 1 < last ? i + 1 : first;
+            if (resident && op != KERN_DEV_RESULT) {
+                arrive(run, l, i, [&] { turn_page(l, next); });
             } else {
                 if (l->timer && threadIdx.x == 0)
                     tell_phase(run, l, i);
                 __syncthreads();
-                turn_page();
+                turn_page(l, next);
+                if (op == KERN_DEV_RESULT && threadIdx.x == 0)
+                    l->number++;
+                __syncthreads();
             }
-            __syncthreads();
             if (op == KERN_DEV_FETCH) {
-                slot_end end = read_slot(rank, i, resident);
+                if (resident && l->owes)
+                    make_up();
+                if (resident && !await_phase())
+                    return;
+                slot_end end = read_slot(i, resident);
                 if (end == SLOT_STOPS)
                     return;
-                if (end == SLOT_TAKEN)
-                    continue; /* FETCH again */
             }
         } else { /* not of this slot */
             __syncthreads();
-            turn_page();
+            turn_page(l, i + 1);
             __syncthreads();
         }
-        if (++i == last) {
-            if (!resident)
-                return;
-            i = first;
-            if (threadIdx.x == 0)
-                l->number++;
-            __syncthreads();
-        }
+        if (!resident && i + 1 == last)
+            return;
     }
 }
 

@@ -37,6 +37,7 @@ __device__ __noinline__ void collect_tile(uint32_t tile)
     bool last = b.slot.when == KERN_DEV_LAST;
     float sum = 0;
 
+    draw();
     if (piece.source == KERN_DEV_DIRECT) {
         if (last)
 #pragma unroll 4
@@ -133,6 +134,7 @@ __device__ __noinline__ void adamw_tile(uint32_t tile)
     float decay = piece.decay ? b.slot.lr * r.constants.weight_decay : 0;
     float step = b.slot.step_size, root2 = b.slot.root2, scale = state_here()->judged.scale;
 
+    draw();
     if (!state_here()->judged.update)
         return;
     auto one = [&](float grad, float &first, float &second, float &weight) {

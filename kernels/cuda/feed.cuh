@@ -81,6 +81,21 @@ __device__ __forceinline__ uint4 host_vector(const unsigned char *from)
     return v;
 }
 
+/* Words n .. n + 3 of an array of `count`, as far as they are there. */
+__device__ __forceinline__ void put_words(uint32_t *to, const uint4 &v, uint32_t n, uint32_t count)
+{
+    if (n + 4 <= count) {
+        *reinterpret_cast<uint4 *>(to) = v;
+        return;
+    }
+    if (n < count)
+        to[0] = v.x;
+    if (n + 1 < count)
+        to[1] = v.y;
+    if (n + 2 < count)
+        to[2] = v.z;
+}
+
 /* Where T is no multiple of 32: position `at` begins a span of the smallest first positions, which may reach into the next
  * tile. */
 __device__ __noinline__ void span_min(uint32_t at, const uint32_t *firsts, const unsigned char *of_first)
@@ -94,8 +109,8 @@ __device__ __noinline__ void span_min(uint32_t at, const uint32_t *firsts, const
 
 /*
  * 256 positions of the five arrays, 16 bytes a read: a read over the bus takes 1.3 us, but many at once do not take
- * longer: all are asked for before the first is needed. Short, as nothing of it is in any cache: arrays and buffers are
- * padded, so that their ends need no care.
+ * longer: all are asked for before the first is needed (the slot's arrays are padded). Short, as nothing of it is in any
+ * cache.
  */
 __device__ __noinline__ void fetch_tile(uint32_t tile)
 {
@@ -120,10 +135,9 @@ __device__ __noinline__ void fetch_tile(uint32_t tile)
         f = host_vector(of_first + 4 * n);
     if (more)
         rest = host_word(from + 4 * 4 * array, r.tokens);
-    if (n < count)
-        *reinterpret_cast<uint4 *>(buffer<uint32_t>(r, id) + n) = v;
-    if (which == 0 && n < r.tokens) {
-        *reinterpret_cast<uint4 *>(buffer<uint32_t>(r, KERN_DEV_FIRST) + n) = f;
+    put_words(buffer<uint32_t>(r, id) + n, v, n, count);
+    if (which == 0) {
+        put_words(buffer<uint32_t>(r, KERN_DEV_FIRST) + n, f, n, r.tokens);
         firsts[threadIdx.x] = f;
     }
     if (more)

@@ -329,15 +329,15 @@ __device__ __forceinline__ void each_row(const float *rows, const place &at, row
             f(row, column, v, in.v[i], fits && at.m0 + row < at.m);
         }
     };
-    if (S::AHEAD) {
+    if constexpr (S::AHEAD) {
         batch(first);
-        return;
-    }
+    } else {
 #pragma unroll 1
-    for (uint32_t row0 = first; row0 < S::SIDE; row0 += S::BATCH * S::ROWS) {
-        if (N && row0 != first)
-            in.fetch(at, row0, where);
-        batch(row0);
+        for (uint32_t row0 = first; row0 < S::SIDE; row0 += S::BATCH * S::ROWS) {
+            if (N && row0 != first)
+                in.fetch(at, row0, where);
+            batch(row0);
+        }
     }
 }
 

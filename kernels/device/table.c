@@ -118,14 +118,9 @@ static bool weights_first(const struct kern_device_product *product, const struc
 /* When a phase is done, which may have no weight: tiles that have a multiprocessor for themselves are done sooner. */
 static uint64_t time_of(const struct kern_device_product *product, const struct kern_device_product *weight)
 {
-    uint64_t time = 0, tiles = product->tiles + (weight ? weight->tiles : 0);
-
-    if (!weight)
-        time = makespan(tiles, cost(product), 0, 0);
-    else if (weights_first(product, weight))
-        time = makespan(weight->tiles, cost(weight), product->tiles, cost(product));
-    else
-        time = makespan(product->tiles, cost(product), weight->tiles, cost(weight));
+    uint64_t tiles = product->tiles + (weight ? weight->tiles : 0);
+    /* as if the product came first: with the shares that the other order chooses 124m 4x1024 takes 1% longer */
+    uint64_t time = makespan(product->tiles, cost(product), weight ? weight->tiles : 0, weight ? cost(weight) : 0);
     return tiles <= KERN_DEVICE_NOMINAL ? time * 5 / 8 : time;
 }
 

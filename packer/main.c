@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "cli/progress.h"
@@ -56,6 +57,9 @@ static enum ngt_status pack(const struct packer_options *o, const struct ngt_dat
         packer_result_json(stdout, &result);
         return NGT_OK;
     }
+    if (result.dropped)
+        printf("dropped: %" PRIu64 " of the input's documents, as its drop list says\n",
+               result.dropped);
     packer_report_print(stdout, o->val > 0 ? "train" : "packed", config.method, &result.train);
     if (result.val.sequences)
         packer_report_print(stdout, "val", config.method, &result.val);

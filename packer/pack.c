@@ -282,6 +282,11 @@ static enum ngt_status run(const struct ngt_dataset *set, const struct packer_co
     if (ngt_reader_header(set->readers[0])->kind != NGT_DOCUMENTS)
         return ngt_fail(reterr, NGT_E_MISMATCH, set->paths[0], HERE,
                         "is packed already; ngt-pack takes document shards, as pretok writes them");
+    if (set->dropped && config->shuffle_ids)
+        return ngt_fail(reterr, NGT_E_UNSUPPORTED, set->paths[0], HERE,
+                        "--shuffle-ids mixes all ids, also those of the %" PRIu64
+                        " documents that the drop list names: name the shards one by one",
+                        set->dropped);
     if ((status = packer_lengths(set, &lengths, reterr)) != NGT_OK)
         return status;
     if (config->val_share > 0) {
@@ -295,6 +300,7 @@ static enum ngt_status run(const struct ngt_dataset *set, const struct packer_co
         status = pack_side(set, config, pool, "train", train ? train : lengths, write,
                            &result.train, &train_complete, reterr);
     result.was_complete = val_complete && train_complete;
+    result.dropped = set->dropped;
     if (status == NGT_OK)
         *ret_result = result;
     free(lengths);

@@ -41,6 +41,19 @@ static bool add(struct packer_record *r, const char *key, const char *format, ..
     return true;
 }
 
+/* Of all drop lists, in their order. */
+static uint64_t drops_hash(const struct ngt_dataset *set)
+{
+    uint64_t hash = 0;
+
+    for (uint64_t i = 0; i < set->count; i++)
+        if (set->drops[i] && (i == 0 || set->drops[i] != set->drops[i - 1])) {
+            uint64_t pair[2] = {hash, ngt_drops_hash(set->drops[i])};
+            hash = ngt_digest64(pair, sizeof pair);
+        }
+    return hash;
+}
+
 enum ngt_status packer_record_new(const struct ngt_dataset *set, const struct packer_config *config,
                                   const char *side, struct packer_record *ret_record,
                                   struct ngt_error *reterr)
@@ -58,6 +71,9 @@ enum ngt_status packer_record_new(const struct ngt_dataset *set, const struct pa
     good = good && add(&r, "val", "%.17g", config->val_share);
     good = good && add(&r, "side", "%s", side);
     good = good && add(&r, "shard-tokens", "%" PRIu64, config->shard_tokens);
+    if (set->dropped)
+        good = good &&
+               add(&r, "dropped", "%" PRIu64 " (%016" PRIx64 ")", set->dropped, drops_hash(set));
     if (config->shuffle_ids)
         good = good && add(&r, "shuffle-ids", "true");
     for (uint64_t i = 0; good && i < count; i++) {

@@ -45,6 +45,8 @@ void packer_result_json(FILE *out, const struct packer_result *result)
         packer_report_json(&j, &result->val);
         ngt_json_object_end(&j);
     }
+    if (result->dropped)
+        ngt_json_member_u64(&j, "dropped", result->dropped);
     ngt_json_member_bool(&j, "was_complete", result->was_complete);
     ngt_json_object_end(&j);
     fwrite(j.bytes, 1, j.size, out);

@@ -19,6 +19,9 @@ enum ngt_status packer_lengths(const struct ngt_dataset *set, uint64_t **ret_len
     for (uint64_t i = 0; i < set->count && status == NGT_OK; i++) {
         uint64_t docs = ngt_reader_header(set->readers[i])->docs;
         status = ngt_reader_lengths(set->readers[i], 0, docs, lengths + at, reterr);
+        for (uint64_t d = 0; d < docs && set->drops[i] && status == NGT_OK; d++)
+            if (ngt_dataset_dropped(set, i, d))
+                lengths[at + d] = 0; /* a document of no tokens is in no sequence */
         at += docs;
     }
     if (status == NGT_OK)

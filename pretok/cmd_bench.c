@@ -29,6 +29,7 @@ struct document {
 
 struct bench {
     struct pretok_plan plan;
+    struct pretok_keys keys;
     const struct pretok_options *options;
     struct tok_tokenizer *tokenizer;
     struct pretok_bytes text;
@@ -75,7 +76,7 @@ static bool keep(struct bench *b, const struct pretok_batch *batch)
 {
     for (uint64_t i = 0; i < batch->count; i++) {
         const struct pretok_item *item = &batch->items[i];
-        if (item->record.reason != PRETOK_ACCEPTED)
+        if (item->record.reason != PRETOK_ACCEPTED || item->record.filtered)
             continue;
         if (b->count == b->room) {
             uint64_t room = b->room * 2 + 1024;
@@ -104,7 +105,7 @@ static enum ngt_status read_all(struct bench *b, bool keep_them, struct ngt_erro
         struct pretok_unit_reader_config config = {
             .plan = &b->plan,
             .unit = u,
-            .text_key = b->options->text_key,
+            .wanted = pretok_keys_wanted(&b->keys),
             .max_doc_bytes = b->options->max_doc_bytes,
             .limit = b->options->limit_given ? b->options->limit : UINT64_MAX};
         status = pretok_unit_reader_new(&config, &reader, reterr);
@@ -129,21 +130,15 @@ static enum ngt_status drain_all(struct bench *b, struct ngt_error *reterr)
     enum ngt_status status = NGT_OK;
 
     b->decompressed = 0;
+    for (uint64_t i = 0; i < b->plan.inputs.count; i++)
+        if (b->plan.inputs.items[i].format == PRETOK_FORMAT_PARQUET)
+            return ngt_fail(reterr, NGT_E_UNSUPPORTED, b->plan.inputs.items[i].path, HERE,
+                            "bench measures reading of bytes in a row, which Parquet is not; "
+                            "give text or JSON lines");
     for (uint64_t i = 0; i < b->plan.inputs.count && status == NGT_OK; i++) {
         struct pretok_stream_config config = {.path = b->plan.inputs.items[i].path,
                                               .bytes = UINT64_MAX};
-        struct pretok_stream *stream = NULL;
-        const char *member;
-        const uint8_t *at;
-        uint64_t n;
-        bool more = true;
-        status = pretok_stream_open(&config, &stream, reterr);
-        while (status == NGT_OK && more) {
-            status = pretok_stream_next(stream, &more, &member, reterr);
-            for (n = 1; status == NGT_OK && more && n; b->decompressed += n)
-                status = pretok_stream_read(stream, &at, &n, reterr);
-        }
-        pretok_stream_close(&stream);
+        status = pretok_stream_drain(&config, &b->decompressed, reterr);
     }
     return status;
 }
@@ -471,8 +466,7 @@ static void print(const struct bench *b)
            b->compared ? "; ids equal the plain engine's" : "");
     bool fast = b->options->engine == TOK_FAST;
     printf("tokenize, one core%s%s: cold %.1f, half-warm %.1f, warm %.1f MB/s", fast ? ", " : "",
-           fast ? tok_simd() : "",
-           rate(bytes_of(b, 0, b->eight), b->cold),
+           fast ? tok_simd() : "", rate(bytes_of(b, 0, b->eight), b->cold),
            rate(bytes_of(b, b->half, b->count), b->half_warm), rate(b->text.size, b->warm));
     if (b->half_stats.words)
         printf("; half-warm, %.2f%% of the words were in the cache", 100 * hits(b));
@@ -504,6 +498,8 @@ int pretok_cmd_bench(const struct pretok_options *o, const struct cli_list *oper
     planned.unit_bytes = UINT64_MAX; /* one unit */
     planned.shard_tokens = 1;
     if (status == NGT_OK)
+        status = pretok_options_keys(o, &b.keys, &error);
+    if (status == NGT_OK)
         status =
             pretok_options_plan(&planned, operands, b.tokenizer, &special, NULL, &b.plan, &error);
     for (uint64_t i = 0; i < b.plan.inputs.count && status == NGT_OK; i++) {
@@ -519,6 +515,7 @@ int pretok_cmd_bench(const struct pretok_options *o, const struct cli_list *oper
         o->json ? print_json(&b) : print(&b);
     int code = pretok_exit(console, status, &error);
     pretok_plan_done(&b.plan);
+    pretok_keys_done(&b.keys);
     tok_close(&b.tokenizer);
     pretok_bytes_done(&b.text);
     free(b.documents);

@@ -26,7 +26,7 @@ int pretok_cmd_plan(const struct pretok_options *o, const struct cli_list *opera
     if (status == NGT_OK)
         status = pretok_options_plan(o, operands, t, &special, NULL, &plan, &error);
     if (status == NGT_OK)
-        status = pretok_job_folder_make(o->output, &error);
+        status = pretok_job_folder_make(o->output, o->split_key, &error);
     if (status == NGT_OK)
         status = pretok_job_folder_plan(o->output, &plan, &error);
     if (status == NGT_OK) {

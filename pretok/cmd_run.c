@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "commands.h"
+#include "dataset.h"
 #include "finish.h"
 #include "job/failure.h"
 #include "job_folder.h"
@@ -21,6 +23,7 @@ struct run {
     struct cli_console *console;
     struct tok_tokenizer *tokenizer;
     struct pretok_special special;
+    struct pretok_keys keys;
     struct pretok_plan plan;
     struct pretok_task task;
 
@@ -122,18 +125,33 @@ static void say(void *arg, const char *message)
     cli_say(((const struct run *)arg)->console, "%s", message);
 }
 
+/* The most memory that the process has had, in bytes. */
+static uint64_t peak_memory(void)
+{
+    struct rusage usage;
+
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+}
+
 static void tell_timing(const struct run *r)
 {
     const struct pretok_timing *t = &r->timing;
-    double all = t->read + t->tokenize + t->write + t->wait_read + t->wait_batch;
+    double all =
+        t->read + t->unpack + t->tokenize + t->write + t->commit + t->wait_read + t->wait_batch;
+
+    char bytes[24];
 
     if (all <= 0)
         return;
+    cli_detail(r->console, "peak memory %s with %u threads", cli_format_bytes(peak_memory(), bytes),
+               pretok_options_threads(r->options));
     cli_detail(r->console,
-               "threads' time: read %.1f%%, tokenize %.1f%%, write %.1f%%, waiting to read %.1f%%, "
-               "waiting for an earlier batch %.1f%%",
-               100 * t->read / all, 100 * t->tokenize / all, 100 * t->write / all,
-               100 * t->wait_read / all, 100 * t->wait_batch / all);
+               "threads' time: read %.1f%%, unpack ahead %.1f%%, tokenize %.1f%%, write %.1f%%, "
+               "commit to disk %.1f%%; tokenizers waiting for records %.1f%%, readers waiting for "
+               "room %.1f%%",
+               100 * t->read / all, 100 * t->unpack / all, 100 * t->tokenize / all,
+               100 * t->write / all, 100 * t->commit / all, 100 * t->wait_read / all,
+               100 * t->wait_batch / all);
 }
 
 /* ---- what is to be done ---- */
@@ -193,7 +211,7 @@ static enum ngt_status find_todo(struct run *r, struct ngt_error *reterr)
         r->todo_bytes += pretok_plan_bytes(&r->plan, u);
     }
     if (status == NGT_OK && r->todo_count)
-        status = pretok_job_folder_reopen(r->options->output, reterr);
+        status = pretok_job_folder_reopen(r->options->output, r->options->split_key, reterr);
     r->complete = status == NGT_OK && r->todo_count == 0 && o.done == o.unit_count &&
                   pretok_job_folder_complete(r->options->output);
     pretok_overview_done(&o);
@@ -215,17 +233,22 @@ static enum ngt_status prepare(struct run *r, const struct cli_list *operands,
     if (status == NGT_OK)
         tell_task(r);
     if (status == NGT_OK)
+        status = pretok_options_keys(o, &r->keys, reterr);
+    if (status == NGT_OK)
         status = pretok_options_tokenizer(o, &r->tokenizer, reterr);
     if (status == NGT_OK)
         status = pretok_options_special(o, r->tokenizer, &r->special, reterr);
     if (status == NGT_OK) {
         bool known = r->task.share && pretok_job_folder_load(o->output, &planned, NULL) == NGT_OK;
         status = pretok_options_plan(o, operands, r->tokenizer, &r->special,
-                                     known ? &planned.inputs : NULL, &r->plan, reterr);
+                                     known ? &planned : NULL, &r->plan, reterr);
         pretok_plan_done(&planned);
     }
     if (status != NGT_OK)
         return status;
+    if (o->on_lost && r->plan.inputs.items[0].path == NULL)
+        return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
+                        "--on-lost drop reads inputs twice, which standard input is not");
     if (r->task.share && r->plan.inputs.items[0].path == NULL)
         return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
                         "standard input is one unit and cannot be split into tasks (--task none)");
@@ -233,7 +256,7 @@ static enum ngt_status prepare(struct run *r, const struct cli_list *operands,
         return ngt_fail(
             reterr, NGT_E_RANGE, NULL, HERE,
             "--limit counts records in order and cannot be split into tasks (--task none)");
-    status = pretok_job_folder_make(o->output, reterr);
+    status = pretok_job_folder_make(o->output, o->split_key, reterr);
     if (status == NGT_OK)
         status = pretok_job_folder_plan(o->output, &r->plan, reterr);
     if (status == NGT_OK)
@@ -255,10 +278,14 @@ static enum ngt_status work(struct run *r, struct ngt_error *reterr)
                    .eos = o->eos,
                    .shard_tokens = o->shard_tokens,
                    .verify_roundtrip = o->verify_roundtrip,
-                   .text_key = o->text_key,
+                   .text_hashes = o->dedup,
+                   .filter = o->filter,
+                   .keys = &r->keys,
                    .fail_on_bad = o->on_bad == 1,
                    .max_bad = o->max_bad},
         .max_doc_bytes = o->max_doc_bytes,
+        .max_expansion = o->max_expansion,
+        .drop_lost = o->on_lost == 1,
         .exclude = o->exclude.items,
         .exclude_count = o->exclude.count,
         .limit = UINT64_MAX,
@@ -293,11 +320,16 @@ static enum ngt_status finish(struct run *r, struct ngt_error *reterr)
                                           .say = NULL};
     struct pretok_ledger ledger;
 
-    if (r->complete || r->task.share)
+    if (r->task.share)
         return NGT_OK;
+    if (r->complete)
+        return pretok_dataset_ledger(r->options->output, &r->ledger, reterr);
     if (r->todo_count == 0)
         config.say = say; /* else the units have told it */
-    return pretok_finish(&config, &ledger, reterr);
+    enum ngt_status status = pretok_finish(&config, &ledger, reterr);
+    if (status == NGT_OK)
+        r->ledger = ledger; /* duplicates are counted over all units */
+    return status;
 }
 
 static enum ngt_status write_stats(const struct run *r, enum ngt_status outcome,
@@ -322,11 +354,14 @@ static enum ngt_status write_stats(const struct run *r, enum ngt_status outcome,
     ngt_json_member_u64(&out, "units", r->units);
     ngt_json_member_u64(&out, "input_bytes", r->todo_bytes);
     ngt_json_member_double(&out, "seconds", seconds);
+    ngt_json_member_u64(&out, "peak_memory_bytes", peak_memory());
     ngt_json_key(&out, "thread_seconds");
     ngt_json_object(&out);
     ngt_json_member_double(&out, "read", t->read);
+    ngt_json_member_double(&out, "unpack", t->unpack);
     ngt_json_member_double(&out, "tokenize", t->tokenize);
     ngt_json_member_double(&out, "write", t->write);
+    ngt_json_member_double(&out, "commit", t->commit);
     ngt_json_member_double(&out, "wait_read", t->wait_read);
     ngt_json_member_double(&out, "wait_batch", t->wait_batch);
     ngt_json_object_end(&out);
@@ -392,6 +427,7 @@ int pretok_cmd_run(const struct pretok_options *o, const struct cli_list *operan
     int code = status == NGT_E_STOPPED ? CLI_EXIT_AGAIN : pretok_exit(console, status, &error);
     free(r.todo);
     pretok_plan_done(&r.plan);
+    pretok_keys_done(&r.keys);
     tok_close(&r.tokenizer);
     return code;
 }

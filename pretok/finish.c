@@ -1,12 +1,12 @@
 #include "finish.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "dataset.h"
 #include "input/source.h"
 #include "job/failure.h"
 #include "job_folder.h"
@@ -113,25 +113,49 @@ static enum ngt_status prove_all(const struct pretok_finish_config *c,
     return status;
 }
 
+/* NULL: all sources were read to their end. */
+static const struct pretok_receipt_source *first_lost(const struct pretok_overview *o)
+{
+    for (uint64_t i = 0; i < o->unit_count; i++)
+        for (uint64_t k = 0; k < o->receipts[i].source_count; k++)
+            if (o->receipts[i].sources[k].lost)
+                return &o->receipts[i].sources[k];
+    return NULL;
+}
+
 static enum ngt_status judge_all(const struct pretok_finish_config *c,
                                  const struct pretok_overview *o, struct ngt_error *reterr)
 {
-    const char *keys = NULL, *text_key = pretok_plan_option(c->plan, "text_key");
+    const char *keys = NULL, *option, *value;
     enum ngt_status status = pretok_ledger_check(&o->ledger, c->folder, reterr);
 
     if (status != NGT_OK)
         return status;
     for (uint64_t i = 0; i < o->unit_count && !keys; i++)
         keys = o->receipts[i].keys;
-    if (o->ledger.documents == 0 && o->ledger.records == 0)
-        return ngt_fail(reterr, NGT_E_DATA, c->folder, HERE, "the inputs hold no record at all");
+    if (o->ledger.documents == 0 && o->ledger.records == 0) {
+        const struct pretok_receipt_source *lost = first_lost(o);
+        return ngt_fail(reterr, NGT_E_DATA, c->folder, HERE,
+                        "the inputs hold no record at all%s%.100s%s%.140s", lost ? "; " : "",
+                        lost ? lost->name : "", lost ? " cannot be read to its end: " : "",
+                        lost ? lost->lost : "");
+    }
+    if (o->ledger.documents == 0 && o->ledger.filtered) {
+        char counts[128];
+        pretok_ledger_reasons(&o->ledger, counts, sizeof counts);
+        return ngt_fail(reterr, NGT_E_DATA, c->folder, HERE,
+                        "not one document in %" PRIu64 " records (%s)%s", o->ledger.records, counts,
+                        o->ledger.filtered_by[PRETOK_WARC_RESPONSE]
+                            ? "; text is not extracted from HTML: take the WET files"
+                            : "");
+    }
+    pretok_plan_text(c->plan, &option, &value);
     if (o->ledger.documents == 0)
         return ngt_fail(reterr, NGT_E_DATA, c->folder, HERE,
-                        "not one document in %" PRIu64 " records; --text-key is \"%s\"%s%.120s",
-                        o->ledger.records, text_key ? text_key : "",
-                        keys ? ", the keys there are: " : "", keys ? keys : "");
-    return pretok_judge(&o->ledger, c->max_bad, "all units", text_key ? text_key : "", keys,
-                        reterr);
+                        "not one document in %" PRIu64 " records; --%s is \"%.60s\"%s%.120s",
+                        o->ledger.records, option, value, keys ? ", the keys there are: " : "",
+                        keys ? keys : "");
+    return pretok_judge(c->plan, &o->ledger, c->max_bad, "all units", keys, reterr);
 }
 
 static enum ngt_status tell_lost(const struct pretok_finish_config *c,
@@ -203,122 +227,26 @@ static enum ngt_status join_quarantine(const struct pretok_finish_config *c,
     return status;
 }
 
-static void write_pairs(struct ngt_json_out *out, const char *key, const struct ngt_pair *pairs,
-                        uint64_t count)
+static enum ngt_status find_duplicates(const struct pretok_finish_config *c,
+                                       struct pretok_dataset *set,
+                                       struct pretok_dropped **ret_dropped,
+                                       struct ngt_error *reterr)
 {
-    ngt_json_key(out, key);
-    ngt_json_object(out);
-    for (uint64_t i = 0; i < count; i++)
-        ngt_json_member_string(out, pairs[i].key, pairs[i].value);
-    ngt_json_object_end(out);
-}
+    struct pretok_dropped *dropped = calloc(set->sets->count + 1, sizeof *dropped);
+    enum ngt_status status = dropped
+                                 ? pretok_duplicates_find(c->folder, set->overview, set->sets,
+                                                          PRETOK_DUPLICATES_TEXTS, dropped, reterr)
+                                 : no_memory(reterr);
 
-/*
- * A unit that begins inside a source says where, and how many lines of the source lie before it:
- * what a reader adds to a record number of that unit to get the line in the file.
- */
-static void write_units(struct ngt_json_out *out, const struct pretok_overview *o)
-{
-    uint64_t first = 0, lines = 0; /* lines of the current source so far */
-
-    ngt_json_key(out, "units");
-    ngt_json_array(out);
-    for (uint64_t i = 0; i < o->unit_count; i++) {
-        const struct pretok_receipt *r = &o->receipts[i];
-        const struct pretok_receipt_source *s = r->source_count ? &r->sources[0] : NULL;
-        ngt_json_object(out);
-        ngt_json_member_u64(out, "unit", r->unit);
-        ngt_json_member_u64(out, "first_record", first);
-        ngt_json_member_u64(out, "records", r->ledger.records);
-        ngt_json_member_u64(out, "documents", r->ledger.documents);
-        ngt_json_member_u64(out, "shards", r->shard_count);
-        if (s && s->start) {
-            ngt_json_member_string(out, "source", s->name);
-            ngt_json_member_u64(out, "start", s->start);
-            ngt_json_member_u64(out, "records_before", lines);
-        }
-        ngt_json_object_end(out);
-        first += r->ledger.records;
-        if (s)
-            lines = s->start ? lines + s->lines : s->lines;
+    *ret_dropped = dropped;
+    set->dropped = dropped;
+    for (uint64_t i = 0; i < set->sets->count && status == NGT_OK; i++) {
+        struct pretok_ledger *l = &set->sets->sets[i].ledger;
+        l->duplicates = dropped[i].documents;
+        l->duplicate_tokens = dropped[i].tokens;
+        set->ledger.duplicates += dropped[i].documents;
+        set->ledger.duplicate_tokens += dropped[i].tokens;
     }
-    ngt_json_array_end(out);
-}
-
-static void write_lost(struct ngt_json_out *out, const struct pretok_overview *o)
-{
-    ngt_json_key(out, "lost_sources");
-    ngt_json_array(out);
-    for (uint64_t i = 0; i < o->unit_count; i++)
-        for (uint64_t k = 0; k < o->receipts[i].source_count; k++)
-            if (o->receipts[i].sources[k].lost) {
-                ngt_json_object(out);
-                ngt_json_member_string(out, "source", o->receipts[i].sources[k].name);
-                ngt_json_member_string(out, "why", o->receipts[i].sources[k].lost);
-                ngt_json_object_end(out);
-            }
-    ngt_json_array_end(out);
-}
-
-static bool digest_of(const struct pretok_plan *plan, struct ngt_digest128 *ret)
-{
-    char high[17] = "";
-
-    for (uint64_t i = 0; i < plan->identity_count; i++) {
-        const char *hex = plan->identity[i].value;
-        if (strcmp(plan->identity[i].key, "xxh3_128") != 0 || strlen(hex) != 32)
-            continue;
-        memcpy(high, hex, 16);
-        ret->high = strtoull(high, NULL, 16);
-        ret->low = strtoull(hex + 16, NULL, 16);
-        return true;
-    }
-    return false;
-}
-
-static enum ngt_status write_dataset(const struct pretok_finish_config *c,
-                                     const struct pretok_overview *o, struct ngt_error *reterr)
-{
-    struct ngt_json_out out;
-    struct ngt_dataset_shard *shards = NULL;
-    struct ngt_digest128 digest = {0};
-    char *path = ngt_path_join(c->folder, NGT_DATASET_FILE);
-    uint64_t count = 0;
-    enum ngt_status status;
-
-    for (uint64_t i = 0; i < o->unit_count; i++)
-        count += o->receipts[i].shard_count;
-    shards = calloc(count + 1, sizeof *shards);
-    ngt_json_out_init(&out, false);
-    if (!path || !shards) {
-        status = no_memory(reterr);
-        goto out;
-    }
-    if (!digest_of(c->plan, &digest)) {
-        status = ngt_fail(reterr, NGT_E_DATA, c->folder, HERE,
-                          "the plan does not name the tokenizer's hash");
-        goto out;
-    }
-    count = 0;
-    for (uint64_t i = 0; i < o->unit_count; i++)
-        for (uint64_t k = 0; k < o->receipts[i].shard_count; k++)
-            shards[count++] = (struct ngt_dataset_shard){
-                .name = o->receipts[i].shards[k].name, .summary = o->receipts[i].shards[k].summary};
-    ngt_dataset_json(&out, "pretok", c->version, NGT_DOCUMENTS, digest, shards, count);
-    ngt_json_key(&out, "ledger");
-    ngt_json_object(&out);
-    pretok_ledger_write(&o->ledger, &out);
-    ngt_json_object_end(&out);
-    write_pairs(&out, "options", c->plan->options, c->plan->option_count);
-    write_pairs(&out, "tokenizer_identity", c->plan->identity, c->plan->identity_count);
-    write_lost(&out, o);
-    write_units(&out, o);
-    ngt_json_object_end(&out);
-    status = out.failed ? no_memory(reterr) : ngt_file_write(path, out.bytes, out.size, reterr);
-out:
-    ngt_json_out_done(&out);
-    free(shards);
-    free(path);
     return status;
 }
 
@@ -326,6 +254,13 @@ enum ngt_status pretok_finish(const struct pretok_finish_config *config,
                               struct pretok_ledger *ret_ledger, struct ngt_error *reterr)
 {
     struct pretok_overview o = {0};
+    struct pretok_sets sets = {0};
+    struct pretok_dropped *dropped = NULL;
+    struct pretok_dataset set = {.plan = config->plan,
+                                 .overview = &o,
+                                 .sets = &sets,
+                                 .folder = config->folder,
+                                 .version = config->version};
     char open_units[200];
     enum ngt_status status = pretok_overview_load(config->plan, config->folder, &o, reterr);
 
@@ -346,12 +281,20 @@ enum ngt_status pretok_finish(const struct pretok_finish_config *config,
     if (status == NGT_OK)
         status = tell_lost(config, &o, reterr);
     if (status == NGT_OK)
-        status = write_dataset(config, &o, reterr);
+        status = pretok_sets_find(config->plan, &o, &sets, reterr);
+    set.ledger = o.ledger;
+    if (status == NGT_OK && pretok_plan_option(config->plan, "dedup"))
+        status = find_duplicates(config, &set, &dropped, reterr);
+    if (status == NGT_OK)
+        status = pretok_dataset_write(&set, reterr);
+    *ret_ledger = set.ledger;
     /* of a task that failed at a unit while another one committed it */
     for (uint64_t u = 1; u <= o.unit_count && status == NGT_OK; u++)
         pretok_failure_remove(config->plan, config->folder, u);
     if (status == NGT_OK)
-        pretok_job_folder_sweep(config->folder);
+        pretok_job_folder_sweep(config->folder, sets.split);
+    pretok_duplicates_done(dropped, sets.count);
+    pretok_sets_done(&sets);
     pretok_overview_done(&o);
     return status;
 }

@@ -4,12 +4,14 @@
 
 #include "job/plan.h"
 
-/* Makes DIR and DIR/receipts, and removes temporaries of processes that no longer run. */
-NGT_NODISCARD enum ngt_status pretok_job_folder_make(const char *folder, struct ngt_error *reterr);
+/* Makes DIR and DIR/receipts, and removes temporaries of processes that no longer run; split: also in
+ * the folders of sets. */
+NGT_NODISCARD enum ngt_status pretok_job_folder_make(const char *folder, bool split,
+                                                     struct ngt_error *reterr);
 
 /* What killed tasks left, once all units are done: also temporaries of other hosts, of which no
  * process can be asked, when nobody has written to them for an hour. */
-void pretok_job_folder_sweep(const char *folder);
+void pretok_job_folder_sweep(const char *folder, bool split);
 
 /*
  * Stores the plan, or compares it with the one stored: NGT_E_MISMATCH names the difference,
@@ -24,7 +26,8 @@ NGT_NODISCARD enum ngt_status
 pretok_job_folder_load(const char *folder, struct pretok_plan *ret_plan, struct ngt_error *reterr);
 /* Is dataset.json there? */
 bool pretok_job_folder_complete(const char *folder);
-/* Removes dataset.json: the set is not complete while a unit is done again. */
-NGT_NODISCARD enum ngt_status pretok_job_folder_reopen(const char *folder,
+/* Removes dataset.json, of a split job also that of each set: they are not complete while a unit is
+ * done again. */
+NGT_NODISCARD enum ngt_status pretok_job_folder_reopen(const char *folder, bool split,
                                                        struct ngt_error *reterr);
 #endif

@@ -8,6 +8,7 @@
 
 static const char *const format_choices[] = {"auto", "jsonl", "text", "warc", "parquet", NULL};
 static const char *const bad_choices[] = {"quarantine", "fail", NULL};
+static const char *const lost_choices[] = {"keep", "drop", NULL};
 static const char *const engine_choices[] = {"fast", "reference", "plain", NULL};
 static const char *const progress_choices[] = {"auto", "always", "never", NULL};
 
@@ -30,7 +31,9 @@ static const char *const progress_choices[] = {"auto", "always", "never", NULL};
     {.name = "input-format", .type = CLI_CHOICE, .target = AT(input_format), .fallback = "auto", \
      .choices = format_choices, .group = "Input", .help = "auto: by the file's name"}, \
     {.name = "text-key", .argument = "PATH", .type = CLI_STRING, .target = AT(text_key), .fallback = "text", \
-     .group = "Input", .help = "dotted key of the text in JSON lines"}, \
+     .given = AT(text_key_given), .group = "Input", .help = "dotted key of the text in JSON lines; column in Parquet"}, \
+    {.name = "text-template", .argument = "TEXT", .type = CLI_STRING, .target = AT(text_template), .group = "Input", \
+     .help = "text of several keys: '{title?\\n\\n}{text}'"}, \
     {.name = "files-from", .argument = "LIST", .type = CLI_STRING, .target = AT(files_from), .group = "Input", \
      .help = "file that lists further inputs, one a line"}, \
     {.name = "include", .argument = "GLOB", .type = CLI_LIST, .target = AT(include), .group = "Input", \
@@ -41,6 +44,24 @@ static const char *const progress_choices[] = {"auto", "always", "never", NULL};
      .group = "Input", .help = "read N records only, for a try"}, \
     {.name = "max-doc-bytes", .argument = "N", .type = CLI_SIZE, .target = AT(max_doc_bytes), .fallback = "1Gi", \
      .min = 1, .group = "Input", .help = "longer texts go to the quarantine"}
+
+#define DOCUMENT_OPTIONS \
+    {.name = "id-key", .argument = "PATH", .type = CLI_STRING, .target = AT(id_key), .group = "Documents", \
+     .help = "key of a value kept as the document's id"}, \
+    {.name = "meta-keys", .argument = "PATH,...", .type = CLI_STRING, .target = AT(meta_keys), .group = "Documents", \
+     .help = "keys of values kept as its metadata"}, \
+    {.name = "split-by-key", .argument = "PATH", .type = CLI_STRING, .target = AT(split_key), .group = "Documents", \
+     .help = "a data set of its own for each value, in a folder below DIR"}, \
+    {.name = "dedup", .type = CLI_TRUE, .target = AT(dedup), .group = "Documents", \
+     .help = "drop documents whose text came before; ngt-pack leaves them out"}, \
+    {.name = "min-chars", .argument = "N", .type = CLI_U64, .target = AT(filter.min_chars), .group = "Documents", \
+     .help = "leave out documents of fewer characters"}, \
+    {.name = "max-chars", .argument = "N", .type = CLI_U64, .target = AT(filter.max_chars), .min = 1, .group = "Documents", \
+     .help = "of more"}, \
+    {.name = "min-tokens", .argument = "N", .type = CLI_U64, .target = AT(filter.min_tokens), .group = "Documents", \
+     .help = "leave out documents of fewer tokens, BOS and EOS not counted"}, \
+    {.name = "max-tokens", .argument = "N", .type = CLI_U64, .target = AT(filter.max_tokens), .min = 1, .group = "Documents", \
+     .help = "of more"}
 
 #define SPECIAL_OPTIONS \
     {.name = "bos", .type = CLI_TRUE, .target = AT(bos), .group = "Tokenizer", \
@@ -95,10 +116,16 @@ static const struct cli_option run_options[] = {
     JOB_OPTIONS,
     THREADS_OPTION,
     INPUT_OPTIONS,
+    DOCUMENT_OPTIONS,
     SPECIAL_OPTIONS,
     ROUNDTRIP_OPTION,
     {.name = "on-bad", .type = CLI_CHOICE, .target = AT(on_bad), .fallback = "quarantine", .choices = bad_choices,
      .group = "Refused records", .help = "what becomes of a record without a usable text"},
+    {.name = "on-lost", .type = CLI_CHOICE, .target = AT(on_lost), .fallback = "keep", .choices = lost_choices,
+     .group = "Refused records",
+     .help = "of a source that cannot be read to its end: keep what is readable, or take nothing (reads twice)"},
+    {.name = "max-expansion", .argument = "N", .type = CLI_SIZE, .target = AT(max_expansion), .fallback = "1000", .min = 1,
+     .group = "Refused records", .help = "a stored byte may become N bytes of text, after the first GiB; more is a lost source"},
     JUDGE_OPTIONS,
     {.name = "task", .argument = "I/N|auto|none", .type = CLI_STRING, .target = AT(task), .group = "Output",
      .help = "this task's share of the units; auto, and the default where there are several: as Slurm or MPI says"},
@@ -171,7 +198,8 @@ const struct cli_program pretok_program = {
     .command_count = sizeof commands / sizeof *commands,
     .details =
         "Inputs are files, folders (all files below them) or - (standard input). Compression and "
-        "archives are told by content: gzip, zstd, bzip2, xz, lz4; tar, zip, cpio, 7z.\n\n"
+        "archives are told by content: gzip, zstd, bzip2, xz, lz4; tar, zip, cpio, 7z. Formats by "
+        "name: JSON lines, text, WARC and WET, Parquet.\n\n"
         "The same command again goes on where it was stopped. Exit codes: 0 done, 1 failed, 2 "
         "wrong usage, 75 stopped early and cleanly.",
 };

@@ -119,7 +119,49 @@ enum ngt_status pretok_options_special(const struct pretok_options *o,
     return status;
 }
 
+/* ---- records ---- */
+
+enum ngt_status pretok_options_keys(const struct pretok_options *o, struct pretok_keys *ret_keys,
+                                    struct ngt_error *reterr)
+{
+    struct pretok_keys_config config = {.text_key = o->text_key,
+                                        .text_template = o->text_template,
+                                        .id_key = o->id_key,
+                                        .meta_keys = o->meta_keys,
+                                        .split_key = o->split_key};
+
+    ngt_error_clear(reterr);
+    if (o->filter.max_chars && o->filter.min_chars > o->filter.max_chars)
+        return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE, "--min-chars is above --max-chars");
+    if (o->filter.max_tokens && o->filter.min_tokens > o->filter.max_tokens)
+        return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE, "--min-tokens is above --max-tokens");
+    if (o->text_key_given && o->text_template)
+        return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
+                        "--text-key and --text-template exclude each other");
+    return pretok_keys_new(&config, ret_keys, reterr);
+}
+
 /* ---- plan ---- */
+
+/* Of Parquet the column of the text alone is read. */
+static enum ngt_status refuse_of_parquet(const struct pretok_options *o,
+                                         const struct pretok_inputs *inputs,
+                                         struct ngt_error *reterr)
+{
+    const char *option = o->text_template ? "text-template"
+                         : o->id_key      ? "id-key"
+                         : o->meta_keys   ? "meta-keys"
+                         : o->split_key   ? "split-by-key"
+                                          : NULL;
+
+    for (uint64_t i = 0; option && i < inputs->count; i++)
+        if (inputs->items[i].format == PRETOK_FORMAT_PARQUET)
+            return ngt_fail(reterr, NGT_E_UNSUPPORTED, inputs->items[i].name, HERE,
+                            "--%s does not work on parquet input, of which the text column alone "
+                            "is read; leave the option out, or convert the file to JSON lines",
+                            option);
+    return NGT_OK;
+}
 
 static const char *decimal(uint64_t n, char *out)
 {
@@ -157,7 +199,7 @@ static void join(const struct cli_list *globs, char *out, size_t room)
 enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct cli_list *operands,
                                     const struct tok_tokenizer *t,
                                     const struct pretok_special *special,
-                                    const struct pretok_inputs *known, struct pretok_plan *ret_plan,
+                                    const struct pretok_plan *known, struct pretok_plan *ret_plan,
                                     struct ngt_error *reterr)
 {
     struct pretok_inputs_config find = {
@@ -170,11 +212,12 @@ enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct
         .exclude_count = o->exclude.count,
         .format = (enum pretok_format)o->input_format,
         .output = o->output,
-        .known = known,
+        .known = known ? &known->inputs : NULL,
     };
-    char numbers[6][24], exclude[512];
-    const struct ngt_pair options[] = {
-        {"text_key", o->text_key},
+    char numbers[10][24], exclude[512], *template = NULL;
+    const struct ngt_pair all[] = {
+        {o->text_template ? "text_template" : "text_key",
+         o->text_template ? template = pretok_template_line(o->text_template) : o->text_key},
         {"input_format", pretok_format_name((enum pretok_format)o->input_format)},
         {"bos", o->bos ? "yes" : "no"},
         {"bos_id", id_text(special->bos, numbers[0])},
@@ -185,23 +228,49 @@ enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct
         {"shard_tokens", decimal(o->shard_tokens, numbers[3])},
         {"unit_bytes", decimal(o->unit_bytes, numbers[4])},
         {"limit", o->limit_given ? decimal(o->limit, numbers[5]) : "none"},
-        {"exclude", exclude},        /* also decides about members of archives */
-        {"verify_roundtrip", "yes"}, /* stays last: absent where it is off */
+        {"exclude", exclude}, /* also decides about members of archives */
+        /* those that are absent where they are off */
+        {"on_lost", o->on_lost ? "drop" : NULL},
+        {"verify_roundtrip", o->verify_roundtrip ? "yes" : NULL},
+        {"id_key", o->id_key},
+        {"meta_keys", o->meta_keys},
+        {"split_by_key", o->split_key},
+        {"dedup", o->dedup ? "exact" : NULL},
+        {"min_chars", o->filter.min_chars ? decimal(o->filter.min_chars, numbers[6]) : NULL},
+        {"max_chars", o->filter.max_chars ? decimal(o->filter.max_chars, numbers[7]) : NULL},
+        {"min_tokens", o->filter.min_tokens ? decimal(o->filter.min_tokens, numbers[8]) : NULL},
+        {"max_tokens", o->filter.max_tokens ? decimal(o->filter.max_tokens, numbers[9]) : NULL},
     };
-    struct pretok_plan_config config = {.unit_bytes = o->unit_bytes,
-                                        .options = options,
-                                        .option_count = sizeof options / sizeof *options -
-                                                        !o->verify_roundtrip};
+    struct ngt_pair options[sizeof all / sizeof *all];
+    struct pretok_plan_config config = {
+        .unit_bytes = o->unit_bytes,
+        .known = known,
+        .options = options,
+        .keep_compressed = o->on_lost == 1}; /* of a source with damage nothing is taken */
+    struct pretok_keys keys = {0};
     enum ngt_status status;
 
-    ngt_error_clear(reterr);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].value)
+            options[config.option_count++] = all[i];
+    status = pretok_options_keys(o, &keys, reterr); /* what is wrong with them is told first */
+    pretok_keys_done(&keys);
+    if (status != NGT_OK)
+        goto out;
     join(&o->exclude, exclude, sizeof exclude);
     config.identity = tok_identity(t, &config.identity_count);
     if (operands->count == 0 && !o->files_from)
-        return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
-                        "no input; give files, folders, - or --files-from");
-    status = pretok_inputs_find(&find, &config.inputs, reterr);
+        status = ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
+                          "no input; give files, folders, - or --files-from");
     if (status == NGT_OK)
+        status = pretok_inputs_find(&find, &config.inputs, reterr);
+    if (status == NGT_OK)
+        status = refuse_of_parquet(o, &config.inputs, reterr);
+    if (status != NGT_OK)
+        pretok_inputs_done(&config.inputs);
+    else
         status = pretok_plan_build(&config, ret_plan, reterr);
+out:
+    free(template);
     return status;
 }

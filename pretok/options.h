@@ -4,20 +4,28 @@
 
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "filter.h"
 #include "job/plan.h"
+#include "keys.h"
 #include "tok/tokenizer.h"
 
 struct pretok_options {
     const char *tokenizer, *output;
     uint64_t threads; /* 0: all cores */
     int input_format; /* enum pretok_format */
-    const char *text_key;
+    const char *text_key, *text_template;
+    bool text_key_given;
+    const char *id_key, *meta_keys, *split_key;
+    bool dedup;
+    struct pretok_filter filter;
     bool bos, eos;
     const char *bos_token, *eos_token;
     const char *parse_special;
     int on_bad; /* 0 quarantine, 1 fail */
     double max_bad;
     bool allow_lost;
+    int on_lost; /* 0 keep, 1 drop */
+    uint64_t max_expansion;
     uint64_t max_doc_bytes, shard_tokens, unit_bytes;
     const char *task, *pattern;
     int engine; /* enum tok_engine */
@@ -54,12 +62,18 @@ NGT_NODISCARD enum ngt_status pretok_options_special(const struct pretok_options
                                                      struct pretok_special *ret_special,
                                                      struct ngt_error *reterr);
 
-/* Finds the inputs and cuts them: what a run with these options would do. known: see
- * pretok_inputs_config; may be NULL. */
+/* What is taken from records. NGT_E_DATA: a bad path or template; NGT_E_RANGE: options that exclude
+ * each other. */
+NGT_NODISCARD enum ngt_status pretok_options_keys(const struct pretok_options *o,
+                                                  struct pretok_keys *ret_keys,
+                                                  struct ngt_error *reterr);
+
+/* Finds the inputs and cuts them: what a run with these options would do. known: a
+ * plan made before, see pretok_inputs_config and pretok_plan_config; may be NULL. */
 NGT_NODISCARD enum ngt_status
 pretok_options_plan(const struct pretok_options *o, const struct cli_list *operands,
                     const struct tok_tokenizer *t, const struct pretok_special *special,
-                    const struct pretok_inputs *known, struct pretok_plan *ret_plan,
+                    const struct pretok_plan *known, struct pretok_plan *ret_plan,
                     struct ngt_error *reterr);
 unsigned pretok_options_threads(const struct pretok_options *o);
 

@@ -22,6 +22,7 @@ struct open_unit {
     struct pretok_unit_reader *reader;
     struct pretok_unit_writer *writer;
     bool reading, read_done, writing;
+    bool helped;                    /* somebody unpacks ahead in `reader`, and it must stay */
     uint64_t next_read, next_write; /* sequence numbers of batches */
     struct pretok_batch **ready;    /* [batch_count] tokenized, waiting for their turn; by sequence
                                        modulo batch_count, which no two in flight share */
@@ -89,11 +90,14 @@ static struct open_unit *begin_unit(struct pipeline *p, struct ngt_error *error)
     uint64_t number = c->todo[p->next_todo];
     struct pretok_unit_reader_config reader = {.plan = c->writer.plan,
                                                .unit = number,
-                                               .text_key = c->writer.text_key,
+                                               .wanted = pretok_keys_wanted(c->writer.keys),
                                                .max_doc_bytes = c->max_doc_bytes,
+                                               .max_expansion = c->max_expansion,
+                                               .drop_lost = c->drop_lost,
                                                .limit = p->limit_left,
                                                .exclude = c->exclude,
-                                               .exclude_count = c->exclude_count};
+                                               .exclude_count = c->exclude_count,
+                                               .ahead = c->threads > 1 && c->limit == UINT64_MAX};
     enum ngt_status status;
 
     if (u)
@@ -121,8 +125,11 @@ static struct open_unit *begin_unit(struct pipeline *p, struct ngt_error *error)
     return u;
 }
 
+/* Under the lock, which is given up while somebody is in the unit. */
 static void close_unit(struct pipeline *p, struct open_unit *u)
 {
+    while (u->helped)
+        pthread_cond_wait(&p->changed, &p->lock);
     for (struct open_unit **at = &p->open; *at; at = &(*at)->next)
         if (*at == u) {
             *at = u->next;
@@ -154,8 +161,15 @@ static enum ngt_status tokenize(struct worker *w, struct pretok_batch *b, struct
         struct tok_counts counts = {0};
         enum ngt_status status;
 
-        if (item->record.reason != PRETOK_ACCEPTED)
+        if (item->record.reason != PRETOK_ACCEPTED || item->record.filtered)
             continue;
+        item->record.filtered = pretok_filter_text(&c->filter, b->text.at + item->record.text_start,
+                                                   item->record.text_bytes);
+        if (item->record.filtered)
+            continue;
+        if (c->text_hashes)
+            item->text_hash =
+                ngt_digest128(b->text.at + item->record.text_start, item->record.text_bytes);
         item->ids_start = b->ids.count;
         status = tok_ids_reserve(&b->ids, 2, error);
         if (status != NGT_OK)
@@ -166,17 +180,8 @@ static enum ngt_status tokenize(struct worker *w, struct pretok_batch *b, struct
             tok_encode(c->tokenizer, w->scratch, (const char *)b->text.at + item->record.text_start,
                        item->record.text_bytes, &b->ids, &counts, error);
         if (status == NGT_E_DATA) { /* this text, not the run: keep its beginning */
-            struct pretok_record *r = &item->record;
-            uint64_t n = r->text_bytes < PRETOK_RAW_LIMIT ? r->text_bytes : PRETOK_RAW_LIMIT;
-            item->raw_start = b->raw.size;
-            r->reason = PRETOK_TOKENIZER;
-            r->raw_bytes = n;
-            r->full_bytes = r->text_bytes;
             b->ids.count = item->ids_start;
-            if (!pretok_bytes_append(&b->raw, b->text.at + r->text_start, n))
-                return ngt_fail(error, NGT_E_NOMEM, NULL, HERE, "out of memory");
-            item->keys_start = b->raw.size;
-            if (!pretok_bytes_append(&b->raw, "", 1))
+            if (!pretok_batch_refuse(b, item, PRETOK_TOKENIZER))
                 return ngt_fail(error, NGT_E_NOMEM, NULL, HERE, "out of memory");
             ngt_error_clear(error);
             continue;
@@ -196,6 +201,7 @@ static enum ngt_status tokenize(struct worker *w, struct pretok_batch *b, struct
         if (c->eos)
             b->ids.ids[b->ids.count++] = c->eos_id;
         item->ids_count = b->ids.count - item->ids_start;
+        item->record.filtered = pretok_filter_ids(&c->filter, item->ids_count - c->bos - c->eos);
         item->special = counts.special_strings;
     }
     return NGT_OK;
@@ -219,17 +225,19 @@ static void write_ready(struct worker *w, struct open_unit *u)
         u->next_write++;
         pthread_mutex_unlock(&p->lock);
 
-        double start = now();
+        double start = now(), added;
         bool last = b->last;
         uint64_t stored = b->stored;
         status = pretok_unit_writer_add(u->writer, b, &error);
         pretok_batch_clear(b);
+        added = now();
+        w->timing.write += added - start;
         if (status == NGT_OK && last) {
             uint64_t count;
             const struct pretok_receipt_source *s = pretok_unit_reader_sources(u->reader, &count);
             status = pretok_unit_writer_commit(u->writer, s, count, &error);
+            w->timing.commit += now() - added;
         }
-        w->timing.write += now() - start;
 
         pthread_mutex_lock(&p->lock);
         p->free[p->free_count++] = b;
@@ -306,20 +314,38 @@ static struct open_unit *take_unit(struct pipeline *p, bool patient, bool *ret_n
     return u;
 }
 
-/* Under the lock. False when the time ran out. */
-static bool wait_changed(struct pipeline *p, long milliseconds, double *waited)
+/* Under the lock on entry and exit. Unpacks ahead in a unit that another one reads; false: nothing to
+ * do, and the lock was not given up. */
+static bool help(struct pipeline *p, struct worker *w)
+{
+    for (struct open_unit *u = p->open; u; u = u->next) {
+        if (!u->reading || u->helped || !pretok_unit_reader_ahead_wanted(u->reader))
+            continue;
+        double start = now();
+        u->helped = true;
+        pthread_mutex_unlock(&p->lock);
+        pretok_unit_reader_ahead(u->reader);
+        pthread_mutex_lock(&p->lock);
+        u->helped = false;
+        pthread_cond_broadcast(&p->changed);
+        w->timing.unpack += now() - start;
+        return true;
+    }
+    return false;
+}
+
+/* Under the lock. */
+static void wait_changed(struct pipeline *p, long milliseconds, double *waited)
 {
     double start = now();
     struct timespec until;
-    int done;
 
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += milliseconds * 1000000;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
-    done = pthread_cond_timedwait(&p->changed, &p->lock, &until);
+    pthread_cond_timedwait(&p->changed, &p->lock, &until);
     *waited += now() - start;
-    return done != ETIMEDOUT;
 }
 
 /* Reads, tokenizes and hands over one batch of u. Not under the lock. */
@@ -367,8 +393,9 @@ static void work(void *arg, unsigned index)
     struct pipeline *p = ((struct worker *)arg)->p;
     struct worker *w = (struct worker *)arg + index;
     struct ngt_error error;
-    bool patient = true;
+    double busy; /* when it last had something to tokenize */
 
+    busy = now();
     pthread_mutex_lock(&p->lock);
     while (!p->ending) {
         bool never = false;
@@ -381,18 +408,18 @@ static void work(void *arg, unsigned index)
             wait_changed(p, 200, &w->timing.wait_batch);
             continue;
         }
-        struct open_unit *u = take_unit(p, patient, &never, &error);
+        struct open_unit *u = take_unit(p, now() - busy < TURN_MS * 1e-3, &never, &error);
         if (never)
             break; /* the rest is in the hands of others */
         if (!u) {
-            if (!p->ending)
-                patient = wait_changed(p, TURN_MS, &w->timing.wait_read);
+            if (!p->ending && !help(p, w) && !p->ending)
+                wait_changed(p, TURN_MS, &w->timing.wait_read);
             continue;
         }
         struct pretok_batch *b = p->free[--p->free_count];
         pthread_mutex_unlock(&p->lock);
         one_batch(w, u, b);
-        patient = true;
+        busy = now();
         pthread_mutex_lock(&p->lock);
     }
     pthread_mutex_unlock(&p->lock);
@@ -479,7 +506,9 @@ enum ngt_status pretok_pipeline_run(const struct pretok_pipeline_config *config,
     for (unsigned i = 0; i < config->threads; i++) {
         p.timing.read += workers[i].timing.read;
         p.timing.tokenize += workers[i].timing.tokenize;
+        p.timing.unpack += workers[i].timing.unpack;
         p.timing.write += workers[i].timing.write;
+        p.timing.commit += workers[i].timing.commit;
         p.timing.wait_read += workers[i].timing.wait_read;
         p.timing.wait_batch += workers[i].timing.wait_batch;
     }

@@ -4,7 +4,9 @@
  * There are no reader and writer threads. Every worker takes turns: it reads a batch of a unit (one
  * worker at a time for a unit, a few milliseconds), tokenizes it (all at once), and, when it is the
  * unit's turn in the order of batches, writes what is ready (again one at a time for a unit). So
- * the threads asked for are the threads there are, none waits for a queue while there is work, and
+ * the threads asked for are the threads there are, none waits for a queue while there is work (one
+ * that finds every unit in the hands of another unpacks ahead of that other, so that a single
+ * compressed file is unpacked and parsed by two at once), and
  * what is in flight is bounded by the number of batches. Bytes do not depend on who did what: a
  * unit's batches are written in the order they were read, and each unit has shards of its own.
  */
@@ -15,7 +17,8 @@
 
 struct pretok_pipeline_config {
     struct pretok_writer_config writer;
-    uint64_t max_doc_bytes;
+    uint64_t max_doc_bytes, max_expansion; /* see pretok_unit_reader_config; drop_lost as well */
+    bool drop_lost;
     const char *const *exclude; /* globs: members of archives that are passed over */
     uint64_t exclude_count;
     uint64_t limit; /* records in all; UINT64_MAX: no limit. With one, units are read in order */
@@ -37,9 +40,14 @@ struct pretok_pipeline_config {
 
 /* Where the workers' time went; seconds summed over them. */
 struct pretok_timing {
-    double wall, read, tokenize, write;
-    double wait_read;  /* for a turn to read, or for something to read */
-    double wait_batch; /* for a batch: all are in flight, the oldest one is slow */
+    double wall;
+    double read;   /* unpacking and parsing */
+    double unpack; /* unpacking ahead of another thread that reads */
+    double tokenize;
+    double write;      /* but for the next */
+    double commit;     /* the end of a unit: the rest of its shard, until it is safe on disk */
+    double wait_read;  /* for records: for a turn to read, or for something to read */
+    double wait_batch; /* for room: all batches are in flight, the oldest one is slow */
 };
 
 /*

@@ -57,22 +57,28 @@ static void encode64(const uint8_t *from, uint64_t n, char *out)
     *out = '\0';
 }
 
-static void explain(const struct pretok_record *r, const char *keys, const char *text_key,
+static void explain(const struct pretok_record *r, const char *keys, const struct pretok_plan *plan,
                     char *out, size_t room)
 {
+    const char *option, *value;
     const char *text = pretok_reason_text(r->reason);
 
+    pretok_plan_text(plan, &option, &value);
     if (r->reason == PRETOK_NOT_JSON)
         snprintf(out, room, "%s from byte %" PRIu64 " on", text, r->error_at);
     else if (r->reason == PRETOK_NO_KEY)
-        snprintf(out, room, "%s \"%s\"; keys: %s", text, text_key, keys);
+        snprintf(out, room, "%s \"%.120s\"; keys: %s", text, value, keys);
+    else if (r->reason == PRETOK_BROKEN)
+        snprintf(out, room, "%s: %s (byte %" PRIu64 " of it)", text, keys, r->error_at);
+    else if (r->reason == PRETOK_CHARSET)
+        snprintf(out, room, "%s: %s", text, keys);
     else
         snprintf(out, room, "%s", text);
 }
 
 enum ngt_status pretok_quarantine_add(struct pretok_quarantine *q, const struct pretok_item *item,
-                                      const uint8_t *raw, const char *keys, const char *text_key,
-                                      struct ngt_error *reterr)
+                                      const uint8_t *raw, const char *keys,
+                                      const struct pretok_plan *plan, struct ngt_error *reterr)
 {
     const struct pretok_record *r = &item->record;
     struct ngt_json_out out;
@@ -83,7 +89,7 @@ enum ngt_status pretok_quarantine_add(struct pretok_quarantine *q, const struct 
         status = ngt_output_open(q->path, &q->out, reterr);
     if (status != NGT_OK)
         return status;
-    explain(r, keys, text_key, reason, sizeof reason);
+    explain(r, keys, plan, reason, sizeof reason);
     encode64(raw, r->raw_bytes, q->base64);
     ngt_json_out_init(&out, true);
     ngt_json_object(&out);

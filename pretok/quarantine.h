@@ -4,6 +4,7 @@
 #define PRETOK_QUARANTINE_H
 
 #include "batch.h"
+#include "job/plan.h"
 
 struct pretok_quarantine;
 
@@ -13,11 +14,12 @@ NGT_NODISCARD enum ngt_status pretok_quarantine_new(const char *path,
                                                     struct ngt_error *reterr);
 void pretok_quarantine_free(struct pretok_quarantine **q);
 
-/* text_key only serves the reason. raw, keys: of the record; reason_detail may be NULL. */
+/* plan only serves the reason. raw, keys: of the record; reason_detail may be NULL. */
 NGT_NODISCARD enum ngt_status pretok_quarantine_add(struct pretok_quarantine *q,
                                                     const struct pretok_item *item,
                                                     const uint8_t *raw, const char *keys,
-                                                    const char *text_key, struct ngt_error *reterr);
+                                                    const struct pretok_plan *plan,
+                                                    struct ngt_error *reterr);
 /* *ret_bytes 0: there is no file, and one of an earlier run was removed. */
 NGT_NODISCARD enum ngt_status pretok_quarantine_commit(struct pretok_quarantine *q,
                                                        uint64_t *ret_bytes,

@@ -3,41 +3,73 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "input/ahead_source.h"
 #include "input/jsonl.h"
+#include "input/parquet.h"
 #include "input/stream.h"
 #include "input/text.h"
+#include "input/warc.h"
+#include "input/warc_fields.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
+/* Members that one batch may pass: of many without a record none would be let go, nor a signal seen. */
+#define MEMBERS 4096u
+#define AHEAD_FROM (UINT64_C(4) << 20) /* stored bytes: a smaller input is soon over */
 
 /*
  *   next input -> stream -> next member -> records ... -> end of member -> ... -> end of input
  *
- * `stream` NULL: between inputs; `origin` NULL: between members.
+ * `stream` NULL: between inputs; `origin` NULL: between members. A Parquet file is no stream: it has
+ * `parquet` instead.
  */
 struct pretok_unit_reader {
     struct pretok_unit_reader_config config;
     const struct pretok_unit *unit;
     uint64_t input; /* index of the current one, within the unit */
     uint64_t records, stored_before;
+    /* Damage in a compressed source may look like text that is no JSON before it is found: of the
+     * current source, which may prove damaged, and of those that did. */
+    uint64_t suspect, excused;
 
-    struct pretok_stream *stream;
+    struct pretok_ahead *ahead; /* set before others see the reader; NULL: no input calls for it */
+    struct pretok_stream *stream, *tail; /* tail: the frames behind a part, for its last record */
+    bool skipping;                       /* a part's first bytes belong to the record before */
+    uint64_t skipped;                    /* so many */
+    bool tail_done;
+    struct pretok_parquet *parquet;
     struct pretok_origin *origin;
     enum pretok_format format; /* of the member */
     struct pretok_jsonl *jsonl;
-    const uint8_t *at, *end; /* what is left of the last chunk */
-    struct pretok_bytes raw; /* first bytes of a text file */
+    struct pretok_warc *warc;               /* NULL until a member wants it */
+    struct pretok_warc_values *warc_values; /* likewise */
+    const uint8_t *at, *end;                /* what is left of the last chunk */
+    bool drained;                           /* no chunk comes behind it */
+    struct pretok_bytes raw;                /* first bytes of a text file */
 
-    struct pretok_origin *origins; /* all of them */
+    struct pretok_origin *begun;        /* since the last batch, and the current one */
+    uint64_t origin_count, handed_over; /* numbers so far, and those of earlier batches */
     struct pretok_receipt_source *sources;
     uint64_t source_count;
 };
+
+static bool wants_ahead(const struct pretok_unit_reader *r)
+{
+    const struct pretok_inputs *inputs = &r->config.plan->inputs;
+
+    for (uint64_t i = 0; i < r->unit->input_count && r->config.ahead; i++) {
+        const struct pretok_input *in = &inputs->items[r->unit->first_input + i];
+        if (!in->plain && in->size >= AHEAD_FROM)
+            return true;
+    }
+    return false;
+}
 
 enum ngt_status pretok_unit_reader_new(const struct pretok_unit_reader_config *config,
                                        struct pretok_unit_reader **ret_reader,
                                        struct ngt_error *reterr)
 {
     struct pretok_unit_reader *r = calloc(1, sizeof *r);
-    struct pretok_jsonl_config jsonl = {.text_key = config->text_key,
+    struct pretok_jsonl_config jsonl = {.wanted = config->wanted,
                                         .max_text_bytes = config->max_doc_bytes};
     enum ngt_status status;
 
@@ -47,7 +79,7 @@ enum ngt_status pretok_unit_reader_new(const struct pretok_unit_reader_config *c
     r->config = *config;
     r->unit = &config->plan->units[config->unit - 1];
     r->sources = calloc(r->unit->input_count, sizeof *r->sources);
-    if (!r->sources)
+    if (!r->sources || (wants_ahead(r) && !(r->ahead = pretok_ahead_new())))
         goto nomem;
     status = pretok_jsonl_new(&jsonl, &r->jsonl, reterr);
     goto out;
@@ -68,14 +100,14 @@ void pretok_unit_reader_free(struct pretok_unit_reader **reader)
     if (!r)
         return;
     pretok_stream_close(&r->stream);
+    pretok_stream_close(&r->tail);
+    pretok_ahead_free(&r->ahead);
+    pretok_parquet_close(&r->parquet);
     pretok_jsonl_free(&r->jsonl);
+    pretok_warc_free(&r->warc);
+    pretok_warc_values_free(&r->warc_values);
     pretok_bytes_done(&r->raw);
-    while (r->origins) {
-        struct pretok_origin *next = r->origins->next;
-        free(r->origins->member);
-        free(r->origins);
-        r->origins = next;
-    }
+    pretok_origins_free(&r->begun);
     for (uint64_t i = 0; i < r->source_count; i++) {
         free(r->sources[i].name);
         free(r->sources[i].lost);
@@ -83,6 +115,17 @@ void pretok_unit_reader_free(struct pretok_unit_reader **reader)
     free(r->sources);
     free(r);
     *reader = NULL;
+}
+
+bool pretok_unit_reader_ahead_wanted(struct pretok_unit_reader *r)
+{
+    return r->ahead && pretok_ahead_wanted(r->ahead);
+}
+
+void pretok_unit_reader_ahead(struct pretok_unit_reader *r)
+{
+    if (r->ahead)
+        pretok_ahead_work(r->ahead);
 }
 
 uint64_t pretok_unit_reader_records(const struct pretok_unit_reader *r)
@@ -100,6 +143,12 @@ const struct pretok_receipt_source *pretok_unit_reader_sources(const struct pret
 static const struct pretok_input *input_of(const struct pretok_unit_reader *r)
 {
     return &r->config.plan->inputs.items[r->unit->first_input + r->input];
+}
+
+/* Some frames of a zstd file, which begin and end where they like. */
+static bool is_frames(const struct pretok_unit_reader *r)
+{
+    return r->unit->part && !input_of(r)->plain;
 }
 
 static struct pretok_receipt_source *source_of(struct pretok_unit_reader *r)
@@ -122,10 +171,30 @@ static enum ngt_status changed(const struct pretok_input *in, const char *how,
                     "changed since it was planned (%s); use another folder", how);
 }
 
+/* Reads the file to its end and takes nothing of it. */
+static enum ngt_status try_rows(const struct pretok_parquet_config *config,
+                                struct ngt_error *reterr)
+{
+    struct pretok_parquet *p = NULL;
+    struct pretok_bytes text = {0};
+    struct pretok_record record;
+    enum pretok_event event = PRETOK_DOCUMENT;
+    enum ngt_status status = pretok_parquet_open(config, &p, reterr);
+
+    while (status == NGT_OK && event != PRETOK_MORE) {
+        text.size = 0;
+        status = pretok_parquet_next(p, &text, &record, &event, reterr);
+    }
+    pretok_bytes_done(&text);
+    pretok_parquet_close(&p);
+    return status;
+}
+
 static enum ngt_status open_input(struct pretok_unit_reader *r, struct ngt_error *reterr)
 {
     const struct pretok_input *in = input_of(r);
-    struct pretok_stream_config config = {.path = in->path, .bytes = UINT64_MAX};
+    struct pretok_stream_config config = {
+        .path = in->path, .bytes = UINT64_MAX, .max_expansion = r->config.max_expansion};
     struct pretok_input now = {0};
     struct pretok_receipt_source *s = &r->sources[r->source_count++];
     enum ngt_status status;
@@ -145,13 +214,34 @@ static enum ngt_status open_input(struct pretok_unit_reader *r, struct ngt_error
         if (now.mtime != in->mtime)
             return changed(in, "its time of modification", reterr);
         config.bytes = in->size;
+        if (in->size >= AHEAD_FROM)
+            config.ahead = r->ahead;
     }
     if (r->unit->part) {
         config.start = r->unit->start;
         config.bytes = r->unit->bytes;
-        config.plain = true;
+        config.plain = in->plain;
+        config.no_archive = true;
     }
-    return pretok_stream_open(&config, &r->stream, reterr);
+    if (in->format != PRETOK_FORMAT_PARQUET) {
+        uint64_t bytes = 0;
+        status = r->config.drop_lost && !in->plain ? pretok_stream_drain(&config, &bytes, reterr)
+                                                   : NGT_OK;
+        return status == NGT_OK ? pretok_stream_open(&config, &r->stream, reterr) : status;
+    }
+    struct pretok_parquet_config parquet = {.path = in->path,
+                                            .text_key = r->config.wanted.text->parts[0].path,
+                                            .max_text_bytes = r->config.max_doc_bytes,
+                                            .max_expansion = r->config.max_expansion};
+    status = r->config.drop_lost ? try_rows(&parquet, reterr) : NGT_OK;
+    return status == NGT_OK ? pretok_parquet_open(&parquet, &r->parquet, reterr) : status;
+}
+
+static uint64_t stored(const struct pretok_unit_reader *r)
+{
+    return r->parquet  ? pretok_parquet_stored(r->parquet)
+           : r->stream ? pretok_stream_stored(r->stream)
+                       : 0;
 }
 
 /* Notes what was read; the input is over, whole or not. */
@@ -159,12 +249,16 @@ static void close_input(struct pretok_unit_reader *r)
 {
     struct pretok_receipt_source *s = source_of(r);
 
-    if (r->stream) {
-        s->stored_bytes = pretok_stream_stored(r->stream);
+    s->stored_bytes = stored(r);
+    if (r->stream)
         s->hash = pretok_stream_digest(r->stream);
-        r->stored_before += s->stored_bytes;
-    }
+    if (r->parquet)
+        s->hash = pretok_parquet_digest(r->parquet);
+    r->stored_before += s->stored_bytes;
+    r->suspect = 0;
     pretok_stream_close(&r->stream);
+    pretok_stream_close(&r->tail);
+    pretok_parquet_close(&r->parquet);
     r->origin = NULL;
     r->at = r->end = NULL;
     r->input++;
@@ -180,6 +274,7 @@ static enum ngt_status lose_input(struct pretok_unit_reader *r, enum ngt_status 
     if (!source_of(r)->lost)
         return no_memory(r, reterr);
     ngt_error_clear(reterr);
+    r->excused += r->suspect;
     close_input(r);
     return NGT_OK;
 }
@@ -198,19 +293,43 @@ static enum ngt_status begin_member(struct pretok_unit_reader *r, const char *me
         return no_memory(r, reterr);
     }
     o->name = in->name;
-    o->start = source_of(r)->start;
-    o->next = r->origins;
-    r->origins = r->origin = o;
+    o->start = r->unit->part ? r->unit->text_start : 0;
+    o->number = ++r->origin_count;
+    o->next = r->begun;
+    r->begun = r->origin = o;
     r->format = in->format;
-    if (r->format == PRETOK_FORMAT_AUTO &&
-        (!pretok_format_of_name(member ? member : in->name, &r->format, &archive) || archive ||
-         r->format > PRETOK_FORMAT_TEXT))
-        return ngt_fail(reterr, NGT_E_MISMATCH, in->name, HERE,
-                        "%s: its name does not tell a format that this build reads; give "
-                        "--input-format, or leave it out with --exclude",
-                        member ? member : "no archive");
-    pretok_jsonl_start(r->jsonl, o->start == 0);
+    if (r->format == PRETOK_FORMAT_AUTO) {
+        bool told = pretok_format_of_name(member ? member : in->name, &r->format, &archive);
+        if (told && member && (archive || r->format == PRETOK_FORMAT_PARQUET))
+            return ngt_fail(reterr, NGT_E_UNSUPPORTED, in->name, HERE,
+                            "%s: %s inside an archive; unpack the outer one first, or leave it out "
+                            "with --exclude",
+                            member, archive ? "an archive" : "a parquet file");
+        if (!told || archive || r->format > PRETOK_FORMAT_WARC)
+            return ngt_fail(reterr, NGT_E_MISMATCH, in->name, HERE,
+                            "%s: its name does not tell a format that this build reads; give "
+                            "--input-format, or leave it out with --exclude",
+                            member ? member : "no archive");
+    }
+    r->skipping = is_frames(r) && r->unit->start != 0;
+    r->skipped = 0;
+    r->tail_done = false;
     r->at = r->end = NULL;
+    r->drained = false;
+    if (r->format == PRETOK_FORMAT_PARQUET)
+        return NGT_OK;
+    if (r->format != PRETOK_FORMAT_WARC) {
+        pretok_jsonl_start(r->jsonl, o->start == 0);
+        return NGT_OK;
+    }
+    if (!r->warc) {
+        enum ngt_status status = pretok_warc_new(r->config.max_doc_bytes, &r->warc, reterr);
+        if (status != NGT_OK)
+            return status;
+        if (!(r->warc_values = pretok_warc_values_new(&r->config.wanted)))
+            return no_memory(r, reterr);
+    }
+    pretok_warc_start(r->warc);
     return NGT_OK;
 }
 
@@ -229,13 +348,17 @@ static enum ngt_status next_member(struct pretok_unit_reader *r, struct ngt_erro
     bool more = true;
     enum ngt_status status;
 
+    if (r->parquet)
+        return begin_member(r, NULL, reterr);
     do
         status = pretok_stream_next(r->stream, &more, &member, reterr);
     while (status == NGT_OK && more && member && passed_over(r, member));
     if (status != NGT_OK)
         return lose_input(r, status, reterr);
-    if (more)
-        return begin_member(r, member, reterr);
+    if (more) {
+        status = begin_member(r, member, reterr);
+        return status == NGT_OK ? status : lose_input(r, status, reterr);
+    }
     const struct pretok_input *in = input_of(r);
     uint64_t want = r->unit->part ? r->unit->bytes : in->size;
     if (in->path && pretok_stream_stored(r->stream) != want)
@@ -252,17 +375,39 @@ static bool keep(struct pretok_batch *b, const void *bytes, uint64_t n, uint64_t
     return pretok_bytes_append(&b->raw, bytes, n);
 }
 
+/* What is wanted beside the text of a WARC document, from its header. False when out of memory. */
+static bool take_header(struct pretok_unit_reader *r, struct pretok_batch *b,
+                        struct pretok_item *item)
+{
+    uint64_t count;
+    const struct pretok_warc_field *fields = pretok_warc_fields(r->warc, &count);
+    bool fit;
+
+    return pretok_warc_values_take(r->warc_values, fields, count, &item->record, &fit) &&
+           (fit || pretok_batch_refuse(b, item, PRETOK_FIELDS_TOO_LONG));
+}
+
 static enum ngt_status add_item(struct pretok_unit_reader *r, struct pretok_batch *b,
                                 const struct pretok_record *record, struct ngt_error *reterr)
 {
     struct pretok_item *item = &b->items[b->count];
 
     *item = (struct pretok_item){.origin = r->origin, .record = *record};
-    if (record->reason != PRETOK_ACCEPTED &&
+    item->record.offset += r->skipped;
+    if (record->reason != PRETOK_ACCEPTED && !record->filtered &&
         (!keep(b, record->raw, record->raw_bytes, &item->raw_start) ||
          !keep(b, record->keys, strlen(record->keys) + 1, &item->keys_start)))
         return no_memory(r, reterr);
+    if (record->reason == PRETOK_ACCEPTED && !record->filtered) {
+        if (r->format == PRETOK_FORMAT_WARC && !take_header(r, b, item))
+            return no_memory(r, reterr);
+        if (!pretok_batch_keep_fields(b, item, &item->record))
+            return no_memory(r, reterr);
+    }
     b->count++;
+    if (!input_of(r)->plain &&
+        (record->reason == PRETOK_NOT_JSON || record->reason == PRETOK_BROKEN))
+        r->suspect++;
     r->records++;
     source_of(r)->records++;
     return NGT_OK;
@@ -282,30 +427,125 @@ static enum ngt_status read_text(struct pretok_unit_reader *r, struct pretok_bat
     return status;
 }
 
+static enum ngt_status open_tail(struct pretok_unit_reader *r, struct ngt_error *reterr)
+{
+    const struct pretok_input *in = input_of(r);
+    uint64_t end = r->unit->start + r->unit->bytes;
+    struct pretok_stream_config config = {.path = in->path,
+                                          .start = end,
+                                          .bytes = in->size - end,
+                                          .no_archive = true,
+                                          .max_expansion = r->config.max_expansion};
+    const char *member;
+    bool more;
+    enum ngt_status status = pretok_stream_open(&config, &r->tail, reterr);
+
+    return status == NGT_OK ? pretok_stream_next(r->tail, &more, &member, reterr) : status;
+}
+
+/* More bytes of records; r->at == r->end after it: there are none. */
+static enum ngt_status more_bytes(struct pretok_unit_reader *r, struct ngt_error *reterr)
+{
+    const bool cut = is_frames(r) && r->unit->start + r->unit->bytes < input_of(r)->size;
+    enum ngt_status status = NGT_OK;
+    uint64_t n = 0;
+
+    r->at = r->end = NULL;
+    while (!r->tail) {
+        status = pretok_stream_read(r->stream, &r->at, &n, reterr);
+        if (status != NGT_OK)
+            return status;
+        if (n == 0 && cut && !r->skipping) { /* else no record begins here */
+            status = open_tail(r, reterr);
+            if (status != NGT_OK)
+                return status;
+            break;
+        }
+        r->end = r->at + n;
+        if (n == 0 || !r->skipping)
+            return NGT_OK;
+        const uint8_t *newline = memchr(r->at, '\n', n);
+        const uint8_t *from = newline ? newline + 1 : r->end;
+        r->skipped += (uint64_t)(from - r->at);
+        r->at = from;
+        r->skipping = !newline;
+        if (r->at < r->end)
+            return NGT_OK;
+    }
+    if (r->tail_done)
+        return NGT_OK;
+    status = pretok_stream_read(r->tail, &r->at, &n, reterr);
+    if (status != NGT_OK)
+        return status;
+    const uint8_t *newline = n ? memchr(r->at, '\n', n) : NULL;
+    r->tail_done = newline || n == 0;
+    r->end = newline ? newline + 1 : r->at + n;
+    return NGT_OK;
+}
+
+/* ---- formats that hold many records: the same calls for each ---- */
+
+static enum pretok_event next_record(struct pretok_unit_reader *r, struct pretok_bytes *text,
+                                     struct pretok_record *ret)
+{
+    if (r->format == PRETOK_FORMAT_WARC)
+        return pretok_warc_next(r->warc, &r->at, r->end, r->drained, text, ret);
+    return r->drained ? pretok_jsonl_end(r->jsonl, text, ret)
+                      : pretok_jsonl_next(r->jsonl, &r->at, r->end, text, ret);
+}
+
+/* Numbers that records of the member have taken so far. */
+static uint64_t numbered(const struct pretok_unit_reader *r)
+{
+    return r->format == PRETOK_FORMAT_WARC      ? pretok_warc_records(r->warc)
+           : r->format == PRETOK_FORMAT_PARQUET ? pretok_parquet_rows(r->parquet)
+                                                : pretok_jsonl_lines(r->jsonl);
+}
+
+/* The source breaks off; a record that is cut is none, but WARC's last one may be whole. */
+static enum ngt_status break_off(struct pretok_unit_reader *r, struct pretok_batch *b,
+                                 uint64_t whole, struct ngt_error *reterr)
+{
+    struct pretok_record record;
+    enum pretok_event event = PRETOK_MORE;
+    enum ngt_status status = NGT_OK;
+
+    if (r->format == PRETOK_FORMAT_WARC)
+        event = pretok_warc_cut(r->warc, &b->text, &record);
+    if (event == PRETOK_NOMEM)
+        return no_memory(r, reterr);
+    if (event == PRETOK_MORE)
+        b->text.size = whole;
+    else
+        status = add_item(r, b, &record, reterr);
+    source_of(r)->lines += numbered(r);
+    return status;
+}
+
 /* Until the batch is full or the member ends. Never ends inside a record: its text is in b. */
-static enum ngt_status read_lines(struct pretok_unit_reader *r, struct pretok_batch *b,
-                                  struct ngt_error *reterr)
+static enum ngt_status read_records(struct pretok_unit_reader *r, struct pretok_batch *b,
+                                    struct ngt_error *reterr)
 {
     uint64_t whole = b->text.size; /* end of the last complete text */
 
     for (;;) {
         struct pretok_record record;
-        enum pretok_event event = PRETOK_MORE;
-        bool ended = false;
+        enum pretok_event event;
 
-        if (r->at == r->end) {
-            uint64_t n = 0;
-            enum ngt_status status = pretok_stream_read(r->stream, &r->at, &n, reterr);
+        if (r->at == r->end && !r->drained) {
+            struct ngt_error cause;
+            enum ngt_status status = more_bytes(r, &cause);
             if (status != NGT_OK) {
-                source_of(r)->lines += pretok_jsonl_lines(r->jsonl);
-                b->text.size = whole; /* the record that was cut is none */
+                enum ngt_status last = break_off(r, b, whole, reterr);
+                if (last != NGT_OK)
+                    return last;
+                if (reterr)
+                    *reterr = cause;
                 return lose_input(r, status, reterr);
             }
-            r->end = r->at + n;
-            ended = n == 0;
+            r->drained = r->at == r->end;
         }
-        event = ended ? pretok_jsonl_end(r->jsonl, &b->text, &record)
-                      : pretok_jsonl_next(r->jsonl, &r->at, r->end, &b->text, &record);
+        event = next_record(r, &b->text, &record);
         if (event == PRETOK_NOMEM)
             return no_memory(r, reterr);
         if (event != PRETOK_MORE) {
@@ -314,8 +554,8 @@ static enum ngt_status read_lines(struct pretok_unit_reader *r, struct pretok_ba
                 return status;
             whole = b->text.size;
         }
-        if (ended) {
-            source_of(r)->lines += pretok_jsonl_lines(r->jsonl);
+        if (r->drained && event == PRETOK_MORE) {
+            source_of(r)->lines += numbered(r);
             r->origin = NULL;
             return NGT_OK;
         }
@@ -324,22 +564,58 @@ static enum ngt_status read_lines(struct pretok_unit_reader *r, struct pretok_ba
     }
 }
 
+static enum ngt_status read_rows(struct pretok_unit_reader *r, struct pretok_batch *b,
+                                 struct ngt_error *reterr)
+{
+    struct pretok_record record;
+    enum pretok_event event;
+    enum ngt_status status;
+
+    do {
+        status = pretok_parquet_next(r->parquet, &b->text, &record, &event, reterr);
+        if (status == NGT_OK && event != PRETOK_MORE)
+            status = add_item(r, b, &record, reterr);
+        if (status == NGT_E_NOMEM)
+            return status;
+        if (status != NGT_OK || event == PRETOK_MORE) {
+            source_of(r)->lines += numbered(r);
+            r->origin = NULL;
+            if (status != NGT_OK)
+                return lose_input(r, status, reterr);
+            close_input(r);
+            return NGT_OK;
+        }
+    } while (!pretok_batch_full(b) && r->records < r->config.limit);
+    return NGT_OK;
+}
+
+/* Origins that have ended; the current one, if there is one, is the first of the list. */
+static void hand_over(struct pretok_unit_reader *r, struct pretok_batch *b)
+{
+    struct pretok_origin **ended = r->origin ? &r->origin->next : &r->begun;
+
+    b->over = *ended;
+    *ended = NULL;
+    r->handed_over = r->origin_count;
+}
+
 enum ngt_status pretok_unit_reader_fill(struct pretok_unit_reader *r, struct pretok_batch *batch,
                                         struct ngt_error *reterr)
 {
     enum ngt_status status = NGT_OK;
 
     ngt_error_clear(reterr);
-    while (status == NGT_OK && !pretok_batch_full(batch)) {
+    while (status == NGT_OK && !pretok_batch_full(batch) &&
+           r->origin_count - r->handed_over < MEMBERS) {
         if (r->records >= r->config.limit) {
-            if (r->stream) {
-                source_of(r)->lines += r->origin ? pretok_jsonl_lines(r->jsonl) : 0;
+            if (r->stream || r->parquet) {
+                source_of(r)->lines += r->origin ? numbered(r) : 0;
                 close_input(r);
             }
             batch->last = true;
             break;
         }
-        if (!r->stream) {
+        if (!r->stream && !r->parquet) {
             if (r->input == r->unit->input_count) {
                 batch->last = true;
                 break;
@@ -349,12 +625,16 @@ enum ngt_status pretok_unit_reader_fill(struct pretok_unit_reader *r, struct pre
                 status = lose_input(r, status, reterr);
         } else if (!r->origin) {
             status = next_member(r, reterr);
+        } else if (r->parquet) {
+            status = read_rows(r, batch, reterr);
         } else if (r->format == PRETOK_FORMAT_TEXT) {
             status = read_text(r, batch, reterr);
         } else {
-            status = read_lines(r, batch, reterr);
+            status = read_records(r, batch, reterr);
         }
     }
-    batch->stored = r->stored_before + (r->stream ? pretok_stream_stored(r->stream) : 0);
+    batch->stored = r->stored_before + stored(r);
+    batch->excused = r->excused + r->suspect;
+    hand_over(r, batch);
     return status;
 }

@@ -7,11 +7,18 @@
 #define PRETOK_UNIT_WRITER_H
 
 #include "batch.h"
+#include "filter.h"
 #include "job/receipt.h"
+#include "keys.h"
 
 /* Bounds the memory of a shard's index; DESIGN leaves the number open, --shard-tokens is met first
  * unless documents have fewer than 64 tokens. */
 #define PRETOK_SHARD_DOCS (UINT64_C(4) << 20)
+
+/* Of ids and metadata, before compression: they are held until a shard is whole. */
+#define PRETOK_SHARD_STRINGS (UINT64_C(64) << 20)
+/* Values of --split-by-key, in a unit and in a job: each holds a shard open, of a few MB. */
+#define PRETOK_SETS 256u
 
 struct pretok_writer_config {
     const struct pretok_plan *plan;
@@ -23,7 +30,9 @@ struct pretok_writer_config {
     bool bos, eos;                   /* added */
     uint64_t shard_tokens;
     bool verify_roundtrip;
-    const char *text_key; /* for messages */
+    bool text_hashes; /* --dedup */
+    struct pretok_filter filter;
+    const struct pretok_keys *keys; /* what is taken from records */
     bool fail_on_bad;
     double max_bad; /* share of records */
 };
@@ -37,9 +46,10 @@ NGT_NODISCARD enum ngt_status pretok_unit_writer_new(const struct pretok_writer_
 /* Drops what is not committed; NULL is allowed. */
 void pretok_unit_writer_free(struct pretok_unit_writer **w);
 
-/* NGT_E_DATA: too many refused records, or the first one with fail_on_bad. */
+/* NGT_E_DATA: too many refused records, or the first one with fail_on_bad; too many sets. The batch's
+ * documents that belong to no set become refused records. */
 NGT_NODISCARD enum ngt_status pretok_unit_writer_add(struct pretok_unit_writer *w,
-                                                     const struct pretok_batch *batch,
+                                                     struct pretok_batch *batch,
                                                      struct ngt_error *reterr);
 /* After the last batch: last shard, quarantine, receipt. sources are borrowed. */
 NGT_NODISCARD enum ngt_status pretok_unit_writer_commit(struct pretok_unit_writer *w,
@@ -49,10 +59,11 @@ NGT_NODISCARD enum ngt_status pretok_unit_writer_commit(struct pretok_unit_write
 const struct pretok_ledger *pretok_unit_writer_ledger(const struct pretok_unit_writer *w);
 
 /*
- * The judgement of --max-bad, for a unit and for the whole: NGT_E_DATA with the counts by reason,
- * and the keys there are where the text key is what lacks.
+ * The judgement of --max-bad, for a unit and for the whole, of records that are not excused:
+ * NGT_E_DATA with the counts by reason, and the keys there are where a key is what lacks.
  */
-NGT_NODISCARD enum ngt_status pretok_judge(const struct pretok_ledger *l, double max_bad,
-                                           const char *what, const char *text_key, const char *keys,
+NGT_NODISCARD enum ngt_status pretok_judge(const struct pretok_plan *plan,
+                                           const struct pretok_ledger *l, double max_bad,
+                                           const char *what, const char *keys,
                                            struct ngt_error *reterr);
 #endif

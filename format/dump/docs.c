@@ -12,10 +12,34 @@ static void write_json(FILE *out, struct ngt_json_out *j)
     ngt_json_out_done(j);
 }
 
-static enum ngt_status show_doc(const struct dump_config *c, const struct dump_units *units,
-                                struct dump_place place, uint64_t number, FILE *out,
-                                struct ngt_error *reterr)
+/* A value of the user's: in JSON as it stands; a shard may hold other text, then as a string. */
+static void member_value(struct ngt_json_out *j, const char *key, const char *value)
 {
+    struct ngt_json *parsed = NULL;
+
+    ngt_json_key(j, key);
+    if (ngt_json_parse(value, strlen(value), "", &parsed, NULL) == NGT_OK)
+        ngt_json_raw(j, value);
+    else
+        ngt_json_string(j, value);
+    ngt_json_free(&parsed);
+}
+
+/* A name as one field of one line, whatever it holds: control characters as \xNN. */
+static void put_name(FILE *out, const char *name)
+{
+    for (const unsigned char *c = (const unsigned char *)name; *c; c++)
+        if (*c < ' ' || *c == 127)
+            fprintf(out, "\\x%02x", *c);
+        else
+            fputc(*c, out);
+}
+
+static enum ngt_status show_doc(const struct dump_config *c, const struct ngt_dataset *set,
+                                const struct dump_units *units, struct dump_place place,
+                                uint64_t number, FILE *out, struct ngt_error *reterr)
+{
+    const bool dropped = ngt_dataset_dropped(set, place.shard, place.index);
     uint64_t first, count;
     struct dump_origin o;
     const char *id, *metadata;
@@ -30,9 +54,16 @@ static enum ngt_status show_doc(const struct dump_config *c, const struct dump_u
             NGT_OK)
         return status;
     if (!c->json) {
-        fprintf(out, "%" PRIu64 "\t%" PRIu64 "\t%s%s%s:%s%" PRIu64 "\tbyte %" PRIu64, number, count,
-                o.source.name, o.source.member ? "!" : "", o.source.member ? o.source.member : "",
-                o.record_known ? "" : "unit+", o.record, o.offset);
+        fprintf(out, "%" PRIu64 "\t%" PRIu64 "\t", number, count);
+        put_name(out, o.source.name);
+        if (o.source.member) {
+            fputc('!', out);
+            put_name(out, o.source.member);
+        }
+        fprintf(out, ":%s%" PRIu64 "\tbyte %" PRIu64, o.record_known ? "" : "unit+", o.record,
+                o.offset);
+        if (dropped)
+            fputs("\tdropped", out);
         if (id[0])
             fprintf(out, "\t%s", id);
         if (metadata[0])
@@ -49,10 +80,12 @@ static enum ngt_status show_doc(const struct dump_config *c, const struct dump_u
         ngt_json_member_string(&j, "member", o.source.member);
     ngt_json_member_u64(&j, o.record_known ? "record" : "record_in_unit", o.record);
     ngt_json_member_u64(&j, "offset", o.offset);
+    if (dropped)
+        ngt_json_member_bool(&j, "dropped", true);
     if (id[0])
-        ngt_json_member_string(&j, "id", id);
+        member_value(&j, "id", id);
     if (metadata[0])
-        ngt_json_member_string(&j, "metadata", metadata);
+        member_value(&j, "metadata", metadata);
     write_json(out, &j);
     return NGT_OK;
 }
@@ -105,7 +138,7 @@ enum ngt_status dump_docs(const struct dump_config *c, const struct ngt_dataset 
     for (uint64_t i = chosen.first; status == NGT_OK && i < chosen.end; i++) {
         struct dump_place place = dump_place(set, i);
         status = packed ? show_sequence(c, place, i, out, reterr)
-                        : show_doc(c, units, place, i, out, reterr);
+                        : show_doc(c, set, units, place, i, out, reterr);
     }
     dump_units_free(&units);
     return status;

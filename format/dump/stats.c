@@ -24,6 +24,7 @@ struct stats {
     uint64_t *target_count; /* [vocab] */
     uint64_t *pairs, pair_count, pair_room;
     bool pairs_dropped;
+    uint64_t dropped; /* documents, by drop lists; they are counted all the same */
     uint64_t histogram[BUCKETS], shortest, longest, empty;
     uint64_t begins_bos, ends_eos;
     uint32_t bos, eos;
@@ -243,6 +244,8 @@ static void text_stats(const struct stats *s, const struct ngt_vocabulary *v, bo
     unsigned low = BUCKETS, high = 0;
 
     fprintf(out, "%-22s %" PRIu64 " (%" PRIu64 " empty)\n", things, s->docs, s->empty);
+    if (s->dropped)
+        fprintf(out, "%-22s %" PRIu64 " of these, by the drop list\n", "dropped", s->dropped);
     fprintf(out, "%-22s %" PRIu64 ", targets %" PRIu64 "\n", "tokens", s->tokens, s->targets);
     if (s->docs)
         fprintf(out, "%-22s shortest %" PRIu64 ", mean %.1f, longest %" PRIu64 "\n",
@@ -291,6 +294,8 @@ static void json_stats(const struct stats *s, const struct ngt_vocabulary *v, bo
     ngt_json_object(&j);
     ngt_json_member_u64(&j, packed ? "segments" : "documents", s->docs);
     ngt_json_member_u64(&j, "empty", s->empty);
+    if (s->dropped)
+        ngt_json_member_u64(&j, "dropped", s->dropped);
     ngt_json_member_u64(&j, "tokens", s->tokens);
     ngt_json_member_u64(&j, "targets", s->targets);
     ngt_json_member_u64(&j, "shortest", s->shortest);
@@ -336,7 +341,8 @@ enum ngt_status dump_stats(const struct dump_config *c, const struct ngt_dataset
                            struct ngt_error *reterr)
 {
     const struct ngt_header *h = ngt_reader_header(set->readers[0]);
-    struct stats s = {.vocab = h->vocab_size, .bos = h->bos_id, .eos = h->eos_id};
+    struct stats s = {
+        .vocab = h->vocab_size, .bos = h->bos_id, .eos = h->eos_id, .dropped = set->dropped};
     uint32_t *ids = malloc(PIECE * sizeof *ids);
     struct ranked *ranked = NULL;
     struct ngt_vocabulary v;

@@ -5,6 +5,7 @@
 #include "ngt/checked.h"
 #include "ngt/dataset.h"
 #include "ngt/digest.h"
+#include "ngt/drops.h"
 #include "ngt/error.h"
 #include "ngt/file.h"
 #include "ngt/json.h"

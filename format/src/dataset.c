@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,6 +18,7 @@ struct expected {
     bool known;
     uint64_t file_bytes;
     char root[17];
+    struct ngt_drops *drops; /* of its folder; the set's once the shard is in the list */
 };
 
 struct list {
@@ -44,13 +46,17 @@ static enum ngt_status list_add(struct list *l, char *path, const struct expecte
         struct expected *all = realloc(l->expected, room * sizeof *all);
         if (all)
             l->expected = all;
-        if (!paths || !all) {
+        struct ngt_drops **drops = realloc(l->set->drops, room * sizeof *drops);
+        if (drops)
+            l->set->drops = drops;
+        if (!paths || !all || !drops) {
             free(path);
             return no_memory(NULL, reterr);
         }
         l->room = room;
     }
     l->set->paths[l->set->count] = path;
+    l->set->drops[l->set->count] = expected ? expected->drops : NULL;
     l->expected[l->set->count++] = expected ? *expected : (struct expected){0};
     return NGT_OK;
 }
@@ -61,26 +67,86 @@ static bool plain_name(const char *name)
     return name[0] && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && !strchr(name, '/');
 }
 
+/* The drop list that dataset.json names. *ret_drops NULL: none. */
+static enum ngt_status open_drops(const struct ngt_json *root, const char *folder,
+                                  const char *json_path, struct ngt_drops **ret_drops,
+                                  struct ngt_error *reterr)
+{
+    const struct ngt_json *drops = ngt_json_get(root, "drops");
+    const char *name, *hash;
+    char found[17], *path = NULL;
+    enum ngt_status status = NGT_OK;
+
+    *ret_drops = NULL;
+    if (!drops)
+        return NGT_OK;
+    if (!ngt_json_get_string(drops, "name", &name) || !plain_name(name) ||
+        !ngt_json_get_string(drops, "hash", &hash))
+        return ngt_fail(reterr, NGT_E_DATA, json_path, HERE, "\"drops\" lacks name or hash");
+    if (!(path = ngt_path_join(folder, name)))
+        return no_memory(folder, reterr);
+    status = ngt_drops_open(path, ret_drops, reterr);
+    if (status == NGT_OK) {
+        ngt_digest64_hex(ngt_drops_hash(*ret_drops), found);
+        if (strcmp(found, hash) != 0)
+            status = ngt_fail(reterr, NGT_E_MISMATCH, path, HERE,
+                              "is not the drop list that " NGT_DATASET_FILE
+                              " lists (hash %s, listed %.16s): it was replaced",
+                              found, hash);
+    }
+    if (status != NGT_OK)
+        ngt_drops_close(ret_drops);
+    free(path);
+    return status;
+}
+
+/* A folder of several sets is none itself. */
+static enum ngt_status several_sets(const struct ngt_json *sets, const char *folder,
+                                    struct ngt_error *reterr)
+{
+    char names[120] = "";
+    size_t used = 0;
+
+    for (const struct ngt_json *s = sets->first; s && used < sizeof names; s = s->next) {
+        const char *name = "?";
+        (void)ngt_json_get_string(s, "name", &name);
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", name);
+    }
+    return ngt_fail(
+        reterr, NGT_E_DATA, folder, HERE,
+        "holds several data sets, each in a folder of its own: %s%s; name those you want", names,
+        used >= sizeof names ? " ..." : "");
+}
+
 static enum ngt_status add_listed(struct list *l, const char *folder, const char *json_path,
                                   struct ngt_error *reterr)
 {
     uint8_t *bytes = NULL;
     uint64_t size, i = 0;
+    bool drops_kept = false;
     struct ngt_json *root = NULL;
+    struct ngt_drops *drops = NULL;
     enum ngt_status status;
 
     if ((status = ngt_file_read(json_path, DATASET_LIMIT, &bytes, &size, reterr)) != NGT_OK ||
         (status = ngt_json_parse((const char *)bytes, size, json_path, &root, reterr)) != NGT_OK)
         goto out;
-    const struct ngt_json *shards = ngt_json_get(root, "shards");
+    const struct ngt_json *shards = ngt_json_get(root, "shards"),
+                          *sets = ngt_json_get(root, "sets");
+    if (!shards && sets && sets->type == NGT_JSON_ARRAY) {
+        status = several_sets(sets, folder, reterr);
+        goto out;
+    }
     if (!shards || shards->type != NGT_JSON_ARRAY) {
         status = ngt_fail(reterr, NGT_E_DATA, json_path, HERE,
                           "has no list \"shards\"; make the data set again");
         goto out;
     }
+    if ((status = open_drops(root, folder, json_path, &drops, reterr)) != NGT_OK)
+        goto out;
     for (const struct ngt_json *s = shards->first; s; s = s->next, i++) {
         const char *name, *digest;
-        struct expected e = {.known = true};
+        struct expected e = {.known = true, .drops = drops};
         if (!ngt_json_get_string(s, "name", &name) || !plain_name(name) ||
             !ngt_json_get_u64(s, "bytes", &e.file_bytes) ||
             !ngt_json_get_string(s, "root", &digest) || strlen(digest) != 16) {
@@ -91,8 +157,11 @@ static enum ngt_status add_listed(struct list *l, const char *folder, const char
         memcpy(e.root, digest, 17);
         if ((status = list_add(l, ngt_path_join(folder, name), &e, reterr)) != NGT_OK)
             goto out;
+        drops_kept = true;
     }
 out:
+    if (!drops_kept)
+        ngt_drops_close(&drops);
     ngt_json_free(&root);
     free(bytes);
     return status;
@@ -199,6 +268,38 @@ static enum ngt_status open_shard(struct list *l, uint64_t i, unsigned flags,
                : NGT_OK;
 }
 
+/* Gives each shard its part of its folder's drop list. */
+static enum ngt_status place_drops(struct list *l, struct ngt_error *reterr)
+{
+    struct ngt_dataset *set = l->set;
+    uint64_t at = 0;
+
+    for (uint64_t i = 0; i < set->count; i++) {
+        struct ngt_drops *d = set->drops[i];
+        const struct ngt_header *h = ngt_reader_header(set->readers[i]);
+        if (!d)
+            continue;
+        if (i == 0 || set->drops[i - 1] != d) {
+            at = 0;
+            set->dropped += ngt_drops_count(d);
+        }
+        set->drops_first[i] = at;
+        at += h->docs;
+        bool last = i + 1 == set->count || set->drops[i + 1] != d;
+        if (h->kind != NGT_DOCUMENTS || (last && at != ngt_drops_documents(d)))
+            return ngt_fail(reterr, NGT_E_MISMATCH, set->paths[i], HERE,
+                            "the drop list beside it is for a data set of %" PRIu64
+                            " documents, this one has %" PRIu64,
+                            ngt_drops_documents(d), at);
+    }
+    return NGT_OK;
+}
+
+bool ngt_dataset_dropped(const struct ngt_dataset *set, uint64_t shard, uint64_t doc)
+{
+    return set->drops[shard] && ngt_drops_has(set->drops[shard], set->drops_first[shard] + doc);
+}
+
 enum ngt_status ngt_dataset_open(const char *const *paths, uint64_t count, unsigned flags,
                                  struct ngt_dataset **ret_set, struct ngt_error *reterr)
 {
@@ -217,12 +318,15 @@ enum ngt_status ngt_dataset_open(const char *const *paths, uint64_t count, unsig
     if (status != NGT_OK)
         goto out;
     l.set->readers = calloc(l.set->count, sizeof *l.set->readers);
-    if (!l.set->readers) {
+    l.set->drops_first = calloc(l.set->count, sizeof *l.set->drops_first);
+    if (!l.set->readers || !l.set->drops_first) {
         status = no_memory(NULL, reterr);
         goto out;
     }
     for (uint64_t i = 0; i < l.set->count && status == NGT_OK; i++)
         status = open_shard(&l, i, flags, reterr);
+    if (status == NGT_OK)
+        status = place_drops(&l, reterr);
     if (status != NGT_OK)
         goto out;
     *ret_set = l.set;
@@ -243,7 +347,11 @@ void ngt_dataset_close(struct ngt_dataset **setp)
         if (set->readers)
             ngt_reader_close(&set->readers[i]);
         free(set->paths[i]);
+        if (i + 1 == set->count || set->drops[i + 1] != set->drops[i])
+            ngt_drops_close(&set->drops[i]);
     }
+    free(set->drops);
+    free(set->drops_first);
     free(set->readers);
     free(set->paths);
     free(set);

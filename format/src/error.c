@@ -43,9 +43,10 @@ enum ngt_status ngt_fail(struct ngt_error *e, enum ngt_status code, const char *
     if (e->sys_errno && used >= 0 && (size_t)used < sizeof e->message)
         snprintf(e->message + used, sizeof e->message - (size_t)used, ": %s",
                  strerror(e->sys_errno));
+    /* names in archives may hold anything, also what a terminal obeys */
     for (char *c = e->message; *c; c++)
-        if (*c == '\n')
-            *c = ' ';
+        if ((unsigned char)*c < ' ' || *c == 127)
+            *c = *c == '\n' ? ' ' : '?';
     return code;
 }
 

@@ -157,6 +157,12 @@ void ngt_json_string_n(struct ngt_json_out *out, const char *s, uint64_t n)
     quoted(out, s, n);
 }
 
+void ngt_json_raw(struct ngt_json_out *out, const char *json)
+{
+    element(out);
+    put(out, json, strlen(json));
+}
+
 void ngt_json_u64(struct ngt_json_out *out, uint64_t v)
 {
     char text[24];

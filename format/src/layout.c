@@ -191,6 +191,12 @@ static const struct {
 };
 #define KINDS (sizeof kinds / sizeof *kinds)
 
+/* A string a document: since 1.1 in frames. */
+static bool holds_strings(uint32_t kind)
+{
+    return kind == NGT_S_DOC_IDS || kind == NGT_S_METADATA;
+}
+
 const char *ngt_section_name(uint32_t kind)
 {
     return kind < KINDS && kinds[kind].name ? kinds[kind].name : "unknown";
@@ -230,7 +236,7 @@ enum ngt_status ngt_section_decode(const uint8_t in[NGT_SECTION_ENTRY_BYTES], ui
         return ngt_fail(e, NGT_E_CORRUPT, path, at + S_FLAGS, s.kind,
                         "section table: unknown flags");
     s.required = flags & 1;
-    if (encoding > NGT_ZSTD) {
+    if (encoding > NGT_FRAMED) {
         if (s.required)
             return ngt_fail(e, NGT_E_UNSUPPORTED, path, at + S_ENCODING, s.kind,
                             "section table: unknown encoding %u: use a newer ngt", encoding);
@@ -332,7 +338,8 @@ enum ngt_status ngt_sections_check(const struct ngt_header *h, const struct ngt_
             return ngt_fail(e, NGT_E_CORRUPT, path, at + S_KIND, s[i].kind,
                             "section table: section %s does not belong into a shard of this kind",
                             name);
-        if (s[i].encoding != kinds[s[i].kind].encoding)
+        if (s[i].encoding != kinds[s[i].kind].encoding &&
+            !(s[i].encoding == NGT_FRAMED && holds_strings(s[i].kind)))
             return ngt_fail(
                 e, NGT_E_CORRUPT, path, at + S_ENCODING, s[i].kind,
                 "section table: section %s has another encoding than the format gives it", name);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "codec.h"
+#include "frames.h"
 #include "layout.h"
 #include "ngt/checked.h"
 #include "ngt/file.h"
@@ -44,7 +45,13 @@ struct ngt_reader {
     } pairs[KNOWN_KINDS];
     struct ngt_vocabulary vocabulary;
     uint64_t *vocabulary_starts;
-    const char **strings[KNOWN_KINDS];
+    /* doc-ids and metadata: the frame that was looked at last; count 0: none yet */
+    struct strings {
+        uint64_t first, count; /* documents */
+        uint8_t *bytes;
+        const char **at; /* [count] */
+        uint64_t frames; /* in the section; 0: not looked at yet */
+    } strings[KNOWN_KINDS];
 };
 
 /* What was read is what the file holds: asked after a read, as a page that is gone reads as zeros. */
@@ -191,7 +198,8 @@ void ngt_reader_close(struct ngt_reader **rp)
     for (unsigned i = 0; i < KNOWN_KINDS; i++) {
         free(r->cold[i].bytes);
         free(r->pairs[i].pairs);
-        free(r->strings[i]);
+        free(r->strings[i].bytes);
+        free(r->strings[i].at);
     }
     free(r->provenance);
     free(r->sources);
@@ -724,12 +732,92 @@ enum ngt_status ngt_reader_vocabulary(struct ngt_reader *r, struct ngt_vocabular
     return status;
 }
 
+/* Takes bytes [size] as the strings of documents [first, first + count), in place of those before. */
+static enum ngt_status keep_strings(struct ngt_reader *r, uint32_t kind, uint8_t *bytes,
+                                    uint64_t size, uint64_t first, uint64_t count,
+                                    struct ngt_error *reterr)
+{
+    struct strings *k = &r->strings[kind];
+    const struct cold c = {bytes, size};
+    const char **at = NULL;
+    uint64_t used = 0;
+    enum ngt_status status = NGT_OK;
+
+    if (count > size)
+        status = corrupt(r, kind, NGT_NO_POS, reterr, "too short for the documents");
+    else if (!(at = calloc(count + 1, sizeof *at)))
+        status = no_memory(r, kind, reterr);
+    for (uint64_t i = 0; i < count && status == NGT_OK; i++) {
+        const uint8_t *s;
+        uint64_t length;
+        if (read_string(&c, &used, &s, &length))
+            at[i] = terminate(s, length);
+        else
+            status = corrupt(r, kind, first + i, reterr, "a string is cut");
+    }
+    if (status == NGT_OK && used != size)
+        status = corrupt(r, kind, NGT_NO_POS, reterr, "bytes after the last string");
+    if (status != NGT_OK) {
+        free(at);
+        free(bytes);
+        return status;
+    }
+    free(k->bytes);
+    free(k->at);
+    k->bytes = bytes;
+    k->at = at;
+    k->first = first;
+    k->count = count;
+    return NGT_OK;
+}
+
+/* All strings of a section that is one frame. */
+static enum ngt_status load_whole(struct ngt_reader *r, uint32_t kind, struct ngt_error *reterr)
+{
+    const struct cold *c;
+    enum ngt_status status = load(r, kind, &c, reterr);
+
+    if (status != NGT_OK)
+        return status;
+    uint8_t *bytes = r->cold[kind].bytes;
+    r->cold[kind].bytes = NULL; /* they change hands */
+    return keep_strings(r, kind, bytes, r->cold[kind].size, 0, r->header.docs, reterr);
+}
+
+static enum ngt_status load_frame(struct ngt_reader *r, uint32_t kind, uint64_t doc,
+                                  struct ngt_error *reterr)
+{
+    const struct ngt_section *s = r->by_kind[kind];
+    const uint8_t *section = r->map.bytes + s->offset;
+    struct strings *k = &r->strings[kind];
+    struct ngt_frame f;
+    uint8_t *bytes = NULL;
+    const char *why = NULL;
+    enum ngt_status status = ngt_map_check(&r->map, reterr);
+
+    if (status != NGT_OK)
+        return status;
+    if (!k->frames)
+        why = ngt_frames_count(section, s->stored_bytes, r->header.docs, &k->frames);
+    if (!why)
+        why = ngt_frames_find(section, s->stored_bytes, r->header.docs, k->frames, doc, &f);
+    if (!why && f.logical > s->logical_bytes)
+        why = "a frame is larger than all of it";
+    if (!why && ngt_digest64(section + f.offset, f.stored) != f.hash)
+        why = "hash mismatch in a frame: it was changed";
+    if (why)
+        return corrupt(r, kind, doc, reterr, why);
+    status = ngt_decompress(section + f.offset, f.stored, f.logical, r->map.path,
+                            ngt_section_name(kind), &bytes, reterr);
+    if (status != NGT_OK)
+        return status;
+    return keep_strings(r, kind, bytes, f.logical, f.first, f.count, reterr);
+}
+
 enum ngt_status ngt_reader_doc_string(struct ngt_reader *r, uint32_t kind, uint64_t doc,
                                       const char **ret_string, struct ngt_error *reterr)
 {
-    const struct cold *c;
-    uint64_t at = 0;
-    enum ngt_status status;
+    enum ngt_status status = NGT_OK;
 
     ngt_error_clear(reterr);
     if (kind != NGT_S_DOC_IDS && kind != NGT_S_METADATA)
@@ -741,31 +829,13 @@ enum ngt_status ngt_reader_doc_string(struct ngt_reader *r, uint32_t kind, uint6
         *ret_string = "";
         return NGT_OK;
     }
-    if (!r->strings[kind]) {
-        if ((status = load(r, kind, &c, reterr)) != NGT_OK)
-            return status;
-        if (r->header.docs > c->size)
-            return corrupt(r, kind, NGT_NO_POS, reterr, "too short for the documents");
-        const char **strings = calloc(r->header.docs + 1, sizeof *strings);
-        if (!strings)
-            return no_memory(r, kind, reterr);
-        for (uint64_t i = 0; i < r->header.docs; i++) {
-            const uint8_t *s;
-            uint64_t length;
-            if (!read_string(c, &at, &s, &length)) {
-                free(strings);
-                return spoiled(r, kind, i, reterr, "a string is cut");
-            }
-            strings[i] = terminate(s, length);
-        }
-        if (at != c->size) {
-            free(strings);
-            return spoiled(r, kind, NGT_NO_POS, reterr, "bytes after the last string");
-        }
-        r->strings[kind] = strings;
-    }
-    *ret_string = r->strings[kind][doc];
-    return NGT_OK;
+    const struct strings *k = &r->strings[kind];
+    if (doc < k->first || doc - k->first >= k->count)
+        status = r->by_kind[kind]->encoding == NGT_FRAMED ? load_frame(r, kind, doc, reterr)
+                                                          : load_whole(r, kind, reterr);
+    if (status == NGT_OK)
+        *ret_string = k->at[doc - k->first];
+    return status;
 }
 
 /* ---- text ---- */

@@ -32,6 +32,12 @@ enum ngt_status ngt_sequences_new(const struct ngt_dataset *set, uint64_t seq_le
     if (h->kind == NGT_DOCUMENTS && (seq_len == 0 || seq_len > UINT32_MAX))
         return ngt_fail(reterr, NGT_E_RANGE, set->paths[0], NGT_NO_POS, NGT_NO_POS,
                         "document shards have no sequence length of their own: give one");
+    if (set->dropped)
+        return ngt_fail(
+            reterr, NGT_E_UNSUPPORTED, set->paths[0], NGT_NO_POS, NGT_NO_POS,
+            "the data set has a drop list of %llu documents, which is obeyed when it is "
+            "packed: run ngt-pack --method concat on the folder first",
+            (unsigned long long)set->dropped);
     s = calloc(1, sizeof *s);
     if (s) {
         s->first = calloc(set->count + 1, sizeof *s->first);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frames.h"
 #include "layout.h"
 #include "ngt/checked.h"
 #include "ngt/file.h"
@@ -200,6 +201,37 @@ static enum ngt_status prove_loss(struct proof *p)
     return NGT_OK;
 }
 
+/* Ids or metadata: every frame and every string; the index leaves nothing out. */
+static enum ngt_status prove_strings(struct proof *p, uint32_t kind)
+{
+    const struct ngt_section *s = ngt_reader_section(p->r, kind);
+    const char *string, *why = NULL;
+    uint64_t count = 0, logical = 0, end;
+    enum ngt_status status = NGT_OK;
+
+    if (!s)
+        return NGT_OK;
+    for (uint64_t d = 0; d < p->h->docs && status == NGT_OK; d++)
+        status = ngt_reader_doc_string(p->r, kind, d, &string, p->reterr);
+    if (status != NGT_OK || s->encoding != NGT_FRAMED)
+        return status;
+    const uint8_t *section = p->map.bytes + s->offset;
+    why = ngt_frames_count(section, s->stored_bytes, p->h->docs, &count);
+    end = NGT_FRAMES_HEAD + count * NGT_FRAME_ENTRY;
+    for (uint64_t i = 0; i < count && !why; i++) {
+        struct ngt_frame f;
+        why = ngt_frames_at(section, s->stored_bytes, p->h->docs, count, i, &f);
+        if (!why && f.offset != end)
+            why = "a gap before a frame";
+        if (!why && ngt_add_u64(&logical, logical, f.logical))
+            why = "its frames' sizes add up beyond 2^64";
+        end = f.offset + f.stored;
+    }
+    if (!why && (end != s->stored_bytes || logical != s->logical_bytes))
+        why = "its frames do not add up to its size";
+    return why ? violated(p, s->offset, NGT_NO_POS, ngt_section_name(kind), why) : NGT_OK;
+}
+
 static enum ngt_status prove_cold(struct proof *p)
 {
     const struct ngt_pair *pairs;
@@ -207,7 +239,6 @@ static enum ngt_status prove_cold(struct proof *p)
     struct ngt_source source;
     struct ngt_provenance provenance;
     uint64_t n;
-    const char *s;
     enum ngt_status status;
 
     if ((status = ngt_reader_pairs(p->r, NGT_S_LEDGER, &pairs, &n, p->reterr)) != NGT_OK ||
@@ -219,13 +250,12 @@ static enum ngt_status prove_cold(struct proof *p)
     for (uint64_t i = 0; i < n; i++)
         if ((status = ngt_reader_source(p->r, i, &source, p->reterr)) != NGT_OK)
             return status;
-    if (p->h->kind == NGT_DOCUMENTS && p->h->docs) {
-        if ((status = ngt_reader_provenance(p->r, 0, &provenance, p->reterr)) != NGT_OK ||
-            (status = ngt_reader_doc_string(p->r, NGT_S_DOC_IDS, 0, &s, p->reterr)) != NGT_OK ||
-            (status = ngt_reader_doc_string(p->r, NGT_S_METADATA, 0, &s, p->reterr)) != NGT_OK)
-            return status;
-    }
-    return NGT_OK;
+    if (p->h->kind == NGT_DOCUMENTS && p->h->docs &&
+        (status = ngt_reader_provenance(p->r, 0, &provenance, p->reterr)) != NGT_OK)
+        return status;
+    if ((status = prove_strings(p, NGT_S_DOC_IDS)) != NGT_OK)
+        return status;
+    return prove_strings(p, NGT_S_METADATA);
 }
 
 enum ngt_status ngt_verify(const char *path, struct ngt_shard_summary *ret_summary,

@@ -3,7 +3,7 @@
  * sections at commit, the section table last; then the header is patched in and the file published.
  *
  * Memory: about 7 bytes a document (its length and provenance), and what the optional sections
- * hold. Token data is hashed block by block on its way out and never read back.
+ * hold, ids and metadata compressed. Token data is hashed block by block on its way out and never read back.
  */
 #include "ngt/writer.h"
 
@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "codec.h"
+#include "frames.h"
 #include "layout.h"
 #include "ngt/checked.h"
 #include "ngt/file.h"
@@ -32,7 +33,8 @@ struct ngt_writer {
     uint64_t items;           /* documents or sequences */
     struct ngt_bytes lengths; /* varint an item: ids of a document, segments of a sequence */
     struct ngt_bytes segments;
-    struct ngt_bytes sources, provenance, loss_starts, loss_spans, doc_ids, metadata, text_hashes;
+    struct ngt_bytes sources, provenance, loss_starts, loss_spans, text_hashes;
+    struct ngt_frames doc_ids, metadata;
     uint64_t source_count, loss_count;
     bool have_loss, have_ids, have_metadata, have_hashes;
     uint32_t last_source;
@@ -90,7 +92,6 @@ enum ngt_status ngt_writer_open(const char *path, const struct ngt_writer_config
     }
     w->header = (struct ngt_header){
         .major = NGT_VERSION_MAJOR,
-        .minor = NGT_VERSION_MINOR,
         .kind = config->kind,
         .id_bytes = config->vocab_size <= 65536 ? 2 : 4,
         .vocab_size = config->vocab_size,
@@ -126,8 +127,8 @@ void ngt_writer_abort(struct ngt_writer **wp)
     ngt_bytes_done(&w->provenance);
     ngt_bytes_done(&w->loss_starts);
     ngt_bytes_done(&w->loss_spans);
-    ngt_bytes_done(&w->doc_ids);
-    ngt_bytes_done(&w->metadata);
+    ngt_frames_done(&w->doc_ids);
+    ngt_frames_done(&w->metadata);
     ngt_bytes_done(&w->text_hashes);
     free(w->block);
     free(w->path);
@@ -143,6 +144,11 @@ uint64_t ngt_writer_tokens(const struct ngt_writer *w)
 uint64_t ngt_writer_docs(const struct ngt_writer *w)
 {
     return w->items;
+}
+
+uint64_t ngt_writer_strings(const struct ngt_writer *w)
+{
+    return w->doc_ids.logical + w->doc_ids.open.size + w->metadata.logical + w->metadata.open.size;
 }
 
 void ngt_writer_set_docs(struct ngt_writer *w, uint64_t docs, uint64_t filled_docs)
@@ -264,16 +270,17 @@ static enum ngt_status add_loss(struct ngt_writer *w, const uint64_t *spans, uin
 }
 
 /* A string a document; documents before the first that has one get "". */
-static void add_doc_string(struct ngt_writer *w, struct ngt_bytes *b, bool *have, const char *s)
+static enum ngt_status add_doc_string(struct ngt_writer *w, struct ngt_frames *f, bool *have,
+                                      const char *s, struct ngt_error *reterr)
 {
+    enum ngt_status status = NGT_OK;
+
     if (!s && !*have)
-        return;
-    if (!*have) {
-        *have = true;
-        for (uint64_t i = 0; i < w->items; i++)
-            add_string(b, "");
-    }
-    add_string(b, s ? s : "");
+        return NGT_OK;
+    for (uint64_t i = 0; i < w->items && !*have && status == NGT_OK; i++)
+        status = ngt_frames_add(f, "", reterr);
+    *have = true;
+    return status == NGT_OK ? ngt_frames_add(f, s ? s : "", reterr) : status;
 }
 
 enum ngt_status ngt_writer_doc(struct ngt_writer *w, const struct ngt_doc *doc,
@@ -302,8 +309,10 @@ enum ngt_status ngt_writer_doc(struct ngt_writer *w, const struct ngt_doc *doc,
     ngt_bytes_add_varint(&w->provenance, doc->source - w->last_source);
     ngt_bytes_add_varint(&w->provenance, fresh ? doc->record : doc->record - w->last_record);
     ngt_bytes_add_varint(&w->provenance, fresh ? doc->offset : doc->offset - w->last_offset);
-    add_doc_string(w, &w->doc_ids, &w->have_ids, doc->id);
-    add_doc_string(w, &w->metadata, &w->have_metadata, doc->metadata);
+    if ((status = add_doc_string(w, &w->doc_ids, &w->have_ids, doc->id, reterr)) != NGT_OK ||
+        (status = add_doc_string(w, &w->metadata, &w->have_metadata, doc->metadata, reterr)) !=
+            NGT_OK)
+        return status;
     if (doc->text_hash) {
         w->have_hashes = true;
         ngt_bytes_add64(&w->text_hashes, doc->text_hash->low);
@@ -320,10 +329,8 @@ enum ngt_status ngt_writer_doc(struct ngt_writer *w, const struct ngt_doc *doc,
         w->header.targets += doc->count - 1;
     }
     ngt_bytes_add_varint(&w->lengths, doc->count);
-    return w->lengths.failed || w->provenance.failed || w->doc_ids.failed || w->metadata.failed ||
-                   w->text_hashes.failed
-               ? no_memory(w, reterr)
-               : NGT_OK;
+    return w->lengths.failed || w->provenance.failed || w->text_hashes.failed ? no_memory(w, reterr)
+                                                                              : NGT_OK;
 }
 
 enum ngt_status ngt_writer_sequence(struct ngt_writer *w, const uint32_t *ids,
@@ -376,35 +383,52 @@ static enum ngt_status pad(struct ngt_writer *w, struct ngt_error *reterr)
     return over ? ngt_output_write(w->out, zeros, NGT_ALIGN - over, reterr) : NGT_OK;
 }
 
+static enum ngt_status put_section(struct ngt_writer *w, enum ngt_section_kind kind, bool required,
+                                   enum ngt_encoding encoding, const struct ngt_bytes *stored,
+                                   uint64_t logical_bytes, struct ngt_error *reterr)
+{
+    enum ngt_status status = stored->failed ? no_memory(w, reterr) : pad(w, reterr);
+
+    if (status != NGT_OK)
+        return status;
+    w->sections[w->section_count++] = (struct ngt_section){
+        .kind = kind,
+        .required = required,
+        .encoding = encoding,
+        .offset = ngt_output_size(w->out),
+        .stored_bytes = stored->size,
+        .logical_bytes = logical_bytes,
+        .hash = ngt_digest64(stored->bytes, stored->size),
+    };
+    return ngt_output_write(w->out, stored->bytes, stored->size, reterr);
+}
+
 static enum ngt_status add_section(struct ngt_writer *w, enum ngt_section_kind kind, bool required,
                                    bool compressed, const struct ngt_bytes *content,
                                    struct ngt_error *reterr)
 {
     struct ngt_bytes frame = {0};
-    const struct ngt_bytes *stored = content;
     enum ngt_status status;
 
-    if (content->failed)
-        return no_memory(w, reterr);
-    if (compressed) {
-        if ((status = ngt_compress(content, &frame, reterr)) != NGT_OK)
-            return status;
-        stored = &frame;
-    }
-    status = pad(w, reterr);
-    if (status == NGT_OK) {
-        w->sections[w->section_count++] = (struct ngt_section){
-            .kind = kind,
-            .required = required,
-            .encoding = compressed ? NGT_ZSTD : NGT_RAW,
-            .offset = ngt_output_size(w->out),
-            .stored_bytes = stored->size,
-            .logical_bytes = content->size,
-            .hash = ngt_digest64(stored->bytes, stored->size),
-        };
-        status = ngt_output_write(w->out, stored->bytes, stored->size, reterr);
-    }
+    if (!compressed)
+        return put_section(w, kind, required, NGT_RAW, content, content->size, reterr);
+    status = content->failed ? no_memory(w, reterr) : ngt_compress(content, &frame, reterr);
+    if (status == NGT_OK)
+        status = put_section(w, kind, required, NGT_ZSTD, &frame, content->size, reterr);
     ngt_bytes_done(&frame);
+    return status;
+}
+
+static enum ngt_status add_frames(struct ngt_writer *w, enum ngt_section_kind kind,
+                                  struct ngt_frames *frames, struct ngt_error *reterr)
+{
+    struct ngt_bytes section = {0};
+    enum ngt_status status = ngt_frames_end(frames, &section, reterr);
+
+    w->header.minor = 1;
+    if (status == NGT_OK)
+        status = put_section(w, kind, false, NGT_FRAMED, &section, frames->logical, reterr);
+    ngt_bytes_done(&section);
     return status;
 }
 
@@ -568,11 +592,10 @@ static enum ngt_status add_all(struct ngt_writer *w, const struct ngt_counter *c
                             reterr)) != NGT_OK ||
         (status = add_vocabulary(w, reterr)) != NGT_OK)
         return status;
-    if (w->have_ids &&
-        (status = add_section(w, NGT_S_DOC_IDS, false, true, &w->doc_ids, reterr)) != NGT_OK)
+    if (w->have_ids && (status = add_frames(w, NGT_S_DOC_IDS, &w->doc_ids, reterr)) != NGT_OK)
         return status;
     if (w->have_metadata &&
-        (status = add_section(w, NGT_S_METADATA, false, true, &w->metadata, reterr)) != NGT_OK)
+        (status = add_frames(w, NGT_S_METADATA, &w->metadata, reterr)) != NGT_OK)
         return status;
     return NGT_OK;
 }

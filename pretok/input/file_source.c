@@ -16,6 +16,7 @@ struct file_source {
     uint64_t count;
     struct ngt_digest_stream *digest;
     uint8_t *buffer;
+    uint64_t room;
 };
 
 static void file_free(struct pretok_source *self)
@@ -33,7 +34,7 @@ static enum ngt_status file_read(struct pretok_source *self, const uint8_t **ret
                                  uint64_t *ret_n, struct ngt_error *reterr)
 {
     struct file_source *f = (struct file_source *)self;
-    uint64_t want = f->left < BUFFER ? f->left : BUFFER;
+    uint64_t want = f->left < f->room ? f->left : f->room;
     ssize_t got = 0;
 
     if (want) {
@@ -69,7 +70,8 @@ enum ngt_status pretok_file_source_new(const char *path, uint64_t start, uint64_
     f->fd = path ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
     f->left = bytes;
     f->digest = ngt_digest_stream_new();
-    f->buffer = malloc(BUFFER);
+    f->room = bytes < BUFFER ? bytes + 1 : BUFFER; /* malloc maps large pieces anew, page by page */
+    f->buffer = malloc(f->room);
     if (f->fd < 0)
         status = ngt_fail(reterr, NGT_E_IO, path, NGT_NO_POS, NGT_NO_POS, "cannot open");
     else if (!f->digest || !f->buffer)
@@ -80,7 +82,8 @@ enum ngt_status pretok_file_source_new(const char *path, uint64_t start, uint64_
         file_free(&f->base);
         return status;
     }
-    (void)posix_fadvise(f->fd, (off_t)start, 0, POSIX_FADV_SEQUENTIAL);
+    if (bytes > BUFFER) /* else one read is all there is */
+        (void)posix_fadvise(f->fd, (off_t)start, 0, POSIX_FADV_SEQUENTIAL);
     *ret = &f->base;
     return NGT_OK;
 }

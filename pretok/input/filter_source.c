@@ -57,7 +57,8 @@ static enum ngt_status failed(struct filter_source *f, struct ngt_error *reterr)
         return f->lower_status;
     }
     return ngt_fail(reterr, NGT_E_DATA, NULL, NGT_NO_POS, NGT_NO_POS,
-                    "%s stream cut off or corrupt after %llu decompressed bytes: %s", f->name,
+                    "%s stream cut off or corrupt at byte %llu, after %llu decompressed bytes: %s",
+                    f->name, (unsigned long long)archive_filter_bytes(f->archive, -1),
                     (unsigned long long)f->delivered, why ? why : "no reason given");
 }
 

@@ -16,8 +16,8 @@ struct gzip_source {
     struct pretok_source *lower;
     z_stream z;
     uint8_t *out;
-    uint64_t delivered;
-    bool in_member, padding; /* padding: zeros behind the last member, as tapes leave them */
+    uint64_t taken, delivered; /* bytes of lower, and decompressed ones */
+    bool in_member, padding;   /* padding: zeros behind the last member, as tapes leave them */
 };
 
 static void gzip_free(struct pretok_source *self)
@@ -34,7 +34,8 @@ static enum ngt_status corrupt(const struct gzip_source *g, const char *what,
                                struct ngt_error *reterr)
 {
     return ngt_fail(reterr, NGT_E_DATA, NULL, NGT_NO_POS, NGT_NO_POS,
-                    "gzip stream corrupt after %llu decompressed bytes: %s",
+                    "gzip stream corrupt at byte %llu, after %llu decompressed bytes: %s",
+                    (unsigned long long)(g->taken - g->z.avail_in),
                     (unsigned long long)g->delivered, what);
 }
 
@@ -54,11 +55,12 @@ static enum ngt_status gzip_read(struct pretok_source *self, const uint8_t **ret
                 return status;
             if (n == 0 && g->in_member)
                 return ngt_fail(reterr, NGT_E_DATA, NULL, NGT_NO_POS, NGT_NO_POS,
-                                "gzip stream cut off after %llu decompressed bytes",
-                                (unsigned long long)g->delivered);
+                                "gzip stream cut off at byte %llu, after %llu decompressed bytes",
+                                (unsigned long long)g->taken, (unsigned long long)g->delivered);
             if (n == 0)
                 break;
             g->z.next_in = (Bytef *)(uintptr_t)at;
+            g->taken += n;
             g->z.avail_in = (uInt)n; /* sources deliver far less than 4 GiB at once */
         }
         if (!g->in_member && g->delivered && *g->z.next_in == 0)
@@ -80,6 +82,8 @@ static enum ngt_status gzip_read(struct pretok_source *self, const uint8_t **ret
             return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
                             "out of memory for a gzip stream");
         } else if (done != Z_OK && done != Z_BUF_ERROR) {
+            if (g->z.avail_out < BUFFER)
+                break; /* what came before the damage first; zlib says it again */
             return corrupt(g, g->z.msg ? g->z.msg : "no gzip data", reterr);
         }
     }

@@ -1,11 +1,12 @@
 /*
  * JSON lines to documents: one pass, no tree, any chunking. Every record is checked whole against
  * RFC 8259 (NaN and Infinity are not JSON), so that what a lenient reader would have taken for a
- * document never depends on where the text stands in it; only the text is kept, so a long line
+ * document never depends on where the text stands in it; only what is wanted is kept, so a long line
  * costs the memory of its text.
  *
  * As Python's json does, the last of several equal keys wins. Blank lines are lines, not records.
- * UTF-8 is checked in the text alone.
+ * UTF-8 is checked in what is kept alone. Fields are kept as they stand, escapes and blanks inside
+ * them included; only ill-formed UTF-8 is replaced.
  */
 #ifndef PRETOK_JSONL_H
 #define PRETOK_JSONL_H
@@ -16,13 +17,13 @@
 #define PRETOK_JSONL_DEPTH 1024u
 
 struct pretok_jsonl_config {
-    const char *text_key;    /* dotted: "meta.text" is text inside meta; "\." is a dot in a key */
-    uint64_t max_text_bytes; /* after unescaping, before ill-formed UTF-8 is replaced */
+    struct pretok_wanted wanted; /* borrowed until the reader is freed */
+    uint64_t max_text_bytes;     /* after unescaping, before ill-formed UTF-8 is replaced */
 };
 
 struct pretok_jsonl;
 
-/* NGT_E_DATA: an empty key, or one with an empty part. */
+/* NGT_E_DATA: a path that is empty, or has an empty part. */
 NGT_NODISCARD enum ngt_status pretok_jsonl_new(const struct pretok_jsonl_config *config,
                                                struct pretok_jsonl **ret_jsonl,
                                                struct ngt_error *reterr);

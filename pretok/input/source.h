@@ -52,8 +52,29 @@ NGT_NODISCARD enum ngt_status pretok_peek_source_new(struct pretok_source *lower
  */
 void pretok_peek_source_head(struct pretok_source *s, const uint8_t **ret_at, uint64_t *ret_n);
 
+/* ---- a bound on what decoders make of a file ---- */
+struct pretok_meter {
+    const struct pretok_source *file; /* the file source below; borrowed */
+    uint64_t most;                    /* bytes out of one stored byte; 0: no bound */
+};
+/* No bound below: a small file may be as repetitive as it likes. */
+#define PRETOK_METER_FREE (UINT64_C(1) << 30)
+/* NGT_E_DATA: count bytes are more than the bound allows of so many stored ones. */
+NGT_NODISCARD enum ngt_status pretok_meter_check(uint64_t count, uint64_t stored, uint64_t most,
+                                                 struct ngt_error *reterr);
+/* Adds n to *count, which is of one place in the chain, and checks it. */
+NGT_NODISCARD enum ngt_status pretok_meter_add(const struct pretok_meter *meter, uint64_t *count,
+                                               uint64_t n, struct ngt_error *reterr);
+/* Passes on what lower delivers and adds it up. meter, count: borrowed. Takes over lower also on
+ * failure. */
+NGT_NODISCARD enum ngt_status pretok_meter_source_new(struct pretok_source *lower,
+                                                      struct pretok_meter *meter, uint64_t *count,
+                                                      struct pretok_source **ret,
+                                                      struct ngt_error *reterr);
+
 /* ---- decoders; each takes over lower also on failure ---- */
-NGT_NODISCARD enum ngt_status pretok_zstd_source_new(struct pretok_source *lower,
+/* start: bytes of the file in front of lower, for messages. */
+NGT_NODISCARD enum ngt_status pretok_zstd_source_new(struct pretok_source *lower, uint64_t start,
                                                      struct pretok_source **ret,
                                                      struct ngt_error *reterr);
 NGT_NODISCARD enum ngt_status pretok_gzip_source_new(struct pretok_source *lower,

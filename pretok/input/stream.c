@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "input/ahead_source.h"
 #include "input/source.h"
 
 #define BLOCK (128u << 10)
@@ -25,6 +26,9 @@ struct pretok_stream {
     struct pretok_source *file;  /* the lowest source; owned by what stands on it */
     struct pretok_source *outer; /* decompressed bytes of the file; owned */
     bool begun, ended;
+    bool ahead; /* outer is one that is filled ahead */
+    struct pretok_meter meter;
+    uint64_t outer_bytes, member_bytes, inner_bytes; /* decoded so far, in each place */
 
     /* an archive */
     struct archive *archive;
@@ -43,8 +47,10 @@ struct pretok_stream {
 
 /* ---- decoders by content ---- */
 
-/* Replaces *source, a peeking one, by a decoder on it where its head calls for one. */
-static enum ngt_status decode(struct pretok_source **source, enum pretok_content content,
+/* Replaces *source, a peeking one, by a decoder on it where its head calls for one. start: what
+ * stands in front of it, for messages. count: adds up what it delivers. */
+static enum ngt_status decode(struct pretok_stream *s, struct pretok_source **source,
+                              enum pretok_content content, uint64_t start, uint64_t *count,
                               struct ngt_error *reterr)
 {
     struct pretok_source *lower = *source;
@@ -56,7 +62,7 @@ static enum ngt_status decode(struct pretok_source **source, enum pretok_content
         status = pretok_gzip_source_new(lower, &lower, reterr);
         break;
     case PRETOK_ZSTD:
-        status = pretok_zstd_source_new(lower, &lower, reterr);
+        status = pretok_zstd_source_new(lower, start, &lower, reterr);
         break;
     case PRETOK_BZIP2:
     case PRETOK_XZ:
@@ -67,6 +73,8 @@ static enum ngt_status decode(struct pretok_source **source, enum pretok_content
         *source = lower;
         return NGT_OK;
     }
+    if (status == NGT_OK)
+        status = pretok_meter_source_new(lower, &s->meter, count, &lower, reterr);
     if (status != NGT_OK)
         return status;
     return pretok_peek_source_new(lower, source, reterr);
@@ -163,7 +171,8 @@ static enum ngt_status archive_failed(struct pretok_stream *s, struct ngt_error 
         return s->outer_status;
     }
     return ngt_fail(reterr, NGT_E_DATA, NULL, NGT_NO_POS, NGT_NO_POS,
-                    "%s archive cut off or corrupt: %s", pretok_content_name(s->kind),
+                    "%s archive cut off or corrupt at byte %llu: %s", pretok_content_name(s->kind),
+                    (unsigned long long)archive_filter_bytes(s->archive, 0),
                     why ? why : "no reason given");
 }
 
@@ -259,12 +268,21 @@ static enum ngt_status member_read(struct pretok_source *self, const uint8_t **r
         return archive_failed(m->stream, reterr);
     *ret_at = m->block;
     *ret_n = (uint64_t)n;
-    return NGT_OK;
+    /* holes of sparse members, too, come out of nothing */
+    return pretok_meter_add(&m->stream->meter, &m->stream->member_bytes, *ret_n, reterr);
 }
 
 static void member_free(struct pretok_source *self)
 {
     free(self);
+}
+
+/* One decoder in each place: what decompresses to itself would never end. */
+static enum ngt_status twice_compressed(enum pretok_content content, struct ngt_error *reterr)
+{
+    return ngt_fail(reterr, NGT_E_UNSUPPORTED, NULL, NGT_NO_POS, NGT_NO_POS,
+                    "a %s stream inside a compressed one; unpack the outer one first",
+                    pretok_content_name(content));
 }
 
 static enum ngt_status open_member(struct pretok_stream *s, struct ngt_error *reterr)
@@ -283,18 +301,21 @@ static enum ngt_status open_member(struct pretok_stream *s, struct ngt_error *re
         return status;
     content = look(s->inner);
     if (is_compressed(content)) {
-        status = decode(&s->inner, content, reterr);
+        status = decode(s, &s->inner, content, 0, &s->inner_bytes, reterr);
         if (status != NGT_OK)
             return status;
         content = look(s->inner);
+        if (is_compressed(content))
+            return twice_compressed(content, reterr);
     }
     if (is_archive(content))
         return ngt_fail(reterr, NGT_E_UNSUPPORTED, NULL, NGT_NO_POS, NGT_NO_POS,
                         "a %s archive inside an archive; unpack the outer one first",
                         pretok_content_name(content));
     if (content == PRETOK_PARQUET)
-        return ngt_fail(reterr, NGT_E_UNSUPPORTED, NULL, NGT_NO_POS, NGT_NO_POS,
-                        "a parquet file; this build does not read parquet");
+        return ngt_fail(
+            reterr, NGT_E_UNSUPPORTED, NULL, NGT_NO_POS, NGT_NO_POS,
+            "a parquet file; it must be a file of its own, neither compressed nor in an archive");
     return NGT_OK;
 }
 
@@ -318,8 +339,30 @@ static enum ngt_status archive_end(struct pretok_stream *s, struct ngt_error *re
         zero = s->tail[i] == 0;
     if (!zero)
         return ngt_fail(reterr, NGT_E_DATA, NULL, NGT_NO_POS, NGT_NO_POS,
-                        "tar archive cut off: it has no end mark");
+                        "tar archive cut off at byte %llu: it has no end mark",
+                        (unsigned long long)archive_filter_bytes(s->archive, 0));
     return NGT_OK;
+}
+
+/* What is left of a member. Where that means decoding, it is not left to libarchive, which would not
+ * end it. */
+static enum ngt_status pass_over(struct pretok_stream *s, struct ngt_error *reterr)
+{
+    bool decodes = s->kind == PRETOK_7Z || (s->kind == PRETOK_ZIP && s->seek_fd < 0);
+    enum ngt_status status = NGT_OK;
+    uint64_t n = 1;
+
+    while (decodes && s->member && status == NGT_OK && n) {
+        la_ssize_t got;
+        do
+            got = archive_read_data(s->archive, s->block, BLOCK);
+        while (got == ARCHIVE_RETRY);
+        if (got < 0)
+            return archive_failed(s, reterr);
+        n = (uint64_t)got;
+        status = pretok_meter_add(&s->meter, &s->member_bytes, n, reterr);
+    }
+    return status;
 }
 
 static enum ngt_status next_member(struct pretok_stream *s, bool *ret_more, const char **ret_member,
@@ -327,7 +370,10 @@ static enum ngt_status next_member(struct pretok_stream *s, bool *ret_more, cons
 {
     struct archive_entry *entry;
 
+    enum ngt_status status = pass_over(s, reterr);
     pretok_source_free(&s->inner);
+    if (status != NGT_OK)
+        return status;
     free(s->member);
     s->member = NULL;
     for (;;) {
@@ -337,8 +383,7 @@ static enum ngt_status next_member(struct pretok_stream *s, bool *ret_more, cons
             *ret_more = false;
             return archive_end(s, reterr);
         }
-        if (done == ARCHIVE_RETRY)
-            continue;
+        /* ARCHIVE_RETRY would go on behind a damaged header, and what it described would vanish */
         if (done != ARCHIVE_OK && done != ARCHIVE_WARN)
             return archive_failed(s, reterr);
         if (archive_entry_filetype(entry) == S_IFREG && !archive_entry_hardlink(entry))
@@ -353,7 +398,7 @@ static enum ngt_status next_member(struct pretok_stream *s, bool *ret_more, cons
                         "out of memory for an archive");
     *ret_member = s->member;
     *ret_more = true;
-    return open_member(s, reterr);
+    return NGT_OK; /* opened when it is read: it may be passed over for its name */
 }
 
 /* ---- the stream ---- */
@@ -376,21 +421,29 @@ enum ngt_status pretok_stream_open(const struct pretok_stream_config *config,
     status = pretok_file_source_new(config->path, config->start, config->bytes, &s->file, reterr);
     if (status != NGT_OK)
         goto out;
+    s->meter = (struct pretok_meter){s->file, config->max_expansion};
     status = pretok_peek_source_new(s->file, &s->outer, reterr);
     if (status == NGT_OK && !config->plain)
         content = look(s->outer);
     if (status == NGT_OK && is_compressed(content)) {
         at_bottom = false;
-        status = decode(&s->outer, content, reterr);
+        status = decode(s, &s->outer, content, config->start, &s->outer_bytes, reterr);
         if (status == NGT_OK)
-            content = look(s->outer);
+            content = config->no_archive ? PRETOK_PLAIN : look(s->outer);
+        if (status == NGT_OK && is_compressed(content))
+            status = twice_compressed(content, reterr);
     }
     if (status == NGT_OK && content == PRETOK_PARQUET)
-        status = ngt_fail(reterr, NGT_E_UNSUPPORTED, NULL, NGT_NO_POS, NGT_NO_POS,
-                          "a parquet file; this build does not read parquet");
+        status = ngt_fail(
+            reterr, NGT_E_UNSUPPORTED, NULL, NGT_NO_POS, NGT_NO_POS,
+            "a parquet file; it must be a file of its own, neither compressed nor in an archive");
     if (status == NGT_OK && is_archive(content)) {
         s->kind = content;
         status = archive_begin(s, at_bottom, reterr);
+    } else if (status == NGT_OK && config->ahead && !at_bottom) {
+        /* not an archive: where one is cut off, what was read of the file would depend on the time */
+        pretok_ahead_source_new(config->ahead, s->outer, s->file, &s->outer);
+        s->ahead = true;
     }
 out:
     status = place(s, status, reterr);
@@ -446,11 +499,15 @@ enum ngt_status pretok_stream_next(struct pretok_stream *s, bool *ret_more, cons
 enum ngt_status pretok_stream_read(struct pretok_stream *s, const uint8_t **ret_at, uint64_t *ret_n,
                                    struct ngt_error *reterr)
 {
-    struct pretok_source *from = s->archive ? s->inner : s->outer;
+    enum ngt_status status = NGT_OK;
 
     ngt_error_clear(reterr);
     *ret_n = 0;
-    enum ngt_status status = from->read(from, ret_at, ret_n, reterr);
+    if (s->archive && !s->inner)
+        status = open_member(s, reterr);
+    struct pretok_source *from = s->archive ? s->inner : s->outer;
+    if (status == NGT_OK)
+        status = from->read(from, ret_at, ret_n, reterr);
     if (status == NGT_OK && *ret_n == 0 && !s->archive)
         s->ended = true;
     return place(s, status, reterr);
@@ -458,10 +515,30 @@ enum ngt_status pretok_stream_read(struct pretok_stream *s, const uint8_t **ret_
 
 uint64_t pretok_stream_stored(const struct pretok_stream *s)
 {
+    if (s->ahead)
+        return pretok_ahead_source_count(s->outer);
     return s->seek_fd >= 0 ? s->seek_bytes : pretok_file_source_count(s->file);
 }
 
 struct ngt_digest128 pretok_stream_digest(const struct pretok_stream *s)
 {
     return s->seek_fd >= 0 ? s->seek_digest : pretok_file_source_digest(s->file);
+}
+
+enum ngt_status pretok_stream_drain(const struct pretok_stream_config *config, uint64_t *bytes,
+                                    struct ngt_error *reterr)
+{
+    struct pretok_stream *s = NULL;
+    enum ngt_status status = pretok_stream_open(config, &s, reterr);
+    const char *member;
+    const uint8_t *at;
+    bool more = true;
+
+    while (status == NGT_OK && more) {
+        status = pretok_stream_next(s, &more, &member, reterr);
+        for (uint64_t n = 1; status == NGT_OK && more && n; *bytes += n)
+            status = pretok_stream_read(s, &at, &n, reterr);
+    }
+    pretok_stream_close(&s);
+    return status;
 }

@@ -15,11 +15,22 @@
 #include "ngt/digest.h"
 #include "ngt/error.h"
 
+struct pretok_ahead;
+
 struct pretok_stream_config {
     const char *path; /* NULL: standard input; borrowed */
     uint64_t start;   /* stored bytes [start, start + bytes) of it */
     uint64_t bytes;   /* UINT64_MAX: to the end */
     bool plain;       /* the bytes are what they are (a range of a plain file) */
+    bool
+        no_archive; /* what is in it is neither archive nor compressed, whatever its first bytes say
+                         (frames from the middle of a file) */
+    /* Decompressed bytes out of one stored byte, from the first GiB on; beyond, the stream ends as if
+     * it were corrupt. 0: no bound. */
+    uint64_t max_expansion;
+    /* To unpack a compressed file through, unless it is an archive; NULL: the reader does it.
+     * Borrowed, for one stream at a time. */
+    struct pretok_ahead *ahead;
 };
 
 struct pretok_stream;
@@ -45,6 +56,11 @@ NGT_NODISCARD enum ngt_status pretok_stream_read(struct pretok_stream *s, const 
 uint64_t pretok_stream_stored(const struct pretok_stream *s);
 struct ngt_digest128 pretok_stream_digest(const struct pretok_stream *s);
 
+/* Reads a stream to its end, all members, and takes nothing of it; adds its bytes to *bytes. Failures
+ * are those of the calls above. */
+NGT_NODISCARD enum ngt_status pretok_stream_drain(const struct pretok_stream_config *config,
+                                                  uint64_t *bytes, struct ngt_error *reterr);
+
 /* ---- what a file's first bytes say ---- */
 enum pretok_content {
     PRETOK_PLAIN,
@@ -57,7 +73,7 @@ enum pretok_content {
     PRETOK_ZIP,
     PRETOK_CPIO,
     PRETOK_7Z,
-    PRETOK_PARQUET, /* known, to be refused by name */
+    PRETOK_PARQUET, /* not a stream: input/parquet.h */
 };
 /* head [n]: the first bytes, 512 or all there are. */
 enum pretok_content pretok_content_of(const uint8_t *head, uint64_t n);

@@ -12,6 +12,9 @@
 /* Bytes of the longest well-formed prefix. */
 uint64_t pretok_utf8_valid_prefix(const uint8_t *at, uint64_t n);
 
+/* Characters (code points) of well-formed UTF-8. */
+uint64_t pretok_utf8_characters(const uint8_t *at, uint64_t n);
+
 /* n >= 1 and at[0 ..] ill-formed: bytes of the maximal subpart there, 1 to 3. */
 uint64_t pretok_utf8_bad_subpart(const uint8_t *at, uint64_t n);
 

@@ -3,10 +3,10 @@
 #include <zstd.h>
 
 #include "input/source.h"
+#include "input/zstd_frames.h"
 
-/* The largest window the format can ask for on a 64-bit machine; libzstd refuses above 2^27 unless
- * told. Its memory is taken only when a frame asks. */
-#define WINDOW_LOG 31
+#define FRAME_START 5u /* what a frame shows of itself first: magic and descriptor */
+#define BLOCK_HEADER 3u
 
 struct zstd_source {
     struct pretok_source base;
@@ -15,8 +15,9 @@ struct zstd_source {
     ZSTD_inBuffer in;
     uint8_t *out;
     size_t out_size;
-    uint64_t delivered;
-    bool in_frame; /* a frame has begun and is not complete */
+    uint64_t taken, delivered; /* bytes of the file, and decompressed ones */
+    size_t hint;               /* what the decoder wants next: the rest of a block */
+    bool in_frame;             /* a frame has begun and is not complete */
 };
 
 static void zstd_free(struct pretok_source *self)
@@ -45,19 +46,29 @@ static enum ngt_status zstd_read(struct pretok_source *self, const uint8_t **ret
                 return status;
             if (n == 0) {
                 if (z->in_frame)
-                    return ngt_fail(reterr, NGT_E_DATA, NULL, NGT_NO_POS, NGT_NO_POS,
-                                    "zstd stream cut off after %llu decompressed bytes",
-                                    (unsigned long long)z->delivered);
+                    return ngt_fail(
+                        reterr, NGT_E_DATA, NULL, NGT_NO_POS, NGT_NO_POS,
+                        "zstd stream cut off at byte %llu, after %llu decompressed bytes",
+                        (unsigned long long)z->taken, (unsigned long long)z->delivered);
                 break;
             }
             z->in = (ZSTD_inBuffer){at, n, 0};
+            z->taken += n;
         }
-        size_t left = ZSTD_decompressStream(z->context, &out, &z->in);
+        /* a block at a time: a call that meets damage tells nothing of blocks it did before */
+        ZSTD_inBuffer in = z->in;
+        if (in.size - in.pos > z->hint)
+            in.size = in.pos + z->hint;
+        size_t left = ZSTD_decompressStream(z->context, &out, &in);
+        z->in.pos = in.pos;
         if (ZSTD_isError(left))
             return ngt_fail(reterr, NGT_E_DATA, NULL, NGT_NO_POS, NGT_NO_POS,
-                            "zstd stream corrupt after %llu decompressed bytes: %s",
+                            "zstd stream corrupt at byte %llu, after %llu decompressed bytes: %s",
+                            (unsigned long long)(z->taken - (z->in.size - z->in.pos)),
                             (unsigned long long)z->delivered, ZSTD_getErrorName(left));
         z->in_frame = left != 0;
+        /* libzstd asks for a block together with the header of the next one */
+        z->hint = left == 0 ? FRAME_START : left > BLOCK_HEADER ? left - BLOCK_HEADER : left;
         flushed = true;
     }
     z->delivered += out.pos;
@@ -66,8 +77,8 @@ static enum ngt_status zstd_read(struct pretok_source *self, const uint8_t **ret
     return NGT_OK;
 }
 
-enum ngt_status pretok_zstd_source_new(struct pretok_source *lower, struct pretok_source **ret,
-                                       struct ngt_error *reterr)
+enum ngt_status pretok_zstd_source_new(struct pretok_source *lower, uint64_t start,
+                                       struct pretok_source **ret, struct ngt_error *reterr)
 {
     struct zstd_source *z = calloc(1, sizeof *z);
 
@@ -77,11 +88,14 @@ enum ngt_status pretok_zstd_source_new(struct pretok_source *lower, struct preto
     }
     z->base = (struct pretok_source){zstd_read, zstd_free};
     z->lower = lower;
+    z->taken = start;
     z->context = ZSTD_createDCtx();
+    z->hint = FRAME_START;
     z->out_size = ZSTD_DStreamOutSize();
     z->out = malloc(z->out_size);
     if (!z->context || !z->out ||
-        ZSTD_isError(ZSTD_DCtx_setParameter(z->context, ZSTD_d_windowLogMax, WINDOW_LOG))) {
+        ZSTD_isError(
+            ZSTD_DCtx_setParameter(z->context, ZSTD_d_windowLogMax, PRETOK_ZSTD_WINDOW_LOG))) {
         zstd_free(&z->base);
         return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
                         "out of memory for a zstd stream");

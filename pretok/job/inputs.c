@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "input/parquet.h"
 #include "input/stream.h"
 #include "ngt/digest.h"
 #include "ngt/file.h"
@@ -113,15 +114,11 @@ enum ngt_status pretok_input_probe(const char *path, struct pretok_input *ret_in
                                    struct ngt_error *reterr)
 {
     struct stat st;
-    uint8_t *edges = malloc(2 * EDGE);
+    uint8_t *edges = NULL;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     enum ngt_status status = NGT_OK;
 
     ngt_error_clear(reterr);
-    if (!edges) {
-        status = no_memory(reterr);
-        goto out;
-    }
     if (fd < 0 || fstat(fd, &st) != 0) {
         status = ngt_fail(reterr, NGT_E_IO, path, HERE, "cannot open");
         goto out;
@@ -134,21 +131,23 @@ enum ngt_status pretok_input_probe(const char *path, struct pretok_input *ret_in
     uint64_t size = (uint64_t)st.st_size, head = size < EDGE ? size : EDGE, tail = size - head;
     if (tail > EDGE)
         tail = EDGE;
+    /* no more than the file has: malloc maps large pieces anew, which small files would pay for */
+    edges = malloc(head + tail + 1);
+    if (!edges) {
+        status = no_memory(reterr);
+        goto out;
+    }
     status = read_at(fd, path, edges, head, 0, reterr);
     if (status == NGT_OK)
         status = read_at(fd, path, edges + head, tail, size - tail, reterr);
     if (status != NGT_OK)
         goto out;
     enum pretok_content content = pretok_content_of(edges, head);
-    if (content == PRETOK_PARQUET) {
-        status = ngt_fail(reterr, NGT_E_UNSUPPORTED, path, HERE,
-                          "a parquet file; this build does not read parquet");
-        goto out;
-    }
     ret_input->size = size;
     ret_input->mtime = time_of(&st);
     ret_input->head_tail = ngt_digest64(edges, head + tail);
     ret_input->plain = content == PRETOK_PLAIN;
+    ret_input->parquet = content == PRETOK_PARQUET;
     ret_input->device = st.st_dev;
     ret_input->node = st.st_ino;
 out:
@@ -178,13 +177,12 @@ static enum ngt_status decide_format(const struct pretok_inputs_config *c, const
         if (!pretok_format_of_name(name, ret, &archive))
             return ngt_fail(reterr, NGT_E_DATA, path, HERE,
                             "its name does not tell the format (.jsonl, .ndjson, .json, .txt, .md, "
+                            ".warc, .wet, .parquet, "
                             "or an archive of those); give --input-format, or leave it out with "
                             "--exclude");
     }
-    if (*ret == PRETOK_FORMAT_WARC || *ret == PRETOK_FORMAT_PARQUET)
-        return ngt_fail(reterr, NGT_E_UNSUPPORTED, path, HERE,
-                        "%s input is not in this build; convert it to JSON lines",
-                        pretok_format_name(*ret));
+    if (*ret == PRETOK_FORMAT_PARQUET && !pretok_parquet_built())
+        return ngt_fail(reterr, NGT_E_UNSUPPORTED, path, HERE, PRETOK_NO_PARQUET);
     return NGT_OK;
 }
 
@@ -228,6 +226,9 @@ static enum ngt_status add(struct search *s, const char *name, const char *path,
     status = decide_format(c, name, path, &in.format, reterr);
     if (status == NGT_OK)
         status = probe(c->known, name, path, &in, reterr);
+    if (status == NGT_OK && in.parquet && in.format != PRETOK_FORMAT_PARQUET)
+        status = ngt_fail(reterr, NGT_E_DATA, path, HERE,
+                          "a parquet file; call it .parquet, or give --input-format parquet");
     if (status != NGT_OK)
         return status;
     if (s->found.count == s->room) {
@@ -269,11 +270,14 @@ static char *join(const char *folder, const char *name)
     return folder[0] ? ngt_path_join(folder, name) : strdup(name);
 }
 
+/* is_file: the folder said so, which saves a look at each of many files */
 static enum ngt_status add_entry(struct search *s, struct folders *todo, const char *below,
-                                 const char *path, struct ngt_error *reterr)
+                                 const char *path, bool is_file, struct ngt_error *reterr)
 {
     struct stat st;
 
+    if (is_file)
+        return add(s, below, path, reterr);
     if (stat(path, &st) != 0)
         return ngt_fail(reterr, NGT_E_IO, path, HERE, "cannot open");
     if (!S_ISDIR(st.st_mode))
@@ -309,8 +313,9 @@ static enum ngt_status walk(struct search *s, const char *root, struct ngt_error
                 continue;
             below = join(here, e->d_name);
             entry_path = below ? ngt_path_join(root, below) : NULL;
-            status =
-                entry_path ? add_entry(s, &todo, below, entry_path, reterr) : no_memory(reterr);
+            status = entry_path
+                         ? add_entry(s, &todo, below, entry_path, e->d_type == DT_REG, reterr)
+                         : no_memory(reterr);
             free(below);
             free(entry_path);
             errno = 0;
@@ -420,6 +425,9 @@ static enum ngt_status add_stdin(struct search *s, struct ngt_error *reterr)
     if (!s->found.items || !(s->found.items[0].name = strdup("-")))
         return no_memory(reterr);
     s->found.count = 1;
+    if (c->format == PRETOK_FORMAT_PARQUET)
+        return ngt_fail(reterr, NGT_E_DATA, NULL, HERE,
+                        "a Parquet file is not read in order and cannot come from standard input");
     return decide_format(c, "-", "standard input", &s->found.items[0].format, reterr);
 }
 

@@ -10,8 +10,8 @@ enum pretok_format {
     PRETOK_FORMAT_AUTO = 0, /* an archive: each member by its own name */
     PRETOK_FORMAT_JSONL = 1,
     PRETOK_FORMAT_TEXT = 2,
-    PRETOK_FORMAT_WARC = 3, /* known, and refused in this build */
-    PRETOK_FORMAT_PARQUET = 4,
+    PRETOK_FORMAT_WARC = 3,
+    PRETOK_FORMAT_PARQUET = 4, /* refused in a build without it */
 };
 
 struct pretok_input {
@@ -22,6 +22,7 @@ struct pretok_input {
     uint64_t head_tail; /* XXH3-64 of its first and last 64 KiB */
     enum pretok_format format;
     bool plain;            /* not compressed, no archive: may be cut into ranges */
+    bool parquet;          /* begins like one; not stored */
     uint64_t device, node; /* tells a file given twice; not stored */
 };
 
@@ -48,7 +49,7 @@ struct pretok_inputs_config {
 
 /*
  * NGT_E_DATA: nothing found, a file twice, two files of one name, a format that cannot be told.
- * NGT_E_UNSUPPORTED: WARC and parquet. NGT_E_IO.
+ * NGT_E_UNSUPPORTED: parquet, in a build without it. NGT_E_IO.
  */
 NGT_NODISCARD enum ngt_status pretok_inputs_find(const struct pretok_inputs_config *config,
                                                  struct pretok_inputs *ret_inputs,

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "input/stream.h"
+#include "input/zstd_frames.h"
 #include "ngt/file.h"
 #include "ngt/json.h"
 
@@ -57,6 +59,16 @@ const char *pretok_plan_option(const struct pretok_plan *plan, const char *key)
     return find_pair(plan->options, plan->option_count, key);
 }
 
+void pretok_plan_text(const struct pretok_plan *plan, const char **ret_option,
+                      const char **ret_value)
+{
+    const char *template = pretok_plan_option(plan, "text_template"),
+               *key = pretok_plan_option(plan, "text_key");
+
+    *ret_option = template ? "text-template" : "text-key";
+    *ret_value = template ? template : key ? key : "";
+}
+
 /* ---- units ---- */
 
 struct units {
@@ -104,8 +116,8 @@ static enum ngt_status boundary(int fd, const struct pretok_input *in, uint64_t 
     return NGT_OK;
 }
 
-static enum ngt_status cut(struct units *units, const struct pretok_input *in, uint64_t index,
-                           uint64_t unit_bytes, struct ngt_error *reterr)
+static enum ngt_status cut_plain(struct units *units, const struct pretok_input *in, uint64_t index,
+                                 uint64_t unit_bytes, struct ngt_error *reterr)
 {
     enum ngt_status status = NGT_OK;
     uint64_t start = 0;
@@ -122,6 +134,7 @@ static enum ngt_status cut(struct units *units, const struct pretok_input *in, u
                                                    .input_count = 1,
                                                    .start = start,
                                                    .bytes = end - start,
+                                                   .text_start = start,
                                                    .part = start != 0 || end != in->size}))
             status = no_memory(reterr);
         start = end;
@@ -130,9 +143,101 @@ static enum ngt_status cut(struct units *units, const struct pretok_input *in, u
     return status;
 }
 
-static enum ngt_status make_units(const struct pretok_inputs *inputs, uint64_t unit_bytes,
-                                  struct units *units, struct ngt_error *reterr)
+/* Whether a file holds one stream of bytes: no archive under its compression. One that cannot be
+ * read is left to the reader, who tells why. */
+static bool is_one_stream(const struct pretok_input *in)
 {
+    struct pretok_stream_config config = {.path = in->path, .bytes = in->size};
+    struct pretok_stream *stream = NULL;
+    const char *member = NULL;
+    bool more = false, one;
+
+    one = pretok_stream_open(&config, &stream, NULL) == NGT_OK &&
+          pretok_stream_next(stream, &more, &member, NULL) == NGT_OK && more && !member;
+    pretok_stream_close(&stream);
+    return one;
+}
+
+/* Whole unless it is zstd with frames to cut at. */
+static enum ngt_status cut_compressed(struct units *units, const struct pretok_input *in,
+                                      uint64_t index, uint64_t unit_bytes, struct ngt_error *reterr)
+{
+    struct pretok_zstd_place start = {0, 0};
+    struct ngt_map map = {.fd = -1};
+    enum ngt_status status = ngt_map_open(in->path, &map, reterr);
+
+    if (status == NGT_OK && map.size != in->size)
+        status = ngt_fail(reterr, NGT_E_DATA, in->path, HERE, "changes while it is looked at");
+    bool frames = status == NGT_OK &&
+                  pretok_content_of(map.bytes, map.size < 512 ? map.size : 512) == PRETOK_ZSTD &&
+                  is_one_stream(in);
+    while (start.stored < in->size && status == NGT_OK) {
+        struct pretok_zstd_place end = {in->size, 0};
+        if (frames && in->size - start.stored > unit_bytes) {
+            end = start;
+            pretok_zstd_next_cut(map.bytes, map.size, start.stored + unit_bytes, &end);
+            status = ngt_map_check(&map, reterr);
+        }
+        if (status == NGT_OK &&
+            !units_add(units,
+                       (struct pretok_unit){.first_input = index,
+                                            .input_count = 1,
+                                            .start = start.stored,
+                                            .bytes = end.stored - start.stored,
+                                            .text_start = start.text,
+                                            .part = start.stored != 0 || end.stored != in->size}))
+            status = no_memory(reterr);
+        start = end;
+    }
+    ngt_map_close(&map);
+    return status;
+}
+
+static int name_against(const void *key, const void *item)
+{
+    return strcmp(key, ((const struct pretok_input *)item)->name);
+}
+
+/* As it was cut before. *ret_done false: it was not there, or is another file now. */
+static enum ngt_status cut_as_known(struct units *units, const struct pretok_input *in,
+                                    uint64_t index, const struct pretok_plan *known, bool *ret_done,
+                                    struct ngt_error *reterr)
+{
+    const struct pretok_inputs *inputs = known ? &known->inputs : NULL;
+    const struct pretok_input *k =
+        known ? bsearch(in->name, inputs->items, inputs->count, sizeof *inputs->items, name_against)
+              : NULL;
+    uint64_t low = 0, high = known ? known->unit_count : 0;
+
+    *ret_done = false;
+    if (!k || k->size != in->size || k->mtime != in->mtime || k->head_tail != in->head_tail ||
+        k->format != in->format || k->plain != in->plain)
+        return NGT_OK;
+    const uint64_t there = (uint64_t)(k - inputs->items);
+    while (low < high) { /* units rise with their inputs */
+        uint64_t middle = low + (high - low) / 2;
+        if (known->units[middle].first_input < there)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < known->unit_count && known->units[low].first_input == there; low++) {
+        struct pretok_unit u = known->units[low];
+        if (u.input_count != 1)
+            return NGT_OK; /* a small one then: of another unit_bytes */
+        u.first_input = index;
+        if (!units_add(units, u))
+            return no_memory(reterr);
+        *ret_done = true;
+    }
+    return NGT_OK;
+}
+
+static enum ngt_status make_units(const struct pretok_inputs *inputs,
+                                  const struct pretok_plan_config *config, struct units *units,
+                                  struct ngt_error *reterr)
+{
+    const uint64_t unit_bytes = config->unit_bytes;
     struct pretok_unit group = {0};
 
     for (uint64_t i = 0; i < inputs->count; i++) {
@@ -143,8 +248,13 @@ static enum ngt_status make_units(const struct pretok_inputs *inputs, uint64_t u
                 return no_memory(reterr);
             group = (struct pretok_unit){0};
         }
-        if (large && in->plain && in->format == PRETOK_FORMAT_JSONL) {
-            enum ngt_status status = cut(units, in, i, unit_bytes, reterr);
+        if (large && in->path && in->format == PRETOK_FORMAT_JSONL &&
+            (in->plain || !config->keep_compressed)) {
+            bool done;
+            enum ngt_status status = cut_as_known(units, in, i, config->known, &done, reterr);
+            if (status == NGT_OK && !done)
+                status = in->plain ? cut_plain(units, in, i, unit_bytes, reterr)
+                                   : cut_compressed(units, in, i, unit_bytes, reterr);
             if (status != NGT_OK)
                 return status;
             continue;
@@ -252,7 +362,7 @@ enum ngt_status pretok_plan_build(struct pretok_plan_config *config, struct pret
 
     ngt_error_clear(reterr);
     config->inputs = (struct pretok_inputs){0};
-    status = make_units(&p.inputs, config->unit_bytes, &units, reterr);
+    status = make_units(&p.inputs, config, &units, reterr);
     p.units = units.items;
     p.unit_count = units.count;
     if (status == NGT_OK && (!copy_pairs(config->options, config->option_count, &p.options) ||
@@ -287,9 +397,39 @@ static void write_pairs(struct ngt_json_out *out, const char *key, const struct 
     ngt_json_object_end(out);
 }
 
+/*
+ * The last folder that was resolved: neighbours in the list lie in the same one, and each look at it
+ * costs a file server a call for every part of the path.
+ */
+struct folder_cache {
+    char *given, *real;
+};
+
+/* The path from the root on, a link at its end left as it is; owned by the caller, NULL when out of
+ * memory. */
+static char *absolute(struct folder_cache *cache, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    char *folder = slash ? strndup(path, (size_t)(slash + (slash == path) - path)) : strdup(".");
+    char *full = NULL;
+
+    if (folder && (!cache->given || strcmp(cache->given, folder) != 0)) {
+        free(cache->given);
+        free(cache->real);
+        cache->real = realpath(folder, NULL);
+        cache->given = folder;
+        folder = NULL;
+    }
+    if (cache->given)
+        full = cache->real ? ngt_path_join(cache->real, name) : strdup(path);
+    free(folder);
+    return full;
+}
+
 enum ngt_status pretok_plan_save(const struct pretok_plan *plan, const char *path,
                                  struct ngt_error *reterr)
 {
+    struct folder_cache cache = {0};
     struct ngt_json_out out;
     enum ngt_status status;
     char hex[17];
@@ -304,7 +444,7 @@ enum ngt_status pretok_plan_save(const struct pretok_plan *plan, const char *pat
     ngt_json_array(&out);
     for (uint64_t i = 0; i < plan->inputs.count; i++) {
         const struct pretok_input *in = &plan->inputs.items[i];
-        char *full = in->path ? realpath(in->path, NULL) : NULL;
+        char *full = in->path ? absolute(&cache, in->path) : NULL;
         ngt_json_object(&out);
         ngt_json_member_string(&out, "name", in->name);
         if (in->path)
@@ -328,6 +468,8 @@ enum ngt_status pretok_plan_save(const struct pretok_plan *plan, const char *pat
         ngt_json_member_u64(&out, "inputs", u->input_count);
         ngt_json_member_u64(&out, "start", u->start);
         ngt_json_member_u64(&out, "bytes", u->bytes);
+        if (u->text_start != u->start)
+            ngt_json_member_u64(&out, "text_start", u->text_start);
         ngt_json_member_bool(&out, "part", u->part);
         ngt_json_object_end(&out);
     }
@@ -335,6 +477,8 @@ enum ngt_status pretok_plan_save(const struct pretok_plan *plan, const char *pat
     ngt_json_object_end(&out);
     status = out.failed ? no_memory(reterr) : ngt_file_write(path, out.bytes, out.size, reterr);
     ngt_json_out_done(&out);
+    free(cache.given);
+    free(cache.real);
     return status;
 }
 
@@ -377,7 +521,7 @@ static bool read_input(const struct ngt_json *o, struct pretok_input *in)
     if (strlen(hex) != 16 || *end)
         return false;
     in->format = PRETOK_FORMAT_AUTO;
-    for (int f = PRETOK_FORMAT_JSONL; f <= PRETOK_FORMAT_TEXT; f++)
+    for (int f = PRETOK_FORMAT_JSONL; f <= PRETOK_FORMAT_PARQUET; f++)
         if (strcmp(format, pretok_format_name((enum pretok_format)f)) == 0)
             in->format = (enum pretok_format)f;
     in->name = strdup(name);
@@ -436,6 +580,9 @@ static bool read_plan(const struct ngt_json *root, struct pretok_plan *p)
             !ngt_json_get_u64(o, "inputs", &u->input_count) ||
             !ngt_json_get_u64(o, "start", &u->start) || !ngt_json_get_u64(o, "bytes", &u->bytes) ||
             !get_bool(o, "part", &u->part))
+            return false;
+        u->text_start = u->start;
+        if (ngt_json_get(o, "text_start") && !ngt_json_get_u64(o, "text_start", &u->text_start))
             return false;
     }
     return units_cover(p) && set_fingerprint(p);

@@ -23,7 +23,12 @@ void pretok_receipt_done(struct pretok_receipt *r)
         free(r->sources[i].name);
         free(r->sources[i].lost);
     }
+    for (uint64_t i = 0; i < r->set_count; i++)
+        free(r->sets[i].folder);
+    for (uint64_t i = 0; i < r->shard_count; i++)
+        free(r->shards[i].origins);
     free(r->sources);
+    free(r->sets);
     free(r->shards);
     free(r->keys);
     *r = (struct pretok_receipt){0};
@@ -49,6 +54,16 @@ char *pretok_quarantine_path(const struct pretok_plan *plan, const char *folder,
     return path_of(plan, folder, unit, ".quarantine.jsonl");
 }
 
+char *pretok_receipt_shard_path(const struct pretok_receipt *r, const char *folder, uint64_t shard)
+{
+    const struct pretok_receipt_shard *s = &r->shards[shard];
+    char *set = r->set_count ? ngt_path_join(folder, r->sets[s->set].folder) : NULL;
+    char *path = r->set_count && !set ? NULL : ngt_path_join(set ? set : folder, s->name);
+
+    free(set);
+    return path;
+}
+
 /* ---- writing ---- */
 
 static void write_source(struct ngt_json_out *out, const struct pretok_receipt_source *s)
@@ -68,12 +83,15 @@ static void write_source(struct ngt_json_out *out, const struct pretok_receipt_s
     ngt_json_object_end(out);
 }
 
-static void write_shard(struct ngt_json_out *out, const struct pretok_receipt_shard *s)
+static void write_shard(struct ngt_json_out *out, const struct pretok_receipt *r,
+                        const struct pretok_receipt_shard *s)
 {
     char hex[17];
 
     ngt_json_object(out);
     ngt_json_member_string(out, "name", s->name);
+    if (r->set_count)
+        ngt_json_member_u64(out, "set", s->set);
     ngt_json_member_u64(out, "bytes", s->summary.file_bytes);
     ngt_json_member_u64(out, "documents", s->summary.docs);
     ngt_json_member_u64(out, "filled_documents", s->summary.filled_docs);
@@ -81,6 +99,13 @@ static void write_shard(struct ngt_json_out *out, const struct pretok_receipt_sh
     ngt_json_member_u64(out, "targets", s->summary.targets);
     ngt_digest64_hex(s->summary.header_hash, hex);
     ngt_json_member_string(out, "root", hex);
+    if (s->origin_count) {
+        ngt_json_key(out, "origins");
+        ngt_json_array(out);
+        for (uint64_t i = 0; i < s->origin_count; i++)
+            ngt_json_u64(out, s->origins[i]);
+        ngt_json_array_end(out);
+    }
     ngt_json_object_end(out);
 }
 
@@ -109,10 +134,21 @@ enum ngt_status pretok_receipt_save(const struct pretok_receipt *r, const char *
     for (uint64_t i = 0; i < r->source_count; i++)
         write_source(&out, &r->sources[i]);
     ngt_json_array_end(&out);
+    if (r->set_count) {
+        ngt_json_key(&out, "sets");
+        ngt_json_array(&out);
+        for (uint64_t i = 0; i < r->set_count; i++) {
+            ngt_json_object(&out);
+            ngt_json_member_string(&out, "folder", r->sets[i].folder);
+            pretok_ledger_write(&r->sets[i].ledger, &out);
+            ngt_json_object_end(&out);
+        }
+        ngt_json_array_end(&out);
+    }
     ngt_json_key(&out, "shards");
     ngt_json_array(&out);
     for (uint64_t i = 0; i < r->shard_count; i++)
-        write_shard(&out, &r->shards[i]);
+        write_shard(&out, r, &r->shards[i]);
     ngt_json_array_end(&out);
     ngt_json_object_end(&out);
     status = out.failed ? no_memory(reterr) : ngt_file_write(path, out.bytes, out.size, reterr);
@@ -158,7 +194,7 @@ static bool read_source(const struct ngt_json *o, struct pretok_receipt_source *
     return s->name && (s->lost != NULL) == (lost != NULL);
 }
 
-static bool read_shard(const struct ngt_json *o, struct pretok_receipt_shard *s)
+static bool read_shard(const struct ngt_json *o, uint64_t set_count, struct pretok_receipt_shard *s)
 {
     const char *name, *hex;
 
@@ -171,17 +207,50 @@ static bool read_shard(const struct ngt_json *o, struct pretok_receipt_shard *s)
         !ngt_json_get_string(o, "root", &hex) || !hex64(hex, &s->summary.header_hash))
         return false;
     strcpy(s->name, name);
+    s->set = 0;
+    const struct ngt_json *origins = ngt_json_get(o, "origins");
+    if (origins && origins->type == NGT_JSON_ARRAY) {
+        if (!(s->origins = calloc(origins->length + 1, sizeof *s->origins)))
+            return false;
+        for (const struct ngt_json *n = origins->first; n; n = n->next) {
+            if (n->type != NGT_JSON_U64 || n->u64 > UINT32_MAX)
+                return false;
+            s->origins[s->origin_count++] = n->u64;
+        }
+    }
+    return !set_count || (ngt_json_get_u64(o, "set", &s->set) && s->set < set_count);
+}
+
+/* A folder's name is followed below the job's folder, so it must not lead out of it. */
+static bool read_sets(const struct ngt_json *sets, struct pretok_receipt *r)
+{
+    const char *folder;
+
+    if (sets->type != NGT_JSON_ARRAY || !(r->sets = calloc(sets->length + 1, sizeof *r->sets)))
+        return false;
+    for (const struct ngt_json *o = sets->first; o; o = o->next) {
+        struct pretok_receipt_set *s = &r->sets[r->set_count];
+        if (!ngt_json_get_string(o, "folder", &folder) || !folder[0] || folder[0] == '.' ||
+            strchr(folder, '/') || !(s->folder = strdup(folder)))
+            return false;
+        r->set_count++;
+        if (pretok_ledger_read(o, folder, &s->ledger, NULL) != NGT_OK)
+            return false;
+    }
     return true;
 }
 
 static bool read_lists(const struct ngt_json *root, struct pretok_receipt *r)
 {
     const struct ngt_json *sources = ngt_json_get(root, "sources"),
-                          *shards = ngt_json_get(root, "shards");
+                          *shards = ngt_json_get(root, "shards"),
+                          *sets = ngt_json_get(root, "sets");
     const char *keys;
 
     if (!sources || sources->type != NGT_JSON_ARRAY || !shards || shards->type != NGT_JSON_ARRAY ||
         !ngt_json_get_u64(root, "quarantine_bytes", &r->quarantine_bytes))
+        return false;
+    if (sets && !read_sets(sets, r))
         return false;
     r->sources = calloc(sources->length + 1, sizeof *r->sources);
     r->shards = calloc(shards->length + 1, sizeof *r->shards);
@@ -191,7 +260,7 @@ static bool read_lists(const struct ngt_json *root, struct pretok_receipt *r)
         if (!read_source(o, &r->sources[r->source_count++]))
             return false;
     for (const struct ngt_json *o = shards->first; o; o = o->next)
-        if (!read_shard(o, &r->shards[r->shard_count++]))
+        if (!read_shard(o, r->set_count, &r->shards[r->shard_count++]))
             return false;
     if (ngt_json_get_string(root, "keys", &keys))
         r->keys = strdup(keys);
@@ -201,12 +270,26 @@ static bool read_lists(const struct ngt_json *root, struct pretok_receipt *r)
 static enum ngt_status check_sums(const struct pretok_receipt *r, const char *path,
                                   struct ngt_error *reterr)
 {
-    uint64_t docs = 0, tokens = 0, records = 0;
+    uint64_t docs = 0, tokens = 0, records = 0, set_docs = 0, set_tokens = 0;
     enum ngt_status status = pretok_ledger_check(&r->ledger, path, reterr);
 
     for (uint64_t i = 0; i < r->shard_count; i++) {
         docs += r->shards[i].summary.docs;
         tokens += r->shards[i].summary.tokens;
+    }
+    for (uint64_t i = 0; i < r->set_count; i++) {
+        const struct pretok_ledger *l = &r->sets[i].ledger;
+        for (uint64_t k = 0; k < r->shard_count; k++)
+            if (r->shards[k].set == i) {
+                set_docs += r->shards[k].summary.docs;
+                set_tokens += r->shards[k].summary.tokens;
+            }
+        set_docs -= l->documents;
+        set_tokens -= l->tokens;
+        if (status == NGT_OK && (set_docs || set_tokens || l->records != l->documents))
+            status = ngt_fail(reterr, NGT_E_CORRUPT, path, HERE,
+                              "the shards of set %s do not hold what its ledger says",
+                              r->sets[i].folder);
     }
     for (uint64_t i = 0; i < r->source_count; i++)
         records += r->sources[i].records;
@@ -325,7 +408,7 @@ enum ngt_status pretok_receipt_check(const struct pretok_receipt *r, const struc
 
     ngt_error_clear(reterr);
     for (uint64_t i = 0; i < r->shard_count && status == NGT_OK; i++) {
-        char *path = ngt_path_join(folder, r->shards[i].name);
+        char *path = pretok_receipt_shard_path(r, folder, i);
         status = path ? check_shard(r, &r->shards[i], path, whole, reterr) : no_memory(reterr);
         free(path);
     }

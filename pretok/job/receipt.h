@@ -21,9 +21,19 @@ struct pretok_receipt_source {
     char *lost;       /* why it could not be read to its end, or NULL */
 };
 
+/* A set of a split job: documents only, as refused records belong to none. */
+struct pretok_receipt_set {
+    char *folder; /* below the job's */
+    struct pretok_ledger ledger;
+};
+
 struct pretok_receipt_shard {
     char name[64];
     struct ngt_shard_summary summary;
+    /* split and looked through for duplicates: the places in the unit of the shard's sources, by which
+     * documents of different sets are ordered; else none */
+    uint64_t *origins, origin_count;
+    uint64_t set; /* of sets; 0 where the job is not split */
 };
 
 struct pretok_receipt {
@@ -32,6 +42,8 @@ struct pretok_receipt {
     struct pretok_ledger ledger;
     struct pretok_receipt_source *sources;
     uint64_t source_count;
+    struct pretok_receipt_set *sets; /* of a split job, else none */
+    uint64_t set_count;
     struct pretok_receipt_shard *shards;
     uint64_t shard_count;
     uint64_t quarantine_bytes; /* of UNIT.quarantine.jsonl; 0: there is none */
@@ -43,6 +55,9 @@ void pretok_receipt_done(struct pretok_receipt *r);
 /* malloced paths DIR/receipts/UNIT.json and DIR/receipts/UNIT.quarantine.jsonl; NULL: no memory */
 char *pretok_receipt_path(const struct pretok_plan *plan, const char *folder, uint64_t unit);
 char *pretok_quarantine_path(const struct pretok_plan *plan, const char *folder, uint64_t unit);
+
+/* malloced: where a shard lies; NULL: no memory */
+char *pretok_receipt_shard_path(const struct pretok_receipt *r, const char *folder, uint64_t shard);
 
 NGT_NODISCARD enum ngt_status pretok_receipt_save(const struct pretok_receipt *r, const char *path,
                                                   struct ngt_error *reterr);

@@ -68,7 +68,8 @@ static void check_ids(const char *path, const char *name)
     ngt_reader_close(&r);
 }
 
-static const char *const good[] = {"good-documents", "good-loss-spans", "good-packed"};
+static const char *const good[] = {"good-documents", "good-loss-spans", "good-packed",
+                                   "good-framed"};
 
 T_CASE(good_shards_are_read)
 {
@@ -138,6 +139,7 @@ enum mend {
     NONE,
     HEADER_HASH,
     ALL,
+    FRAMES, /* ALL, and the index of metadata */
 };
 
 static const struct broken {
@@ -192,6 +194,24 @@ static const struct broken {
      0},
     {"bad-segment-doc", 2, CONTENT, NGT_S_SEGMENTS, 8, 4, 8, ALL, NGT_E_CORRUPT, CONTENT, 0},
     {"bad-successor", 2, CONTENT, NGT_S_SEGMENTS, 24, 40, 4, ALL, NGT_E_CORRUPT, CONTENT, 0},
+    {"bad-encoding", 3, ENTRY, NGT_S_LEDGER, 8, 2, 4, ALL, NGT_E_CORRUPT, ENTRY, 8},
+    {"good-unknown-encoding", 3, ENTRY, NGT_S_METADATA, 8, 3, 4, ALL, NGT_OK, HEADER, 0},
+    {"bad-frames", 3, CONTENT, NGT_S_METADATA, 0, 1 << 20, 8, ALL, NGT_E_CORRUPT, CONTENT, 0},
+    {"bad-frames-none", 3, CONTENT, NGT_S_METADATA, 0, 0, 8, ALL, NGT_E_CORRUPT, CONTENT, 0},
+    {"bad-frames-hash", 3, CONTENT, NGT_S_METADATA, 8, 1, 8, ALL, NGT_E_CORRUPT, CONTENT, 0},
+    {"bad-frame-first", 3, CONTENT, NGT_S_METADATA, 16, 1, 8, FRAMES, NGT_E_CORRUPT, CONTENT, 0},
+    {"bad-frame-document", 3, CONTENT, NGT_S_METADATA, 48, 2, 8, FRAMES, NGT_E_CORRUPT, CONTENT, 0},
+    {"bad-frame-documents", 3, CONTENT, NGT_S_METADATA, 80, 5, 8, FRAMES, NGT_E_CORRUPT, CONTENT,
+     0},
+    {"bad-frame-offset", 3, CONTENT, NGT_S_METADATA, 24, 111, 8, FRAMES, NGT_E_CORRUPT, CONTENT, 0},
+    {"bad-frame-far", 3, CONTENT, NGT_S_METADATA, 56, UINT64_MAX, 8, FRAMES, NGT_E_CORRUPT, CONTENT,
+     0},
+    {"bad-frame-logical", 3, CONTENT, NGT_S_METADATA, 32, 18031, 8, FRAMES, NGT_E_CORRUPT, HEADER,
+     UINT64_MAX},
+    {"bad-frame-logical-huge", 3, CONTENT, NGT_S_METADATA, 32, UINT64_MAX, 8, FRAMES, NGT_E_CORRUPT,
+     CONTENT, 0},
+    {"bad-frame-hash", 3, CONTENT, NGT_S_METADATA, 40, 1, 8, FRAMES, NGT_E_CORRUPT, CONTENT, 0},
+    {"bad-logical-framed", 3, ENTRY, NGT_S_METADATA, 32, 38045, 8, ALL, NGT_E_CORRUPT, CONTENT, 0},
     {"bad-segment-reserved", 2, CONTENT, NGT_S_SEGMENTS, 28, 1, 4, ALL, NGT_E_CORRUPT, CONTENT, 28},
 };
 
@@ -208,6 +228,14 @@ static uint64_t place(const uint8_t *s, enum where where, uint32_t section, uint
     exit(99);
 }
 
+static void rehash_frames(uint8_t *s)
+{
+    uint8_t *index = s + place(s, CONTENT, NGT_S_METADATA, 0);
+
+    put(index + 8, ngt_digest64(index + 16, 32 * get64(index)), 8);
+    rehash(s);
+}
+
 T_CASE(each_rule_by_itself)
 {
     for (unsigned i = 0; i < sizeof table / sizeof *table; i++) {
@@ -219,6 +247,8 @@ T_CASE(each_rule_by_itself)
         put(bytes + place(bytes, b->where, b->section, b->offset), b->value, b->bytes);
         if (b->mend == ALL)
             rehash(bytes);
+        else if (b->mend == FRAMES)
+            rehash_frames(bytes);
         else if (b->mend == HEADER_HASH)
             rehash_header(bytes);
         enum ngt_status status = ngt_verify(write_file(b->name, bytes, size), NULL, &e);

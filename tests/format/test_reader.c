@@ -102,6 +102,46 @@ T_CASE(documents_come_back)
     ngt_reader_close(&r);
 }
 
+/* Ids and metadata in frames: any order, and memory of one frame. */
+T_CASE(strings_in_any_order)
+{
+    enum { DOCS = 5000 };
+    static uint64_t lengths[DOCS];
+    struct shards_spec spec = {
+        .vocab = 40, .lengths = lengths, .docs = DOCS, .seed = 1, .strings = true};
+    struct ngt_reader *r = NULL;
+    struct ngt_error e;
+    const char *text;
+    char expected[48];
+
+    for (unsigned d = 0; d < DOCS; d++)
+        lengths[d] = d % 3;
+    T_REQUIRE(shards_write(at("s.ngt"), &spec, NULL, &e) == NGT_OK);
+    T_EQ_INT(ngt_verify(at("s.ngt"), NULL, &e), NGT_OK);
+    T_REQUIRE(ngt_reader_open(at("s.ngt"), 0, &r, &e) == NGT_OK);
+    T_EQ_U64(ngt_reader_header(r)->minor, 1);
+    T_EQ_INT(ngt_reader_section(r, NGT_S_METADATA)->encoding, NGT_FRAMED);
+    for (unsigned i = 0; i < DOCS; i++) {
+        unsigned d = i * 1999u % DOCS; /* every document once */
+        T_EQ_INT(ngt_reader_doc_string(r, NGT_S_METADATA, d, &text, &e), NGT_OK);
+        snprintf(expected, sizeof expected, "{\"n\": %u}", d);
+        T_EQ_STR(text, expected);
+        T_EQ_INT(ngt_reader_doc_string(r, NGT_S_DOC_IDS, d, &text, &e), NGT_OK);
+        expected[0] = '\0';
+        if (d)
+            snprintf(expected, sizeof expected, "doc-%u", d);
+        T_EQ_STR(text, expected);
+    }
+    T_EQ_INT(ngt_reader_doc_string(r, NGT_S_METADATA, DOCS, &text, &e), NGT_E_RANGE);
+    ngt_reader_close(&r);
+    /* without strings a shard is of version 1.0, byte for byte */
+    spec.strings = false;
+    T_REQUIRE(shards_write(at("s.ngt"), &spec, NULL, &e) == NGT_OK);
+    T_REQUIRE(ngt_reader_open(at("s.ngt"), 0, &r, &e) == NGT_OK);
+    T_EQ_U64(ngt_reader_header(r)->minor, 0);
+    ngt_reader_close(&r);
+}
+
 T_CASE(wide_ids_and_many_blocks)
 {
     const uint64_t lengths[] = {700000, 0, 300001};

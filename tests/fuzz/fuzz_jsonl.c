@@ -8,6 +8,7 @@
 #include "input/jsonl.h"
 #include "input/utf8.h"
 #include "ngt/digest.h"
+#include "ngt/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -27,6 +28,20 @@ static void note(struct account *a, enum pretok_event event, const struct pretok
         if (pretok_utf8_valid_prefix(text->at + r->text_start, r->text_bytes) != r->text_bytes)
             abort();
         ngt_digest_stream_add(a->digest, text->at + r->text_start, r->text_bytes);
+        for (uint64_t i = 0; i < r->field_count; i++) {
+            const struct pretok_field *f = &r->fields[i];
+            struct ngt_json *value = NULL;
+            ngt_digest_stream_add(a->digest, &f->bytes, sizeof f->bytes);
+            if (!f->json)
+                continue;
+            ngt_digest_stream_add(a->digest, f->json, f->bytes);
+            /* what is kept is JSON, but for what the strict reader alone refuses */
+            if (pretok_utf8_valid_prefix(f->json, f->bytes) != f->bytes || f->bytes == 0 ||
+                (f->json[0] >= '0' && f->json[0] <= '9' &&
+                 ngt_json_parse((const char *)f->json, f->bytes, "x", &value, NULL) != NGT_OK))
+                abort();
+            ngt_json_free(&value);
+        }
     } else if (event == PRETOK_REFUSED) {
         a->refused++;
         if (r->raw_bytes > PRETOK_RAW_LIMIT || r->raw_bytes > r->full_bytes)
@@ -64,14 +79,22 @@ static struct account scan(struct pretok_jsonl *j, const uint8_t *data, size_t s
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct pretok_jsonl_config config = {.text_key = "a.b", .max_text_bytes = 64};
+    static const char *const fields[] = {"a", "a.b", "a.c.d", "text"};
+    struct pretok_template text = {0};
+    struct pretok_jsonl_config config = {.wanted = {.text = &text, .fields = fields},
+                                         .max_text_bytes = 64};
     struct pretok_jsonl *j = NULL;
+    enum ngt_status status;
 
     if (size < 1)
         return 0;
-    if (data[0] & 0x80)
-        config.text_key = "text";
-    if (pretok_jsonl_new(&config, &j, NULL) != NGT_OK)
+    if (data[0] & 0x20)
+        config.wanted.field_count = 4;
+    if (data[0] & 0x40)
+        status = pretok_template_parse("{a.b?: }<{text}>{a.c?}", &text, NULL);
+    else
+        status = pretok_template_of_key(data[0] & 0x80 ? "text" : "a.b", &text, NULL);
+    if (status != NGT_OK || pretok_jsonl_new(&config, &j, NULL) != NGT_OK)
         abort();
     struct account whole = scan(j, data + 1, size - 1, size);
     struct account cut = scan(j, data + 1, size - 1, (data[0] & 0x1F) + 1u);
@@ -82,5 +105,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ngt_digest_stream_free(&whole.digest);
     ngt_digest_stream_free(&cut.digest);
     pretok_jsonl_free(&j);
+    pretok_template_done(&text);
     return 0;
 }

@@ -25,6 +25,21 @@ static void put64(uint8_t *p, uint64_t v)
     memcpy(p, &v, 8);
 }
 
+/* FORMAT.md, section 6.5 */
+static void mend_frames(uint8_t *s, uint64_t stored)
+{
+    if (stored < 16 || get64(s) > (stored - 16) / 32)
+        return;
+    uint64_t n = get64(s);
+    for (uint64_t i = 0; i < n; i++) {
+        uint8_t *e = s + 16 + 32 * i;
+        uint64_t offset = get64(e + 8), stop = i + 1 < n ? get64(e + 40) : stored;
+        if (offset < stop && stop <= stored && offset >= 16 + 32 * n)
+            put64(e + 24, ngt_digest64(s + offset, stop - offset));
+    }
+    put64(s + 8, ngt_digest64(s + 16, 32 * n));
+}
+
 /* Offsets are those of FORMAT.md, sections 3 and 4. */
 static void mend(uint8_t *s, size_t size)
 {
@@ -56,6 +71,8 @@ static void mend(uint8_t *s, size_t size)
                 }
                 put64(s + 120, ngt_digest64(s + offset, stored));
             }
+            if (e[8] == NGT_FRAMED)
+                mend_frames(s + offset, stored);
             put64(e + 40, ngt_digest64(s + offset, stored));
         }
         put64(s + 56, ngt_digest64(s + table, count * 64));

@@ -25,6 +25,8 @@ static char *at(const char *name)
 static uint64_t lengths[2][DOCS];
 
 /* Two document shards; equal seeds for documents that repeat are not needed here. */
+static struct ngt_shard_summary sums[2];
+
 static struct ngt_dataset *input(bool loss)
 {
     const char *const paths[2] = {at("in0.ngt"), at("in1.ngt")};
@@ -37,7 +39,7 @@ static struct ngt_dataset *input(bool loss)
                 shards_random(&state) % 7 == 0 ? 0 : shards_random(&state) % (d % 9 ? 40 : 300);
         struct shards_spec spec = {
             .vocab = 500, .lengths = lengths[k], .docs = DOCS, .seed = k, .loss = loss};
-        T_REQUIRE(shards_write(paths[k], &spec, NULL, NULL) == NGT_OK);
+        T_REQUIRE(shards_write(paths[k], &spec, &sums[k], NULL) == NGT_OK);
     }
     T_REQUIRE(ngt_dataset_open(paths, 2, 0, &set, NULL) == NGT_OK);
     return set;
@@ -120,6 +122,85 @@ T_CASE(every_pair_is_trained_once)
         char command[600];
         snprintf(command, sizeof command, "rm -rf '%s'/out-*", folder);
         T_REQUIRE(system(command) == 0);
+    }
+}
+
+/* The same shards as a folder whose drop list names every document d with (d + turn) % 3 == 0. */
+static struct ngt_dataset *with_drops(unsigned turn)
+{
+    struct ngt_dataset *set = input(false);
+    struct ngt_dataset_shard shards[2] = {{"in0.ngt", sums[0]}, {"in1.ngt", sums[1]}};
+    uint8_t bits[(2 * DOCS + 7) / 8] = {0};
+    struct ngt_json_out out;
+    uint64_t bytes, hash;
+    char hex[17];
+
+    ngt_dataset_close(&set);
+    for (unsigned d = 0; d < 2 * DOCS; d++)
+        if ((d + turn) % 3 == 0)
+            bits[d / 8] |= (uint8_t)(1u << d % 8);
+    T_REQUIRE(ngt_drops_write(at("dropped.ngd"), bits, 2 * DOCS, &bytes, &hash, NULL) == NGT_OK);
+    ngt_digest64_hex(hash, hex);
+    ngt_json_out_init(&out, false);
+    ngt_dataset_json(&out, "test", "1", NGT_DOCUMENTS, (struct ngt_digest128){7, 9}, shards, 2);
+    ngt_json_key(&out, "drops");
+    ngt_json_object(&out);
+    ngt_json_member_string(&out, "name", "dropped.ngd");
+    ngt_json_member_string(&out, "hash", hex);
+    ngt_json_object_end(&out);
+    ngt_json_object_end(&out);
+    T_REQUIRE(ngt_file_write(at("dataset.json"), out.bytes, out.size, NULL) == NGT_OK);
+    ngt_json_out_done(&out);
+    T_REQUIRE(ngt_dataset_open(&folder, 1, 0, &set, NULL) == NGT_OK);
+    return set;
+}
+
+/* What the drop list names is in no sequence, all else in one; another list is another job. */
+T_CASE(dropped_documents_are_left_out)
+{
+    static const enum packer_method methods[] = {PACKER_BEST_FIT, PACKER_CONCAT, PACKER_FIRST_FIT};
+
+    for (unsigned m = 0; m < 3; m++) {
+        struct ngt_dataset *in = with_drops(0), *out = NULL;
+        char name[64];
+        struct packer_result result;
+        struct ngt_error e;
+        uint64_t want = 0, got = 0, sum = 0;
+        bool complete;
+        snprintf(name, sizeof name, "dropped-%u", m);
+        struct packer_config c = config(at(name), 64, methods[m]);
+        T_EQ_U64(in->dropped, 60);
+        T_EQ_INT(packer_pack(in, &c, pool, &result, &e), NGT_OK);
+        T_EQ_U64(result.dropped, 60);
+        T_EQ_U64(result.train.documents, 2 * DOCS);
+        for (unsigned d = 0; d < 2 * DOCS; d++)
+            want += d % 3 ? lengths[d / DOCS][d % DOCS] : 0;
+        T_EQ_U64(result.train.tokens, want);
+        const char *path = c.out;
+        T_REQUIRE(ngt_dataset_open(&path, 1, NGT_OPEN_VERIFY, &out, &e) == NGT_OK);
+        for (uint64_t i = 0; i < out->count; i++)
+            for (uint64_t q = 0; q < ngt_reader_header(out->readers[i])->segments; q++) {
+                struct ngt_segment s;
+                T_REQUIRE(ngt_reader_segment(out->readers[i], q, &s, &e) == NGT_OK);
+                if (s.doc % 3 == 0)
+                    T_FAIL("document %u is there", (unsigned)s.doc);
+                got += s.length;
+                sum += s.doc;
+            }
+        T_EQ_U64(got, want);
+        T_TRUE(sum > 0);
+        ngt_dataset_close(&out);
+        /* the same again is complete; another drop list is refused */
+        T_EQ_INT(packer_pack(in, &c, pool, &result, &e), NGT_OK);
+        complete = result.was_complete;
+        T_TRUE(complete);
+        ngt_dataset_close(&in);
+        in = with_drops(1);
+        T_EQ_INT(packer_pack(in, &c, pool, &result, &e), NGT_E_EXISTS);
+        T_TRUE(strstr(e.message, "dropped") != NULL);
+        c.shuffle_ids = true;
+        T_EQ_INT(packer_pack(in, &c, pool, &result, &e), NGT_E_UNSUPPORTED);
+        ngt_dataset_close(&in);
     }
 }
 

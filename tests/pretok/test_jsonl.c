@@ -66,6 +66,32 @@ static const struct {
      "12345678901234567890123456789012", 0, 0},
     {"too long, but the last one is short", "text",
      "{\"text\":\"123456789012345678901234567890123\",\"text\":\"a\"}", "a", 0, 0},
+    /* several strings; "{" in the key: a template */
+    {"template", "{title}\\n\\n{text}", "{\"text\":\"b\",\"x\":[1],\"title\":\"a\"}", "a\n\nb", 0,
+     0},
+    {"template, nested and twice", "{m.t}|{m.t}|{m.u.v}",
+     "{\"m\":{\"u\":{\"v\":\"2\"},\"t\":\"1\"}}", "1|1|2", 0, 0},
+    {"template, braces and a rest", "{{{a}}}\\t.\\\\", "{\"a\":\"x\"}", "{x}\t.\\", 0, 0},
+    {"template, missing", "{title} {text}", "{\"text\":\"b\"}", NULL, PRETOK_NO_KEY, 0},
+    {"template, of another type", "{title} {text}", "{\"text\":\"b\",\"title\":1}", NULL,
+     PRETOK_WRONG_TYPE, 0},
+    {"template, optional and there", "{title?: }{text}", "{\"text\":\"b\",\"title\":\"a\"}", "a: b",
+     0, 0},
+    {"template, optional and missing", "{title?: }{text}", "{\"text\":\"b\"}", "b", 0, 0},
+    {"template, optional and null", "{title?: }{text}", "{\"text\":\"b\",\"title\":null}", "b", 0,
+     0},
+    {"template, optional and empty", "{title?: }{text}", "{\"text\":\"b\",\"title\":\"\"}", "b", 0,
+     0},
+    {"template, optional of another type", "{title?: }{text}", "{\"text\":\"b\",\"title\":[]}",
+     NULL, PRETOK_WRONG_TYPE, 0},
+    {"template, last of equal keys", "{t}{u?}", "{\"t\":\"1\",\"u\":\"x\",\"t\":\"2\",\"u\":null}",
+     "2", 0, 0},
+    {"template, too long together", "{t}-{u}",
+     "{\"t\":\"12345678901234567\",\"u\":\"123456789012345\"}", NULL, PRETOK_TOO_LONG, 0},
+    {"template, just not too long", "{t}-{u}",
+     "{\"t\":\"1234567890123456\",\"u\":\"123456789012345\"}", "1234567890123456-123456789012345",
+     0, 0},
+    {"template, replaced in both", "{t} {u}", "{\"t\":\"\\ud83d\",\"u\":\"\xFF\"}", F " " F, 0, 2},
 #define NOT(name, line)                                                                            \
     {                                                                                              \
         name, "text", line, NULL, PRETOK_NOT_JSON, 0                                               \
@@ -100,9 +126,22 @@ static const struct {
     NOT("vertical tab between", "{\v\"text\":\"a\"}"),
 };
 
+/* Templates live as long as the program: a scanner borrows its own. */
+static struct pretok_template *template_of(const char *key)
+{
+    static struct pretok_template made[200];
+    static unsigned count;
+
+    T_REQUIRE(count < 200);
+    T_REQUIRE((strchr(key, '{') ? pretok_template_parse(key, &made[count], NULL)
+                                : pretok_template_of_key(key, &made[count], NULL)) == NGT_OK);
+    return &made[count++];
+}
+
 static struct pretok_jsonl *scanner(const char *key)
 {
-    struct pretok_jsonl_config config = {.text_key = key, .max_text_bytes = 32};
+    struct pretok_jsonl_config config = {.wanted = {.text = template_of(key)},
+                                         .max_text_bytes = 32};
     struct pretok_jsonl *j = NULL;
     struct ngt_error error;
 
@@ -328,12 +367,122 @@ T_CASE(keys)
     static const char *const bad[] = {"", ".", "a.", ".a", "a..b"};
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        struct pretok_jsonl_config config = {.text_key = bad[i], .max_text_bytes = 1};
-        struct pretok_jsonl *j = NULL;
+        struct pretok_template t = {0};
         struct ngt_error error;
-        T_EQ_INT(pretok_jsonl_new(&config, &j, &error), NGT_E_DATA);
-        T_TRUE(j == NULL);
+        T_EQ_INT(pretok_template_of_key(bad[i], &t, &error), NGT_E_DATA);
+        T_TRUE(t.parts == NULL);
     }
+}
+
+T_CASE(templates)
+{
+    static const char *const bad[] = {"",       "text",  "{",       "}",          "{}",    "{a",
+                                      "{a}}",   "a}",    "{a{b}}",  "{a?b",       "{a?{}", "{a..b}",
+                                      "{a}\\x", "{a}\\", "{a?\\q}", "{a}\xFF{b}", "{?}"};
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct pretok_template t = {0};
+        struct ngt_error error;
+        if (pretok_template_parse(bad[i], &t, &error) != NGT_E_DATA)
+            T_FAIL("taken: %s", bad[i]);
+        T_TRUE(strstr(error.message, "text-template") != NULL);
+        T_TRUE(t.parts == NULL);
+    }
+    char *line = pretok_template_line("{a}\n\t\\n");
+    T_EQ_STR(line, "{a}\\n\\t\\n");
+    free(line);
+}
+
+/* Values beside the text, as they stand: whatever the chunks, and one inside another. */
+T_CASE(fields)
+{
+    static const char *const paths[] = {"meta", "meta.set", "id", "n", "list", "deep.er.x"};
+    static const char *const want[] = {
+        "{ \"set\" : \"a\\u0041\\n\", \"x\":[1, {\"set\":2}] }|\"a\\u0041\\n\"|\"17\"|-1.50e+2|[ "
+        "1,2 ]|-|",
+        "{}|-|null|12|\"" F "\"|true|",
+        "-|-|-|-|-|-|",
+        "{\"set\":1}|1|7|0|[]|-|",
+    };
+    static const char input[] = "{\"meta\": { \"set\" : \"a\\u0041\\n\", \"x\":[1, {\"set\":2}] } "
+                                ",\"id\":\"17\",\"text\":\"t\","
+                                "\"n\":-1.50e+2 ,\"list\": [ 1,2 ] ,\"deep\":{\"er\":1}}\n"
+                                "{\"text\":\"t\",\"meta\":{},\"id\":null,\"list\":\"\xFF\","
+                                "\"deep\":{\"er\":{\"x\":true}},\"n\":12}\n"
+                                "{\"text\":\"t\",\"a\":{\"id\":1,\"meta\":2}}\n"
+                                "{\"meta\":{\"set\":\"gone\",\"y\":2},\"meta\":{\"set\":1},\"id\":"
+                                "6,\"id\":7,\"text\":\"t\",\"n\":0,"
+                                "\"list\":[],\"deep\":{\"er\":{\"x\":1}},\"deep\":null}\n"
+                                "{\"meta\":{\"set\":1,\"text\":\"t\"\n";
+    struct pretok_jsonl_config config = {
+        .wanted = {.text = template_of("text"), .fields = paths, .field_count = 6},
+        .max_text_bytes = 32};
+    struct pretok_jsonl *j = NULL;
+
+    T_REQUIRE(pretok_jsonl_new(&config, &j, NULL) == NGT_OK);
+    for (size_t step = 1; step < sizeof input; step++) {
+        struct pretok_bytes text = {0};
+        unsigned records = 0;
+        pretok_jsonl_start(j, true);
+        for (size_t at = 0; at < sizeof input - 1; at += step) {
+            size_t n = sizeof input - 1 - at < step ? sizeof input - 1 - at : step;
+            uint8_t *chunk = malloc(n);
+            const uint8_t *p = chunk;
+            struct pretok_record r;
+            enum pretok_event e;
+            memcpy(chunk, input + at, n);
+            while ((e = pretok_jsonl_next(j, &p, chunk + n, &text, &r)) != PRETOK_MORE) {
+                char line[400] = "";
+                if (records == 4) {
+                    T_EQ_INT(e, PRETOK_REFUSED);
+                    T_EQ_U64(r.field_count, 0);
+                    records++;
+                    continue;
+                }
+                T_EQ_INT(e, PRETOK_DOCUMENT);
+                T_EQ_U64(r.field_count, 6);
+                for (unsigned i = 0; i < 6; i++)
+                    sprintf(line + strlen(line), "%.*s|",
+                            r.fields[i].json ? (int)r.fields[i].bytes : 1,
+                            r.fields[i].json ? (const char *)r.fields[i].json : "-");
+                T_EQ_STR(line, want[records]);
+                records++;
+            }
+            free(chunk);
+        }
+        T_EQ_U64(records, 5);
+        pretok_bytes_done(&text);
+    }
+    pretok_jsonl_free(&j);
+}
+
+/* A value beside the text that is too long refuses the record, not the run's memory. */
+T_CASE(fields_too_long)
+{
+    static const char *const paths[] = {"m"};
+    struct pretok_jsonl_config config = {
+        .wanted = {.text = template_of("text"), .fields = paths, .field_count = 1},
+        .max_text_bytes = 32};
+    struct pretok_jsonl *j = NULL;
+    struct pretok_bytes line = {0}, text = {0};
+    struct pretok_record r;
+    static uint8_t filler[PRETOK_FIELDS_LIMIT];
+
+    memset(filler, 'x', sizeof filler);
+    T_REQUIRE(pretok_jsonl_new(&config, &j, NULL) == NGT_OK);
+    for (unsigned more = 0; more < 2; more++) {
+        line.size = 0;
+        (void)pretok_bytes_append(&line, "{\"text\":\"t\",\"m\":\"", 17);
+        (void)pretok_bytes_append(&line, filler, sizeof filler - 2 + more);
+        (void)pretok_bytes_append(&line, "\"}\n", 3);
+        const uint8_t *p = line.at;
+        T_EQ_INT(pretok_jsonl_next(j, &p, p + line.size, &text, &r),
+                 more ? PRETOK_REFUSED : PRETOK_DOCUMENT);
+        T_EQ_INT(r.reason, more ? PRETOK_FIELDS_TOO_LONG : PRETOK_ACCEPTED);
+    }
+    pretok_bytes_done(&line);
+    pretok_bytes_done(&text);
+    pretok_jsonl_free(&j);
 }
 
 int main(int argc, char **argv)

@@ -14,6 +14,7 @@ static struct pretok_ledger sample(void)
                               .special = 3};
     l.quarantined[PRETOK_NOT_JSON] = 1;
     l.quarantined[PRETOK_TOKENIZER] = 1;
+    l.filtered_by[PRETOK_WARC_OTHER] = 1;
     return l;
 }
 
@@ -26,6 +27,18 @@ T_CASE(the_law)
     T_EQ_INT(pretok_ledger_check(&l, "x", &error), NGT_OK);
     T_EQ_U64(pretok_ledger_bad(&l), 2);
     l.documents++;
+    T_EQ_INT(pretok_ledger_check(&l, "x", &error), NGT_E_CORRUPT);
+    l = sample();
+    l.filtered_by[PRETOK_WARC_OTHER] = 0; /* filtered without a reason */
+    ngt_error_clear(&error);
+    T_EQ_INT(pretok_ledger_check(&l, "x", &error), NGT_E_CORRUPT);
+    l = sample();
+    l.filtered_by[PRETOK_FEW_CHARS] = 1; /* a reason too many */
+    ngt_error_clear(&error);
+    T_EQ_INT(pretok_ledger_check(&l, "x", &error), NGT_E_CORRUPT);
+    l = sample();
+    l.excused = 3; /* more than there are */
+    ngt_error_clear(&error);
     T_EQ_INT(pretok_ledger_check(&l, "x", &error), NGT_E_CORRUPT);
     l = sample();
     l.empty = 8;
@@ -57,13 +70,15 @@ T_CASE(round_trip)
 
     for (uint64_t i = 0; i < count; i++)
         sum += counters[i].value;
-    T_EQ_U64(sum, 10 + 7 + 1 + 1 + 100 + 40 + 2 + 3 + 2);
+    T_EQ_U64(sum, 10 + 7 + 1 + 1 + 100 + 40 + 2 + 3 + 3);
     T_EQ_STR(counters[0].key, "records");
-    for (unsigned r = 1; r < PRETOK_REASONS; r++) {
+    for (unsigned r = 1; r <= PRETOK_TOKENIZER; r++) { /* there also when zero */
         char key[64];
         snprintf(key, sizeof key, "quarantined.%s", pretok_reason_name((enum pretok_reason)r));
-        T_EQ_STR(counters[count - PRETOK_REASONS + r].key, key);
+        T_EQ_STR(counters[7 + r].key, key);
     }
+    T_EQ_U64(count, 9 + PRETOK_TOKENIZER); /* later reasons: only those that occurred */
+    T_EQ_STR(counters[count - 1].key, "filtered.warc_other");
     ngt_json_out_init(&out, false);
     ngt_json_object(&out);
     pretok_ledger_write(&l, &out);
@@ -77,6 +92,34 @@ T_CASE(round_trip)
     T_EQ_INT(pretok_ledger_read(root, "x", &back, &error), NGT_E_DATA);
     T_TRUE(strstr(error.message, "documents") != NULL);
     ngt_json_free(&root);
+}
+
+/* A reason that nobody added to the table would be lost on the way to a receipt. */
+T_CASE(every_reason_has_a_counter)
+{
+    for (unsigned i = 1; i < PRETOK_REASONS + PRETOK_FILTERS; i++) {
+        struct pretok_ledger l = {.records = 1};
+        struct ngt_counter counters[PRETOK_LEDGER_COUNTERS];
+        unsigned f = i - PRETOK_REASONS;
+        char key[64], text[64];
+        if (i == PRETOK_REASONS)
+            continue; /* PRETOK_KEPT */
+        if (i < PRETOK_REASONS)
+            l.quarantined[i] = 1;
+        else
+            l.filtered = l.filtered_by[f] = 1;
+        const char *name = i < PRETOK_REASONS ? pretok_reason_name((enum pretok_reason)i)
+                                              : pretok_filtered_name((enum pretok_filtered)f);
+        snprintf(key, sizeof key, "%s.%s", i < PRETOK_REASONS ? "quarantined" : "filtered", name);
+        uint64_t count = pretok_ledger_counters(&l, counters), found = 0;
+        for (uint64_t k = 0; k < count; k++)
+            found += strcmp(counters[k].key, key) == 0 && counters[k].value == 1;
+        T_EQ_U64(found, 1);
+        T_EQ_INT(pretok_ledger_check(&l, "x", NULL), NGT_OK);
+        pretok_ledger_reasons(&l, text, sizeof text);
+        snprintf(key, sizeof key, "1 %s", name);
+        T_EQ_STR(text, key);
+    }
 }
 
 int main(int argc, char **argv)

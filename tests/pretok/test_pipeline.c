@@ -4,9 +4,11 @@
  */
 #include "pipeline.h"
 
+#include "duplicates.h"
 #include "folder.h"
 #include "job_folder.h"
 #include "ngt/file.h"
+#include "ngt/reader.h"
 
 struct proto {
     uint8_t bytes[16384];
@@ -107,13 +109,42 @@ static void corpus(unsigned records)
     pretok_bytes_done(&b);
 }
 
+/* Documents of three sets, many of them equal, with ids; some name no set. */
+static const char *const three_sets[] = {"\"B\"", "\"a/b\"", "17"};
+
+static void corpus_of_sets(unsigned records)
+{
+    struct pretok_bytes b = {0};
+    struct ngt_error error;
+    char line[256], name[32];
+
+    T_REQUIRE(ngt_folder_make(t_path("sets-in"), &error) == NGT_OK);
+    for (unsigned i = 0; i < records; i++) {
+        snprintf(line, sizeof line,
+                 "{\"id\":%u,\"m\":{\"set\":%s},\"text\":\"%u abc abc abc abc abc abc abc abc "
+                 "abc\"}\n",
+                 i, i % 500 == 499 ? "null" : three_sets[i * 7919u % 1000 % 3], i * 31u % 170);
+        (void)pretok_bytes_append(&b, line, strlen(line));
+        if (i % 75 == 74 || i + 1 == records) { /* several files a unit */
+            snprintf(name, sizeof name, "sets-in/%04u.jsonl", i);
+            t_put(name, b.at, b.size);
+            b.size = 0;
+        }
+    }
+    pretok_bytes_done(&b);
+}
+
+/* What the jobs of a test ask for. */
+static struct pretok_keys_config wanted = {.text_key = "text"};
+static bool dedup;
+
 static struct pretok_plan make_plan(const struct tok_tokenizer *t, uint64_t unit_bytes)
 {
-    const char *operand = t_path("in");
+    const char *operand = t_path(wanted.split_key ? "sets-in" : "in");
     struct pretok_inputs_config find = {.operands = &operand, .operand_count = 1};
-    struct ngt_pair option = {"text_key", "text"};
+    struct ngt_pair options[] = {{"text_key", "text"}, {"split_by_key", wanted.split_key}};
     struct pretok_plan_config config = {
-        .unit_bytes = unit_bytes, .options = &option, .option_count = 1};
+        .unit_bytes = unit_bytes, .options = options, .option_count = wanted.split_key ? 2 : 1};
     struct pretok_plan plan = {0};
     struct ngt_error error;
 
@@ -134,7 +165,7 @@ static void unit_done(void *arg, uint64_t unit, const struct pretok_ledger *ledg
 
     (void)unit;
     (void)sources;
-    T_EQ_U64(source_count, 1);
+    T_TRUE(source_count >= 1);
     s->units++;
     s->documents += ledger->documents;
 }
@@ -150,6 +181,7 @@ static enum ngt_status run(const struct pretok_plan *plan, const struct tok_toke
                            struct ngt_error *error)
 {
     uint64_t todo[64];
+    struct pretok_keys keys;
     struct pretok_timing timing;
     struct pretok_pipeline_config config = {
         .writer = {.plan = plan,
@@ -160,7 +192,8 @@ static enum ngt_status run(const struct pretok_plan *plan, const struct tok_toke
                    .pad_id = NGT_NO_ID,
                    .eos = true,
                    .shard_tokens = 30000,
-                   .text_key = "text",
+                   .keys = &keys,
+                   .text_hashes = dedup,
                    .max_bad = max_bad},
         .max_doc_bytes = 1 << 20,
         .limit = UINT64_MAX,
@@ -175,9 +208,12 @@ static enum ngt_status run(const struct pretok_plan *plan, const struct tok_toke
     T_REQUIRE(plan->unit_count <= 64);
     for (uint64_t i = 0; i < plan->unit_count; i++)
         todo[i] = i + 1;
-    T_REQUIRE(pretok_job_folder_make(folder, error) == NGT_OK);
+    T_REQUIRE(pretok_job_folder_make(folder, false, error) == NGT_OK);
     config.writer.identity = tok_identity(t, &config.writer.identity_count);
-    return pretok_pipeline_run(&config, &timing, error);
+    T_REQUIRE(pretok_keys_new(&wanted, &keys, error) == NGT_OK);
+    enum ngt_status status = pretok_pipeline_run(&config, &timing, error);
+    pretok_keys_done(&keys);
+    return status;
 }
 
 static void same_file(const char *a, const char *b)
@@ -236,6 +272,122 @@ T_CASE(threads_change_no_byte)
     }
     pretok_plan_done(&plan);
     tok_close(&t);
+}
+
+static void same_bits(const struct pretok_dropped *a, const struct pretok_dropped *b,
+                      const struct pretok_sets *s)
+{
+    for (uint64_t i = 0; i < s->count; i++) {
+        T_EQ_U64(a[i].documents, b[i].documents);
+        T_EQ_U64(a[i].tokens, b[i].tokens);
+        T_EQ_MEM(a[i].bits, b[i].bits, s->sets[i].documents / 8 + 1);
+    }
+}
+
+/* Sets and duplicates: the first of equal texts stays, in whatever set it and the others are. */
+T_CASE(sets_and_duplicates)
+{
+    enum { RECORDS = 3000 };
+    struct tok_tokenizer *t = tokenizer();
+    static const unsigned threads[] = {1, 2, 7};
+    static const char *const folders[] = {"one", "two", "seven"}, *const names[] = {"17", "B",
+                                                                                    "a%2Fb"};
+    struct pretok_plan plan;
+    struct pretok_overview o = {0};
+    struct pretok_sets sets = {0};
+    struct ngt_error error;
+    bool met[170] = {false};
+
+    wanted = (struct pretok_keys_config){
+        .text_key = "text", .id_key = "id", .meta_keys = "m.set,m", .split_key = "m.set"};
+    dedup = true;
+    corpus_of_sets(RECORDS);
+    plan = make_plan(t, 30000);
+    T_TRUE(plan.unit_count > 3);
+    for (int i = 0; i < 3; i++) {
+        struct seen seen = {.stop_after = UINT64_MAX};
+        if (run(&plan, t, t_path(folders[i]), threads[i], 1, &seen, &error) != NGT_OK)
+            T_FAIL("%u threads: %s", threads[i], error.message);
+        T_EQ_U64(seen.documents, RECORDS - RECORDS / 500);
+    }
+    for (uint64_t u = 1; u <= plan.unit_count; u++)
+        for (int i = 1; i < 3; i++) {
+            char *a = pretok_receipt_path(&plan, t_path("one"), u);
+            char *b = pretok_receipt_path(&plan, t_path(folders[i]), u);
+            same_file(a, b); /* and so the roots of all shards */
+            free(a);
+            free(b);
+        }
+
+    T_REQUIRE(pretok_overview_load(&plan, t_path("seven"), &o, &error) == NGT_OK);
+    T_REQUIRE(pretok_sets_find(&plan, &o, &sets, &error) == NGT_OK);
+    T_EQ_U64(sets.count, 3);
+    T_EQ_U64(o.ledger.quarantined[PRETOK_NO_SET], RECORDS / 500);
+    struct pretok_dropped *d = calloc(3, sizeof *d), *many = calloc(3, sizeof *many);
+    char *folder = strdup(t_path("seven"));
+    T_REQUIRE(pretok_duplicates_find(folder, &o, &sets, 1 << 20, d, &error) == NGT_OK);
+    T_REQUIRE(pretok_duplicates_find(folder, &o, &sets, 37, many, &error) == NGT_OK);
+    same_bits(d, many, &sets);
+    /* once more, plainly: records in their order */
+    uint64_t at[3] = {0}, dropped = 0;
+    for (unsigned i = 0; i < RECORDS; i++) {
+        const char *value = three_sets[i * 7919u % 1000 % 3];
+        unsigned set = value[0] == '1' ? 0 : value[1] == 'B' ? 1 : 2;
+        if (i % 500 == 499)
+            continue;
+        T_EQ_STR(sets.sets[set].folder, names[set]);
+        bool is = d[set].bits[at[set] / 8] >> at[set] % 8 & 1;
+        if (is != met[i * 31u % 170])
+            T_FAIL("record %u is %sdropped", i, is ? "" : "not ");
+        dropped += is;
+        met[i * 31u % 170] = true;
+        at[set]++;
+    }
+    T_EQ_U64(dropped, d[0].documents + d[1].documents + d[2].documents);
+    for (unsigned i = 0; i < 3; i++) {
+        T_EQ_U64(at[i], sets.sets[i].documents);
+        T_EQ_U64(sets.sets[i].ledger.documents, at[i]);
+    }
+    /* ids and metadata, as they stood */
+    const char *id, *metadata;
+    struct ngt_reader *r = NULL;
+    char *path = pretok_receipt_shard_path(&o.receipts[0], folder, 0);
+    T_TRUE(strstr(path, "/seven/B/00001-0001.ngt") != NULL);
+    T_REQUIRE(ngt_reader_open(path, 0, &r, &error) == NGT_OK);
+    T_EQ_INT(ngt_reader_doc_string(r, NGT_S_DOC_IDS, 0, &id, &error), NGT_OK);
+    T_EQ_STR(id, "0");
+    T_EQ_INT(ngt_reader_doc_string(r, NGT_S_METADATA, 0, &metadata, &error), NGT_OK);
+    T_EQ_STR(metadata, "{\"m.set\":\"B\",\"m\":{\"set\":\"B\"}}");
+    ngt_reader_close(&r);
+    free(path);
+    free(folder);
+    pretok_duplicates_done(d, 3);
+    pretok_duplicates_done(many, 3);
+    pretok_sets_done(&sets);
+    pretok_overview_done(&o);
+    pretok_plan_done(&plan);
+    tok_close(&t);
+    wanted = (struct pretok_keys_config){.text_key = "text"};
+    dedup = false;
+}
+
+/* Each value is a set: one too many ends the run, and says why. */
+T_CASE(too_many_sets)
+{
+    struct tok_tokenizer *t = tokenizer();
+    struct pretok_plan plan;
+    struct ngt_error error;
+    struct seen seen = {.stop_after = UINT64_MAX};
+
+    wanted.split_key = "id";
+    corpus_of_sets(PRETOK_SETS + 2);
+    plan = make_plan(t, 1 << 30);
+    T_EQ_INT(run(&plan, t, t_path("sets"), 2, 1, &seen, &error), NGT_E_DATA);
+    T_TRUE(strstr(error.message, "more than 256 values") != NULL);
+    T_EQ_U64(seen.units, 0);
+    pretok_plan_done(&plan);
+    tok_close(&t);
+    wanted.split_key = NULL;
 }
 
 T_CASE(stopped_between_units)

@@ -20,12 +20,13 @@ static void lines(const char *name, unsigned n, unsigned length)
     free(text);
 }
 
-static enum ngt_status plan_of(uint64_t unit_bytes, struct pretok_plan *plan,
-                               struct ngt_error *error)
+static enum ngt_status plan_as(const struct pretok_plan *known, uint64_t unit_bytes,
+                               struct pretok_plan *plan, struct ngt_error *error)
 {
     const char *operand = t_path("in");
     struct pretok_inputs_config find = {.operands = &operand, .operand_count = 1};
     struct pretok_plan_config config = {.unit_bytes = unit_bytes,
+                                        .known = known,
                                         .options = options,
                                         .option_count = 2,
                                         .identity = identity,
@@ -33,6 +34,12 @@ static enum ngt_status plan_of(uint64_t unit_bytes, struct pretok_plan *plan,
     enum ngt_status status = pretok_inputs_find(&find, &config.inputs, error);
 
     return status == NGT_OK ? pretok_plan_build(&config, plan, error) : status;
+}
+
+static enum ngt_status plan_of(uint64_t unit_bytes, struct pretok_plan *plan,
+                               struct ngt_error *error)
+{
+    return plan_as(NULL, unit_bytes, plan, error);
 }
 
 static void files(void)
@@ -67,6 +74,31 @@ T_CASE(names_and_order)
     T_EQ_U64(plan.unit_count, 1);
     T_EQ_U64(plan.units[0].input_count, 6);
     pretok_plan_done(&plan);
+}
+
+/* A file that a plan made before has is cut as it was then, unless it is another one now. */
+T_CASE(cut_as_before)
+{
+    struct pretok_plan before = {0}, plan = {0};
+    struct ngt_error error;
+
+    files();
+    lines("in/c.jsonl", 100, 10);
+    T_REQUIRE(plan_of(300, &before, &error) == NGT_OK);
+    lines("in/c.jsonl", 101, 10);
+    T_REQUIRE(plan_as(&before, 100, &plan, &error) == NGT_OK);
+    uint64_t of_b = 0, of_c = 0;
+    for (uint64_t i = 0; i < plan.unit_count; i++) {
+        const struct pretok_unit *u = &plan.units[i];
+        of_b += strcmp(plan.inputs.items[u->first_input].name, "b.jsonl") == 0;
+        of_c += strcmp(plan.inputs.items[u->first_input].name, "c.jsonl") == 0;
+        T_EQ_U64(u->text_start, u->start);
+    }
+    T_EQ_U64(of_b, 4);  /* 1000 bytes by 300 */
+    T_EQ_U64(of_c, 11); /* 1010 bytes by 100 */
+    pretok_plan_done(&plan);
+    pretok_plan_done(&before);
+    (void)unlink(t_path("in/c.jsonl"));
 }
 
 /* Whatever the size of a unit: inputs are covered once and in order, cuts are at line ends. */

@@ -18,8 +18,10 @@ static struct pretok_receipt sample(void)
          .hash = {0x0123456789abcdef, 0xfedcba9876543210}},
         {.name = b, .records = 2, .lost = lost}};
     static struct pretok_receipt_shard shards[] = {
-        {"00002-0001.ngt", {.file_bytes = 9, .docs = 3, .tokens = 30, .header_hash = 77}},
-        {"00002-0002.ngt", {.file_bytes = 9, .docs = 2, .tokens = 12, .header_hash = UINT64_MAX}}};
+        {.name = "00002-0001.ngt",
+         .summary = {.file_bytes = 9, .docs = 3, .tokens = 30, .header_hash = 77}},
+        {.name = "00002-0002.ngt",
+         .summary = {.file_bytes = 9, .docs = 2, .tokens = 12, .header_hash = UINT64_MAX}}};
     struct pretok_receipt r = {.unit = 2,
                                .fingerprint = 0x1234,
                                .sources = sources,
@@ -67,6 +69,47 @@ T_CASE(round_trip)
     T_EQ_INT(pretok_receipt_check(&back, &plan, t_folder, false, &error), NGT_E_MISMATCH);
     T_TRUE(strstr(error.path, "00002-0001.ngt") != NULL);
     pretok_receipt_done(&back);
+    free(path);
+}
+
+/* Of a split job: sets with ledgers of their own, which its shards bear out. */
+T_CASE(sets)
+{
+    struct ngt_error error;
+    char *path = pretok_receipt_path(&plan, t_folder, 2);
+
+    T_REQUIRE(ngt_folder_make(t_path(PRETOK_RECEIPT_FOLDER), &error) == NGT_OK);
+    for (int i = 0; i < 5; i++) {
+        static const char *const folders[] = {"C4", "C4", "..", "a/b", ""};
+        static uint64_t origins[] = {0, 7};
+        struct pretok_receipt_set two[2] = {{.folder = (char *)(uintptr_t)folders[i]},
+                                            {.folder = (char *)(uintptr_t) "%2E"}};
+        struct pretok_receipt r = sample(), back = {0};
+        struct pretok_receipt_shard shards[2] = {r.shards[0], r.shards[1]};
+        bool there;
+        two[0].ledger = (struct pretok_ledger){.records = 2, .documents = 2, .tokens = 12};
+        two[1].ledger = (struct pretok_ledger){.records = 3, .documents = 3, .tokens = 30};
+        shards[0].set = 1;
+        shards[0].origins = origins;
+        shards[0].origin_count = 2;
+        if (i == 1)
+            two[0].ledger.tokens++;
+        r.shards = shards;
+        r.sets = two;
+        r.set_count = 2;
+        T_REQUIRE(pretok_receipt_save(&r, path, &error) == NGT_OK);
+        enum ngt_status status = load(&back, &there, &error);
+        T_EQ_INT(status, i == 0 ? NGT_OK : i == 1 ? NGT_E_CORRUPT : NGT_E_DATA);
+        if (i == 0) {
+            char *where = pretok_receipt_shard_path(&back, "x", 0);
+            T_EQ_STR(where, "x/%2E/00002-0001.ngt");
+            T_EQ_U64(back.shards[0].origins[1], 7);
+            T_EQ_U64(back.shards[1].origin_count, 0);
+            T_EQ_MEM(&back.sets[1].ledger, &two[1].ledger, sizeof two[1].ledger);
+            free(where);
+        }
+        pretok_receipt_done(&back);
+    }
     free(path);
 }
 

@@ -6,12 +6,16 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
+#include "input/ahead_source.h"
 #include "input/bytes.h"
 #include "input/text.h"
+#include "input/zstd_frames.h"
 #include "t.h"
 
 static char folder[] = "/tmp/ngt-stream-XXXXXX";
@@ -29,9 +33,15 @@ static const char *put(const char *name, const void *bytes, size_t n)
 }
 
 /* Everything a file holds: "member\0bytes" one after the other, members NULL as "". */
-static enum ngt_status slurp(const char *path, struct pretok_bytes *out, struct ngt_error *error)
+static struct {
+    uint64_t stored;
+    struct ngt_digest128 digest;
+} slurped;
+
+static enum ngt_status slurp_through(const char *path, struct pretok_ahead *ahead,
+                                     struct pretok_bytes *out, struct ngt_error *error)
 {
-    struct pretok_stream_config config = {.path = path, .bytes = UINT64_MAX};
+    struct pretok_stream_config config = {.path = path, .bytes = UINT64_MAX, .ahead = ahead};
     struct pretok_stream *s = NULL;
     enum ngt_status status = pretok_stream_open(&config, &s, error);
     const char *member;
@@ -50,8 +60,17 @@ static enum ngt_status slurp(const char *path, struct pretok_bytes *out, struct 
                 T_REQUIRE(pretok_bytes_append(out, at, n));
         }
     }
+    if (s) {
+        slurped.stored = pretok_stream_stored(s);
+        slurped.digest = pretok_stream_digest(s);
+    }
     pretok_stream_close(&s);
     return status;
+}
+
+static enum ngt_status slurp(const char *path, struct pretok_bytes *out, struct ngt_error *error)
+{
+    return slurp_through(path, NULL, out, error);
 }
 
 /* Some text that compresses, and some that does not. */
@@ -139,6 +158,117 @@ T_CASE(every_codec)
     pretok_bytes_done(&out);
 }
 
+/* Threads that unpack ahead for as long as `on`. */
+struct helpers {
+    struct pretok_ahead *ahead;
+    _Atomic bool on;
+    pthread_t threads[2];
+};
+
+static void *help(void *arg)
+{
+    struct helpers *h = arg;
+
+    while (h->on)
+        if (pretok_ahead_wanted(h->ahead))
+            pretok_ahead_work(h->ahead);
+        else
+            usleep(50);
+    return NULL;
+}
+
+/* With others at work or nobody, whole or not: the same bytes, counts and errors. */
+T_CASE(unpacked_ahead)
+{
+    struct pretok_bytes text = {0}, packed = {0}, want = {0}, got = {0};
+    struct ngt_error plain_error, error;
+    struct pretok_ahead *ahead = pretok_ahead_new();
+    struct helpers h = {.ahead = ahead, .on = true};
+
+    T_REQUIRE(ahead);
+    sample(&text, 3000000); /* more than is unpacked ahead */
+    for (int helpers = 0; helpers < 2; helpers++) {
+        for (int i = 0; i < 2 && helpers; i++)
+            T_REQUIRE(pthread_create(&h.threads[i], NULL, help, &h) == 0);
+        for (size_t c = 0; c < 2; c++) { /* gzip, zstd */
+            packed.size = 0;
+            compress_as(codecs[c], text.at, text.size, &packed);
+            for (int damage = 0; damage < 4; damage++) { /* whole, cut, a bit, all but the head */
+                const uint64_t sizes[] = {packed.size, packed.size - 5, packed.size, 600};
+                packed.at[packed.size / 2] ^= damage == 2 ? 16 : 0;
+                const char *path = put("ahead", packed.at, sizes[damage]);
+                packed.at[packed.size / 2] ^= damage == 2 ? 16 : 0;
+                enum ngt_status plain = slurp(path, &want, &plain_error);
+                uint64_t stored = slurped.stored;
+                struct ngt_digest128 digest = slurped.digest;
+                T_EQ_INT(plain, damage ? NGT_E_DATA : NGT_OK);
+                T_EQ_INT(slurp_through(path, ahead, &got, &error), plain);
+                if (got.size != want.size || memcmp(got.at, want.at, got.size) != 0)
+                    T_FAIL("%s, damage %d: other bytes", codecs[c], damage);
+                T_EQ_U64(slurped.stored, stored);
+                T_TRUE(slurped.digest.low == digest.low && slurped.digest.high == digest.high);
+                if (damage)
+                    T_EQ_STR(error.message, plain_error.message);
+            }
+        }
+    }
+    h.on = false;
+    for (int i = 0; i < 2; i++)
+        pthread_join(h.threads[i], NULL);
+    pretok_ahead_free(&ahead);
+    pretok_bytes_done(&text);
+    pretok_bytes_done(&packed);
+    pretok_bytes_done(&want);
+    pretok_bytes_done(&got);
+}
+
+T_CASE(cuts_of_zstd)
+{
+    struct pretok_bytes b = {0};
+    uint64_t starts[4], size;
+    static const char text[1000] = "x";
+
+    for (unsigned i = 0; i < 3; i++) {
+        starts[i] = b.size;
+        pack_zstd(text, 1000 - i, &b);
+        if (i == 1) /* a seek table or such: stays with the frame before */
+            T_REQUIRE(pretok_bytes_append(&b, "\x5E\x2A\x4D\x18\x03\0\0\0abc", 11));
+    }
+    size = starts[3] = b.size;
+    const struct {
+        uint64_t least, stored, text;
+    } cases[] = {
+        {0, starts[1], 1000},         {1, starts[1], 1000},
+        {starts[1], starts[1], 1000}, {starts[1] + 1, starts[2], 1999},
+        {starts[2], starts[2], 1999}, {starts[2] + 1, size, 2997},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct pretok_zstd_place place = {0, 0};
+        pretok_zstd_next_cut(b.at, size, cases[i].least, &place);
+        T_EQ_U64(place.stored, cases[i].stored);
+        if (place.stored < size)
+            T_EQ_U64(place.text, cases[i].text);
+    }
+    /* cut off or damaged at any place: no cut behind it, and no byte beyond the end is touched */
+    for (uint64_t n = 1; n < size; n++) {
+        uint8_t *exact = malloc(n);
+        struct pretok_zstd_place place = {0, 0};
+        memcpy(exact, b.at, n);
+        pretok_zstd_next_cut(exact, n, starts[1] + 1, &place);
+        T_TRUE(place.stored == n || (place.stored == starts[2] && n > starts[2]) ||
+               place.stored == starts[2] - 11); /* a skippable frame that cannot be told yet */
+        free(exact);
+    }
+    for (uint64_t i = 0; i < size; i++) {
+        struct pretok_zstd_place place = {0, 0};
+        b.at[i] ^= 0xA5;
+        pretok_zstd_next_cut(b.at, size, 1, &place);
+        T_TRUE(place.stored > 0 && place.stored <= size);
+        b.at[i] ^= 0xA5;
+    }
+    pretok_bytes_done(&b);
+}
+
 T_CASE(nothing_compressed)
 {
     struct pretok_bytes out = {0};
@@ -205,6 +335,65 @@ T_CASE(flipped_bits_are_noticed)
             packed.at[at] ^= 1;
         }
         pretok_bytes_done(&packed);
+    }
+    pretok_bytes_done(&text);
+    pretok_bytes_done(&out);
+}
+
+#define BLOCKS 40u
+
+/* A thousand bytes a block; at [BLOCKS]: where each begins. */
+static void pack_blocks(bool zstd, const struct pretok_bytes *text, struct pretok_bytes *out,
+                        uint64_t *at)
+{
+    ZSTD_CCtx *c = ZSTD_createCCtx();
+    z_stream z = {0};
+
+    T_REQUIRE(c && deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+    for (uint64_t i = 0; i < BLOCKS; i++) {
+        T_REQUIRE(pretok_bytes_reserve(out, 4000));
+        at[i] = out->size;
+        if (zstd) {
+            ZSTD_outBuffer to = {out->at + out->size, 4000, 0};
+            ZSTD_inBuffer from = {text->at + i * 1000, 1000, 0};
+            T_EQ_U64(
+                ZSTD_compressStream2(c, &to, &from, i + 1 == BLOCKS ? ZSTD_e_end : ZSTD_e_flush),
+                0);
+            out->size += to.pos;
+        } else {
+            z.next_in = text->at + i * 1000;
+            z.avail_in = 1000;
+            z.next_out = out->at + out->size;
+            z.avail_out = 4000;
+            T_REQUIRE(deflate(&z, i + 1 == BLOCKS ? Z_FINISH : Z_FULL_FLUSH) >= 0);
+            out->size += 4000 - z.avail_out;
+        }
+    }
+    deflateEnd(&z);
+    ZSTD_freeCCtx(c);
+}
+
+/* Damage in the middle: all that stands before it comes, and the message tells the byte. */
+T_CASE(what_stands_before_damage)
+{
+    struct pretok_bytes text = {0}, out = {0};
+    struct ngt_error error;
+    uint64_t at[BLOCKS];
+
+    sample(&text, BLOCKS * 1000);
+    for (int zstd = 0; zstd < 2; zstd++) {
+        for (uint64_t i = 1; i < BLOCKS; i++) {
+            struct pretok_bytes packed = {0};
+            unsigned long long told = 0;
+            pack_blocks(zstd, &text, &packed, at);
+            packed.at[at[i]] |= 6; /* a kind of block that neither format has */
+            T_EQ_INT(slurp(put("damaged", packed.at, packed.size), &out, &error), NGT_E_DATA);
+            T_EQ_U64(out.size, i * 1000);
+            T_EQ_MEM(out.at, text.at, out.size);
+            T_REQUIRE(sscanf(error.message, "%*s stream corrupt at byte %llu", &told) == 1);
+            T_TRUE(told >= at[i] && told <= at[i] + 4);
+            pretok_bytes_done(&packed);
+        }
     }
     pretok_bytes_done(&text);
     pretok_bytes_done(&out);

@@ -60,6 +60,8 @@ void ngt_json_key(struct ngt_json_out *out, const char *key);
 void ngt_json_string(struct ngt_json_out *out, const char *s);
 /* any bytes: ill-formed UTF-8 is written as U+FFFD */
 void ngt_json_string_n(struct ngt_json_out *out, const char *s, uint64_t n);
+/* a value that is JSON already, as it stands */
+void ngt_json_raw(struct ngt_json_out *out, const char *json);
 void ngt_json_u64(struct ngt_json_out *out, uint64_t v);
 /* shortest form that reads back equal; non-finite values become null */
 void ngt_json_double(struct ngt_json_out *out, double v);

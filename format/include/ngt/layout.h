@@ -9,7 +9,7 @@
 #include "ngt/error.h"
 
 #define NGT_VERSION_MAJOR 1
-#define NGT_VERSION_MINOR 0
+#define NGT_VERSION_MINOR 1 /* the newest; a shard has the smallest that has all it uses */
 #define NGT_HEADER_BYTES 4096u
 #define NGT_ALIGN 4096u
 #define NGT_BLOCK_BYTES (1u << 20) /* token data is hashed in blocks of this size */
@@ -35,15 +35,16 @@ enum ngt_section_kind {
     NGT_S_TOKENIZER = 10,   /* cold: identity */
     NGT_S_VOCABULARY = 11,  /* cold: kind and bytes of each id */
     NGT_S_LOSS_SPANS = 12,  /* hot, optional: which tokens carry loss */
-    NGT_S_DOC_IDS = 13,     /* cold, optional: a string a document */
-    NGT_S_METADATA = 14,    /* cold, optional: a JSON text a document */
+    NGT_S_DOC_IDS = 13,     /* cold, optional: a JSON value a document */
+    NGT_S_METADATA = 14,    /* cold, optional: a JSON object a document */
     NGT_S_TEXT_HASHES = 15, /* hot, optional: XXH3-128 of each document's text */
 };
 
 enum ngt_encoding {
     NGT_RAW = 0,
     NGT_ZSTD = 1,
-    NGT_OTHER = 2, /* of a newer writer; only in an optional section, which is then skipped */
+    NGT_FRAMED = 2, /* zstd frames with an index; since 1.1 */
+    NGT_OTHER = 3,  /* of a newer writer; only in an optional section, which is then skipped */
 };
 
 struct ngt_section {

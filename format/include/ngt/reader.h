@@ -91,7 +91,11 @@ NGT_NODISCARD enum ngt_status ngt_reader_pairs(struct ngt_reader *r, uint32_t ki
 NGT_NODISCARD enum ngt_status ngt_reader_vocabulary(struct ngt_reader *r,
                                                     struct ngt_vocabulary *ret_vocabulary,
                                                     struct ngt_error *reterr);
-/* kind: NGT_S_DOC_IDS or NGT_S_METADATA; "" without the section. */
+/*
+ * kind: NGT_S_DOC_IDS or NGT_S_METADATA; "" without the section. The string lives until the next call
+ * for that kind. Cost: one frame, 16 KiB of strings as ngt writes them, where another one was looked
+ * at last; a section of one frame (shards of 1.0) is decompressed whole at the first call.
+ */
 NGT_NODISCARD enum ngt_status ngt_reader_doc_string(struct ngt_reader *r, uint32_t kind,
                                                     uint64_t doc, const char **ret_string,
                                                     struct ngt_error *reterr);

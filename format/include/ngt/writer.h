@@ -53,8 +53,9 @@ struct ngt_doc {
     const uint64_t *loss_spans; /* [2 * loss_span_count] first and length, rising, inside the
                                    document; NULL: all */
     uint64_t loss_span_count;
-    const char *id,
-        *metadata; /* optional; if any document of a shard has one, all others have "" */
+    /* optional: a JSON value and a JSON object, as text; if any document of a shard has one, all
+     * others have "" */
+    const char *id, *metadata;
     const struct ngt_digest128 *text_hash; /* optional; all documents of a shard or none */
 };
 
@@ -83,6 +84,8 @@ ngt_writer_sequence(struct ngt_writer *w, const uint32_t *ids, const struct ngt_
                     struct ngt_error *reterr);
 uint64_t ngt_writer_tokens(const struct ngt_writer *w);
 uint64_t ngt_writer_docs(const struct ngt_writer *w); /* documents, or sequences */
+/* Bytes of ids and metadata so far; the writer holds them, compressed, until the commit. */
+uint64_t ngt_writer_strings(const struct ngt_writer *w);
 
 /*
  * Packed shards only carry `docs` and `filled_docs` of the whole data set they were cut from; the

@@ -23,6 +23,7 @@ struct packer_config {
 /* Held-out side of a document; see packer/split.h */
 struct packer_result {
     struct packer_report train, val; /* val.sequences 0 without a held-out side */
+    uint64_t dropped;                /* documents of the input that its drop lists name */
     bool was_complete;               /* nothing had to be done */
 };
 

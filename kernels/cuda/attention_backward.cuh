@@ -70,7 +70,7 @@ __device__ __forceinline__ uint32_t blocks_seen(const kern_cuda_run &r, uint32_t
     return found - begin;
 }
 
-/* What the end of two rows of q or k takes beside their gradients. */
+/* What the end of two rows of q or k takes beside their gradients. A row's four lanes call together. */
 struct row_ends {
     float back[2]; /* 1 / rms */
     uint32_t position[2];
@@ -78,13 +78,14 @@ struct row_ends {
     __device__ __forceinline__ row_ends(const kern_cuda_run &r, uint32_t l, uint32_t base, const uint32_t (&row)[2])
     {
         const float *squares = buffer<float>(r, KERN_DEV_SS, l);
-        const uint32_t *starts = buffer<uint32_t>(r, KERN_DEV_FIRST) + base;
+        const uint32_t *starts = buffer<uint32_t>(r, KERN_DEV_FIRST) + base, slots = r.norm_slots;
+        uint32_t there[2] = {min(row[0], r.seq_len - 1), min(row[1], r.seq_len - 1)};
+        slot_sum<4> a(squares + (uint64_t)(base + there[0]) * slots, slots), b(squares + (uint64_t)(base + there[1]) * slots, slots);
 #pragma unroll
-        for (int i = 0; i < 2; i++) {
-            uint32_t there = min(row[i], r.seq_len - 1);
-            position[i] = there - starts[there];
-            back[i] = rms_scale(r, squares, base + there);
-        }
+        for (int i = 0; i < 2; i++)
+            position[i] = there[i] - starts[there[i]];
+        back[0] = rms_scale(r, a.value());
+        back[1] = rms_scale(r, b.value());
     }
 };
 

@@ -3,6 +3,7 @@
 #define KERN_CUDA_BLOCK_CUH
 
 #include "hw/mma.cuh"
+#include "hw/reduce.cuh"
 #include "run.h"
 
 /* What a step's update is, the same in every block. */
@@ -105,54 +106,55 @@ __device__ __forceinline__ uint64_t layer_at(const kern_cuda_run &r, uint32_t la
     return r.layout.layer + layer * r.layout.stride + within;
 }
 
-/* The sum of a row of slots in order; up to eight loads under way at once, the first of them from the start on. */
-struct slot_sum {
+/*
+ * The sum of a row of slots by LANES neighbouring lanes, each of which gets it; all lanes of a warp call. Its first loads
+ * are under way from the start on.
+ */
+template <int LANES> struct slot_sum {
+    static constexpr int FLIGHT = LANES == 1 ? 8 : 4;
     const float *slots;
     uint32_t count;
-    float v[8];
+    float v[FLIGHT];
 
-    __device__ __forceinline__ slot_sum() {}
     __device__ __forceinline__ slot_sum(const float *slots_, uint32_t count_) : slots(slots_), count(count_)
     {
+        fetch(0);
+    }
+    __device__ __forceinline__ void fetch(uint32_t first)
+    {
 #pragma unroll
-        for (int j = 0; j < 8; j++)
-            v[j] = j < count ? slots[j] : 0;
+        for (int j = 0; j < FLIGHT; j++) {
+            uint32_t i = first + j * LANES + threadIdx.x % LANES;
+            v[j] = i < count ? slots[i] : 0;
+        }
     }
     __device__ __forceinline__ float value()
     {
         float sum = 0;
-#pragma unroll
-        for (int j = 0; j < 8; j++)
-            sum += v[j];
 #pragma unroll 1
-        for (uint32_t first = 8; first < count; first += 8) {
+        for (uint32_t first = 0;;) {
 #pragma unroll
-            for (int j = 0; j < 8; j++)
-                v[j] = first + j < count ? slots[first + j] : 0;
-#pragma unroll
-            for (int j = 0; j < 8; j++)
+            for (int j = 0; j < FLIGHT; j++)
                 sum += v[j];
+            first += FLIGHT * LANES;
+            if (first >= count)
+                break;
+            fetch(first);
         }
-        return sum;
+        return lanes_sum<LANES>(sum);
     }
 };
 
 /* 1 / rms of a row with that sum of squares. */
-__device__ __forceinline__ float rms_scale(const kern_cuda_run &r, slot_sum &squares)
+__device__ __forceinline__ float rms_scale(const kern_cuda_run &r, float squares)
 {
-    return rsqrtf(squares.value() / r.width + r.constants.rms_eps);
+    return rsqrtf(squares * reciprocal((float)r.width) + r.constants.rms_eps);
 }
 
-/* Of row n, if it is there. */
-__device__ __forceinline__ slot_sum row_squares(const kern_cuda_run &r, const float *slots, uint32_t n, bool there = true)
-{
-    return slot_sum(slots + (uint64_t)n * r.norm_slots, there ? r.norm_slots : 0);
-}
-
+/* Of row n of SS or SS_MID. */
 __device__ __forceinline__ float rms_scale(const kern_cuda_run &r, const float *slots, uint32_t n)
 {
-    slot_sum squares = row_squares(r, slots, n);
-    return rms_scale(r, squares);
+    return rms_scale(r, slot_sum<1>(slots + (uint64_t)n * r.norm_slots, r.norm_slots).value());
 }
 
 #endif

@@ -76,9 +76,7 @@ template <class S> __device__ __noinline__ void logits_tile(uint32_t tile)
     sums<S> c;
 
     multiply<S, false, false>(b, p, at, c, [&] {
-        uint32_t row = at.m0 + threadIdx.x;
-        if (threadIdx.x < S::SIDE && row < at.m)
-            scale[threadIdx.x] = rms_scale(r, squares, b.phase.row0 + row);
+        scale_rows<S>(r, at, squares, scale, b.phase.row0);
     });
     if constexpr (S::PARTS == 1) {
         logits_from_registers(b, c, at, scale);

@@ -55,9 +55,7 @@ template <class S> __device__ __noinline__ void gate_up_tile(uint32_t tile)
     sums<S> c;
 
     multiply<S, false, false>(b, p, at, c, [&] {
-        uint32_t n = at.m0 + threadIdx.x;
-        if (threadIdx.x < S::SIDE && n < at.m)
-            scale[threadIdx.x] = rms_scale(r, squares, n);
+        scale_rows<S>(r, at, squares, scale);
     });
     if constexpr (S::PARTS == 1) {
         gate_up_from_registers(b, c, at, scale, to, hidden, ffn);
@@ -108,10 +106,8 @@ template <class S> __device__ __noinline__ void down_backward_tile(uint32_t tile
     sums<S> c;
 
     multiply<S, false, true>(b, p, at, c, [&] {
-        uint32_t n = at.m0 + threadIdx.x;
         inputs.ahead(at, where);
-        if (threadIdx.x < S::SIDE && n < at.m)
-            scale[threadIdx.x] = rms_scale(r, squares, n);
+        scale_rows<S>(r, at, squares, scale);
     });
     float *rows = lay_out(b, c, at, inputs, where);
     each_row<S, 2>(rows, at, inputs, where, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {

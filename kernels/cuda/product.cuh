@@ -10,7 +10,6 @@
 
 #include "barrier.cuh"
 #include "hw/async.cuh"
-#include "hw/reduce.cuh"
 
 #define DEPTH ((int)KERN_DEVICE_DEPTH)
 
@@ -372,6 +371,34 @@ __device__ __forceinline__ void store_rounded(bf16 *rows, bf16 *to, uint32_t pit
             *reinterpret_cast<uint4 *>(to + (uint64_t)row * pitch + column) =
                 *reinterpret_cast<const uint4 *>(rounded_at<COLUMNS>(rows, row, column));
     }
+}
+
+/* A row of the tile for each group of LANES threads, if C has it: of a small tile for four threads, as many loads one
+ * after the other would be waited for; of a large one, which has work for that time, for one. */
+template <class S> struct tile_row {
+    static constexpr int LANES = S::AHEAD ? 256 / S::SIDE : 1;
+    uint32_t row, n;
+    bool there, first; /* this thread is the group's first */
+
+    __device__ __forceinline__ explicit tile_row(const place &at)
+        : row(threadIdx.x / LANES), n(at.m0 + row), there(row < S::SIDE && n < at.m), first(threadIdx.x % LANES == 0)
+    {
+    }
+    __device__ __forceinline__ slot_sum<LANES> sum(const float *slots, uint32_t count, uint32_t row0 = 0) const
+    {
+        return slot_sum<LANES>(slots + (uint64_t)(row0 + n) * count, there ? count : 0);
+    }
+};
+
+/* 1 / rms of the tile's rows, which are row0 .. of the residual stream. */
+template <class S>
+__device__ __forceinline__ void scale_rows(const kern_cuda_run &r, const place &at, const float *squares, float *scale,
+                                           uint32_t row0 = 0)
+{
+    tile_row<S> mine(at);
+    float sum = mine.sum(squares, r.norm_slots, row0).value();
+    if (mine.there && mine.first)
+        scale[mine.row] = rms_scale(r, sum);
 }
 
 __device__ __forceinline__ const uint4 *vector_at(const void *from)

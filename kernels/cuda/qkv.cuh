@@ -85,11 +85,11 @@ template <class S> __device__ __noinline__ void qkv_tile(uint32_t tile)
     sums<S> c;
 
     multiply<S, false, false>(b, p, at, c, [&] {
-        uint32_t n = at.m0 + threadIdx.x;
-        if (threadIdx.x < S::SIDE && n < at.m) {
-            scale[threadIdx.x] = rms_scale(r, squares, n);
-            position[threadIdx.x] = n % r.seq_len - starts[n];
-        }
+        tile_row<S> mine(at);
+        uint32_t start = mine.there ? starts[mine.n] : 0;
+        scale_rows<S>(r, at, squares, scale);
+        if (mine.there && mine.first)
+            position[mine.row] = mine.n % r.seq_len - start;
     });
     if constexpr (S::PARTS == 1) {
         qkv_from_registers(b, c, at, scale, position, rope, to, pitch);

@@ -86,26 +86,16 @@ template <class S> __device__ __noinline__ void norm_backward_tile(uint32_t tile
     sums<S> c;
     float g[8] = {0, 0, 0, 0, 0, 0, 0, 0}, share[8] = {0, 0, 0, 0, 0, 0, 0, 0};
 
-    uint32_t n = at.m0 + threadIdx.x;
-    bool has_row = threadIdx.x < S::SIDE && n < at.m;
-    slot_sum of_row, of_x;
-    auto settle = [&] {
-        if (!has_row)
-            return;
-        float scale = rms_scale(r, of_x);
-        factor[threadIdx.x] = scale * scale * of_row.value() / width;
-    };
     multiply<S, false, true>(b, p, at, c, [&] {
+        tile_row<S> mine(at);
+        auto of_row = mine.sum(dots, dots_count), of_x = mine.sum(squares, r.norm_slots);
         inputs.ahead(at, where);
         if (S::AHEAD && column < at.n)
             load8(g, gain + column);
-        of_row = slot_sum(dots + (uint64_t)n * dots_count, has_row ? dots_count : 0);
-        of_x = row_squares(r, squares, n, has_row);
-        if (!S::AHEAD)
-            settle();
+        float dot = of_row.value(), scale = rms_scale(r, of_x.value());
+        if (mine.there && mine.first)
+            factor[mine.row] = scale * scale * dot * reciprocal((float)width);
     });
-    if (S::AHEAD) /* they come through the product, where there are registers for them */
-        settle();
     float *rows = lay_out(b, c, at, inputs, where);
     if (!S::AHEAD && column < at.n)
         load8(g, gain + column);

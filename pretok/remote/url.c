@@ -34,15 +34,15 @@ bool pretok_url_is(const char *path)
 char *pretok_url_shown(const char *text)
 {
     enum pretok_scheme scheme;
-    const char *query = behind_scheme(text, &scheme) && scheme != PRETOK_S3 ? strchr(text, '?') : NULL;
+    size_t n = strlen(text);
+    bool web = behind_scheme(text, &scheme) && scheme != PRETOK_S3;
 
-    if (!query)
-        return strdup(text);
-    size_t n = (size_t)(query - text);
+    if (web) /* what follows # is for browsers, and no part of what is asked for */
+        n = strcspn(text, "?#");
     char *shown = malloc(n + sizeof CUT);
     if (shown) {
         memcpy(shown, text, n);
-        memcpy(shown + n, CUT, sizeof CUT);
+        strcpy(shown + n, web && text[n] == '?' ? CUT : "");
     }
     return shown;
 }

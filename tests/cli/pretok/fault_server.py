@@ -88,6 +88,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def s3(self, bucket, key, path, query):
         if not self.signed(bucket, path, query):
             return
+        if bucket == "elsewhere":
+            return self.error(301, "PermanentRedirect", "", [("x-amz-bucket-region", "west-9")])
         folder = os.path.join(ROOT, bucket)
         if not os.path.isdir(folder):
             return self.error(404, "NoSuchBucket")

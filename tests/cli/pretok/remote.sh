@@ -190,6 +190,8 @@ s3_refused "the credentials are wrong" s3://bucket/data/a.jsonl AWS_ACCESS_KEY_I
 s3_refused "AWS_SESSION_TOKEN has expired or is wrong" s3://bucket/data/a.jsonl AWS_SESSION_TOKEN=hush
 s3_refused "AWS_ACCESS_KEY_ID is set, but not AWS_SECRET_ACCESS_KEY" s3://bucket/data/ AWS_SECRET_ACCESS_KEY=
 s3_refused "AWS_ENDPOINT_URL is no address of a server" s3://bucket/data/ AWS_ENDPOINT_URL=127.0.0.1
+s3_refused "s3://elsewhere/a.jsonl: the bucket is in another region; set AWS_REGION=west-9" s3://elsewhere/a.jsonl
+s3_refused "s3://elsewhere/: the bucket is in another region; set AWS_REGION=west-9" s3://elsewhere/
 s3_refused "names no bucket" s3:///data/
 s3_refused "is no name of a bucket" s3://buc%20ket/data/
 
@@ -200,7 +202,7 @@ if command -v openssl >/dev/null; then
     cat "$work/key" "$work/cert" >"$work/both"
     start_server "$work/tls" "$work/both"
     https=https://127.0.0.1:$(cat "$work/tls")/web
-    expect 0 env SSL_CERT_FILE="$work/cert" "$pretok" -t "$work/tok.model" -o "$work/tlsset" --unit-bytes 60000 \
+    expect 0 env SSL_CERT_FILE="$work/cert" "$pretok" -t "$work/tok.model" -o "$work/tlsset" --unit-bytes 120000 \
         --shard-tokens 20000 --remote-timeout 10 "$https/cut/big.jsonl"
     same_set "$work/file-big.jsonl" "$work/tlsset"
     refused "SSL_CERT_FILE names certificates to trust" "$https/none/big.jsonl"

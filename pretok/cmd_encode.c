@@ -5,8 +5,8 @@
 
 #include "commands.h"
 #include "input/stream.h"
-#include "remote/url.h"
 #include "input/utf8.h"
+#include "remote/url.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
 
@@ -95,9 +95,9 @@ static enum ngt_status one_file(struct encode *e, const char *path, struct ngt_e
     struct pretok_stream *stream = NULL;
     const char *member;
     bool more = true;
-    enum ngt_status status =
-        path && !shown ? ngt_fail(reterr, NGT_E_NOMEM, NULL, HERE, "out of memory")
-                       : pretok_stream_open(&config, &stream, reterr);
+    enum ngt_status status = path && !shown
+                                 ? ngt_fail(reterr, NGT_E_NOMEM, NULL, HERE, "out of memory")
+                                 : pretok_stream_open(&config, &stream, reterr);
 
     while (status == NGT_OK && more) {
         status = pretok_stream_next(stream, &more, &member, reterr);

@@ -9,9 +9,9 @@
 #include "input/stream.h"
 #include "input/text.h"
 #include "input/warc.h"
+#include "input/warc_fields.h"
 #include "job/remote_inputs.h"
 #include "remote/url.h"
-#include "input/warc_fields.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
 /* Members that one batch may pass: of many without a record none would be let go, nor a signal seen. */
@@ -219,7 +219,8 @@ static enum ngt_status check_same(const struct pretok_unit_reader *r, const stru
     return NGT_OK;
 }
 
-static struct pretok_place place_of(const struct pretok_unit_reader *r, const struct pretok_input *in)
+static struct pretok_place place_of(const struct pretok_unit_reader *r,
+                                    const struct pretok_input *in)
 {
     return (struct pretok_place){
         .path = in->path, .address = in->address, .etag = in->etag, .remote = r->config.remote};

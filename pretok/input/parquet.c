@@ -41,7 +41,8 @@ static enum ngt_status hash(struct pretok_parquet *p, struct ngt_error *reterr)
     struct pretok_source *file = NULL;
     const uint8_t *at;
     uint64_t n = 1;
-    enum ngt_status status = pretok_place_source_new(&p->config.place, 0, UINT64_MAX, &file, reterr);
+    enum ngt_status status =
+        pretok_place_source_new(&p->config.place, 0, UINT64_MAX, &file, reterr);
 
     /* the same pass keeps what lies on another machine */
     if (status == NGT_OK && remote)
@@ -93,11 +94,11 @@ enum ngt_status pretok_parquet_open(const struct pretok_parquet_config *config,
     if (status == NGT_OK) {
         uint64_t most =
             config->max_text_bytes < INT64_MAX / 4 ? config->max_text_bytes : INT64_MAX / 4;
-        status = failed(p,
-                        parquet_shim_open(p->spool.fd >= 0 ? p->spool.path : config->place.path,
-                                          config->text_key, MEMORY_BASE + 2 * most,
-                                          &p->shim, message),
-                        message, reterr);
+        status =
+            failed(p,
+                   parquet_shim_open(p->spool.fd >= 0 ? p->spool.path : config->place.path,
+                                     config->text_key, MEMORY_BASE + 2 * most, &p->shim, message),
+                   message, reterr);
     }
     if (status == NGT_OK)
         *ret_parquet = p;

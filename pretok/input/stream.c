@@ -42,7 +42,7 @@ struct pretok_stream {
     uint8_t tail[TAR_BLOCK]; /* the last bytes that went into the archive reader */
     uint64_t tail_size;
     int seek_fd;
-    struct pretok_spool spool; /* what seek_fd is of, where the file lies elsewhere */
+    struct pretok_spool spool;        /* what seek_fd is of, where the file lies elsewhere */
     struct ngt_digest128 seek_digest; /* of a file that is not read in order */
     uint64_t seek_bytes;
     uint8_t *block;
@@ -110,8 +110,9 @@ static enum ngt_status place(const struct pretok_stream *s, enum ngt_status stat
         return status;
     struct ngt_error e = *reterr;
     ngt_error_clear(reterr);
-    return ngt_fail(reterr, e.code, s->config.place.path ? s->config.place.path : "standard input", e.offset,
-                    e.item, "%s%s%s", s->member ? s->member : "", s->member ? ": " : "", e.message);
+    return ngt_fail(reterr, e.code, s->config.place.path ? s->config.place.path : "standard input",
+                    e.offset, e.item, "%s%s%s", s->member ? s->member : "", s->member ? ": " : "",
+                    e.message);
 }
 
 /* ---- the archive ---- */
@@ -422,12 +423,14 @@ enum ngt_status pretok_stream_open(const struct pretok_stream_config *config,
     ngt_error_clear(reterr);
     s = calloc(1, sizeof *s);
     if (!s)
-        return ngt_fail(reterr, NGT_E_NOMEM, config->place.path, NGT_NO_POS, NGT_NO_POS, "out of memory");
+        return ngt_fail(reterr, NGT_E_NOMEM, config->place.path, NGT_NO_POS, NGT_NO_POS,
+                        "out of memory");
     s->config = *config;
     s->seek_fd = -1;
     s->spool.fd = -1;
     ngt_error_clear(&s->outer_error);
-    status = pretok_place_source_new(&config->place, config->start, config->bytes, &s->file, reterr);
+    status =
+        pretok_place_source_new(&config->place, config->start, config->bytes, &s->file, reterr);
     if (status != NGT_OK)
         goto out;
     s->meter = (struct pretok_meter){s->file, config->max_expansion};

@@ -131,7 +131,8 @@ enum ngt_status pretok_input_probe(const char *path, struct pretok_input *ret_in
                           "not a regular file; a stream is read from standard input (-)");
         goto out;
     }
-    uint64_t size = (uint64_t)st.st_size, head = size < PRETOK_INPUT_EDGE ? size : PRETOK_INPUT_EDGE, tail = size - head;
+    uint64_t size = (uint64_t)st.st_size,
+             head = size < PRETOK_INPUT_EDGE ? size : PRETOK_INPUT_EDGE, tail = size - head;
     if (tail > PRETOK_INPUT_EDGE)
         tail = PRETOK_INPUT_EDGE;
     /* no more than the file has: malloc maps large pieces anew, which small files would pay for */
@@ -335,8 +336,8 @@ static enum ngt_status add_listed(void *arg, const struct pretok_listed *object,
 
     if (asprintf(&address, "s3://%s/%s", l->url->host, object->key) < 0)
         return no_memory(reterr);
-    status = add_remote(l->s, object->key + strlen(l->url->path), address, object->etag, object->size,
-                        reterr);
+    status = add_remote(l->s, object->key + strlen(l->url->path), address, object->etag,
+                        object->size, reterr);
     free(address);
     return status;
 }
@@ -357,9 +358,10 @@ static enum ngt_status add_address(struct search *s, const char *address, bool o
     if (pretok_url_is_folder(address)) {
         status = pretok_bucket_list(s->config->remote, address, add_listed, &listing, reterr);
     } else if (url.path[strlen(url.path) - 1] == '/') {
-        status = ngt_fail(reterr, NGT_E_DATA, address, HERE,
-                          "names no file, and a web server has no list of them; give their addresses "
-                          "one by one, or in a list (--files-from)");
+        status =
+            ngt_fail(reterr, NGT_E_DATA, address, HERE,
+                     "names no file, and a web server has no list of them; give their addresses "
+                     "one by one, or in a list (--files-from)");
     } else {
         char *name = pretok_url_name(&url, !own_name);
         status = name ? add_remote(s, name, address, NULL, 0, reterr) : no_memory(reterr);

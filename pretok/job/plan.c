@@ -99,13 +99,14 @@ struct places {
     struct pretok_object *object; /* of an address */
 };
 
-static enum ngt_status places_open(const struct pretok_input *in, const struct pretok_remote *remote,
-                                   struct places *p, struct ngt_error *reterr)
+static enum ngt_status places_open(const struct pretok_input *in,
+                                   const struct pretok_remote *remote, struct places *p,
+                                   struct ngt_error *reterr)
 {
     *p = (struct places){.in = in, .fd = -1};
     if (pretok_url_is(in->path))
-        return pretok_object_open(remote, in->address ? in->address : in->path, in->etag, &p->object,
-                                  reterr);
+        return pretok_object_open(remote, in->address ? in->address : in->path, in->etag,
+                                  &p->object, reterr);
     p->fd = open(in->path, O_RDONLY | O_CLOEXEC);
     return p->fd >= 0 ? NGT_OK : ngt_fail(reterr, NGT_E_IO, in->path, HERE, "cannot open");
 }
@@ -137,7 +138,8 @@ static enum ngt_status places_read(struct places *p, uint64_t at, uint64_t n, ui
 }
 
 /* The first record boundary at or behind `at`: the byte after a newline, or the end. */
-static enum ngt_status boundary(struct places *p, uint64_t at, uint64_t *ret, struct ngt_error *reterr)
+static enum ngt_status boundary(struct places *p, uint64_t at, uint64_t *ret,
+                                struct ngt_error *reterr)
 {
     uint8_t buffer[16384];
     uint64_t from = at - 1; /* a record may begin exactly at `at` */
@@ -236,8 +238,8 @@ static enum ngt_status cut_compressed(struct units *units, const struct pretok_i
     if (pretok_url_is(in->path)) {
         status = begins_as_zstd(in, config->remote, &frames, reterr);
         if (status == NGT_OK && frames)
-            status = pretok_spool_fetch(config->remote, in->address ? in->address : in->path, in->etag,
-                                        &spool, reterr);
+            status = pretok_spool_fetch(config->remote, in->address ? in->address : in->path,
+                                        in->etag, &spool, reterr);
     }
     const char *path = spool.fd >= 0 ? spool.path : in->path;
     if (status == NGT_OK && frames)

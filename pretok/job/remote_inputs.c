@@ -29,9 +29,10 @@ enum ngt_status pretok_remote_input_probe(const struct pretok_remote *remote, co
         goto out;
     const struct pretok_identity *is = pretok_object_identity(o);
     if (is->size == NGT_NO_POS) {
-        status = ngt_fail(reterr, NGT_E_REMOTE, shown, HERE,
-                          "the server does not say how large it is, so nobody could tell whether it "
-                          "came whole; fetch it first");
+        status =
+            ngt_fail(reterr, NGT_E_REMOTE, shown, HERE,
+                     "the server does not say how large it is, so nobody could tell whether it "
+                     "came whole; fetch it first");
         goto out;
     }
     tail = is->size - head < PRETOK_INPUT_EDGE ? is->size - head : PRETOK_INPUT_EDGE;
@@ -65,7 +66,8 @@ struct probes {
     uint64_t *which;
 };
 
-static enum ngt_status probe_one(void *arg, uint64_t item, unsigned worker, struct ngt_error *reterr)
+static enum ngt_status probe_one(void *arg, uint64_t item, unsigned worker,
+                                 struct ngt_error *reterr)
 {
     const struct probes *p = arg;
     struct pretok_input *in = &p->inputs->items[p->which[item]];

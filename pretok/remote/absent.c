@@ -1,7 +1,7 @@
 /* In place of the files that need libcurl, in a build without it. */
 #include "remote/bucket.h"
-#include "remote/remote.h"
 #include "remote/object.h"
+#include "remote/remote.h"
 #include "remote/source.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
@@ -30,15 +30,15 @@ void pretok_object_close(struct pretok_object **o)
     *o = NULL;
 }
 
-enum ngt_status pretok_object_read(struct pretok_object *o, uint64_t start, uint64_t n, uint8_t *out,
-                                   struct ngt_error *reterr)
+enum ngt_status pretok_object_read(struct pretok_object *o, uint64_t start, uint64_t n,
+                                   uint8_t *out, struct ngt_error *reterr)
 {
     (void)o, (void)start, (void)n, (void)out;
     return absent(NULL, reterr);
 }
 
-enum ngt_status pretok_object_head(struct pretok_object *o, uint64_t n, uint8_t *out, uint64_t *ret_n,
-                                   struct ngt_error *reterr)
+enum ngt_status pretok_object_head(struct pretok_object *o, uint64_t n, uint8_t *out,
+                                   uint64_t *ret_n, struct ngt_error *reterr)
 {
     (void)o, (void)n, (void)out, (void)ret_n;
     return absent(NULL, reterr);

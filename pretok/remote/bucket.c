@@ -79,9 +79,11 @@ static enum ngt_status read_page(const char *text, const char *prefix, const cha
             struct pretok_listed object = {key, etag ? etag : "", size};
             if (!key || !has_size || (page->encoded && !pretok_url_decode(key, true)) ||
                 strncmp(key, prefix, strlen(prefix)) != 0)
-                status = ngt_fail(reterr, NGT_E_REMOTE, shown, HERE,
-                                  "the list of objects has one without a key or a size, or one that is "
-                                  "not below the prefix: \"%.80s\"", key ? key : "");
+                status =
+                    ngt_fail(reterr, NGT_E_REMOTE, shown, HERE,
+                             "the list of objects has one without a key or a size, or one that is "
+                             "not below the prefix: \"%.80s\"",
+                             key ? key : "");
             else if (!passed_over(key, strlen(prefix)))
                 status = each(arg, &object, reterr);
             free(key);
@@ -116,8 +118,9 @@ enum ngt_status pretok_bucket_list(const struct pretok_remote *remote, const cha
         struct page page = {0};
         char *query = query_for(u.path, token), *text = NULL;
         char *ask = query ? pretok_remote_s3_url(remote, u.host, "", query) : NULL;
-        status = ask ? pretok_object_text(remote, url, ask, PAGE_LIMIT, &text, reterr)
-                     : ngt_fail(reterr, NGT_E_NOMEM, NULL, HERE, "out of memory for a list of objects");
+        status =
+            ask ? pretok_object_text(remote, url, ask, PAGE_LIMIT, &text, reterr)
+                : ngt_fail(reterr, NGT_E_NOMEM, NULL, HERE, "out of memory for a list of objects");
         if (status == NGT_OK)
             status = read_page(text, u.path, url, each, arg, &page, reterr);
         if (status == NGT_OK && !page.list)

@@ -18,7 +18,7 @@ struct pretok_listed {
  */
 typedef enum ngt_status (*pretok_listed_fn)(void *arg, const struct pretok_listed *object,
                                             struct ngt_error *reterr);
-NGT_NODISCARD enum ngt_status pretok_bucket_list(const struct pretok_remote *remote, const char *url,
-                                                 pretok_listed_fn each, void *arg,
+NGT_NODISCARD enum ngt_status pretok_bucket_list(const struct pretok_remote *remote,
+                                                 const char *url, pretok_listed_fn each, void *arg,
                                                  struct ngt_error *reterr);
 #endif

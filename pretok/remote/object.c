@@ -18,8 +18,8 @@
 
 struct pretok_object {
     const struct pretok_remote *remote;
-    char *shown; /* for messages */
-    char *url;   /* to be asked for */
+    char *shown;         /* for messages */
+    char *url;           /* to be asked for */
     bool s3, known, met; /* known: identity is set; met: some answer came */
     bool plain_text;     /* no object: any length will do, it is asked for whole */
     struct pretok_identity identity;
@@ -61,9 +61,10 @@ enum ngt_status pretok_object_open(const struct pretok_remote *remote, const cha
     if (!remote)
         return ngt_fail(reterr, NGT_E_UNSUPPORTED, NULL, HERE, PRETOK_REMOTE_REFUSED);
     if (pretok_url_is_cut(url))
-        return ngt_fail(reterr, NGT_E_REMOTE, url, HERE,
-                        "what follows the question mark is kept in no plan, as it may be a secret, so "
-                        "this input cannot be asked for again from the plan alone");
+        return ngt_fail(
+            reterr, NGT_E_REMOTE, url, HERE,
+            "what follows the question mark is kept in no plan, as it may be a secret, so "
+            "this input cannot be asked for again from the plan alone");
     status = pretok_url_parse(url, &parsed, reterr);
     if (status != NGT_OK)
         return status;
@@ -251,7 +252,7 @@ static const char *remedy(const struct pretok_object *o, const struct pretok_ans
     if (is_code(a, "RequestTimeTooSkewed"))
         return "the clock of this machine is wrong";
     if (a->status == 401 || a->status == 403)
-        return !o->s3                ? "access denied"
+        return !o->s3              ? "access denied"
                : o->remote->key_id ? "access denied; these credentials may not read it"
                                    : "access denied, asked anonymously; set AWS_ACCESS_KEY_ID and "
                                      "AWS_SECRET_ACCESS_KEY";
@@ -277,11 +278,13 @@ static enum ngt_status refuse(const struct pretok_object *o, const struct pretok
         return ngt_fail(reterr, NGT_E_REMOTE, o->shown, HERE, "%s (HTTP status %ld %s)", what,
                         a->status, a->code);
     if (what)
-        return ngt_fail(reterr, NGT_E_REMOTE, o->shown, HERE, "%s (HTTP status %ld)", what, a->status);
+        return ngt_fail(reterr, NGT_E_REMOTE, o->shown, HERE, "%s (HTTP status %ld)", what,
+                        a->status);
     if (o->s3 && a->region[0] && strcmp(a->region, o->remote->region) != 0)
         return ngt_fail(reterr, NGT_E_REMOTE, o->shown, HERE,
                         "the bucket is in another region; set AWS_REGION=%s", a->region);
-    return ngt_fail(reterr, NGT_E_REMOTE, o->shown, HERE, "cannot be read: %s", reason(a, why, text));
+    return ngt_fail(reterr, NGT_E_REMOTE, o->shown, HERE, "cannot be read: %s",
+                    reason(a, why, text));
 }
 
 static enum ngt_status changed(const struct fetch *f, const char *why, struct ngt_error *reterr)
@@ -483,8 +486,8 @@ static bool copy_bytes(void *arg, const uint8_t *bytes, uint64_t n)
     return true;
 }
 
-enum ngt_status pretok_object_read(struct pretok_object *o, uint64_t start, uint64_t n, uint8_t *out,
-                                   struct ngt_error *reterr)
+enum ngt_status pretok_object_read(struct pretok_object *o, uint64_t start, uint64_t n,
+                                   uint8_t *out, struct ngt_error *reterr)
 {
     struct copy c = {.out = out, .room = n};
     enum ngt_status status = pretok_object_fetch(o, start, n, copy_bytes, &c, reterr);
@@ -495,8 +498,8 @@ enum ngt_status pretok_object_read(struct pretok_object *o, uint64_t start, uint
     return status;
 }
 
-enum ngt_status pretok_object_head(struct pretok_object *o, uint64_t n, uint8_t *out, uint64_t *ret_n,
-                                   struct ngt_error *reterr)
+enum ngt_status pretok_object_head(struct pretok_object *o, uint64_t n, uint8_t *out,
+                                   uint64_t *ret_n, struct ngt_error *reterr)
 {
     struct copy c = {.out = out, .room = n};
     enum ngt_status status = pretok_object_fetch(o, 0, n, copy_bytes, &c, reterr);
@@ -563,8 +566,8 @@ enum ngt_status pretok_object_text(const struct pretok_remote *remote, const cha
         if (answer.unreachable && !o.met && patience > FIRST_CONTACT)
             patience = FIRST_CONTACT;
         if (pretok_monotonic() - f.clock + wait > patience)
-            status = ngt_fail(reterr, NGT_E_REMOTE, shown, HERE, "no answer in %.0f s%s: %s", patience,
-                              patience < remote->patience ? "" : " (--remote-timeout)",
+            status = ngt_fail(reterr, NGT_E_REMOTE, shown, HERE, "no answer in %.0f s%s: %s",
+                              patience, patience < remote->patience ? "" : " (--remote-timeout)",
                               reason(&answer, f.why, text));
         else
             pause_for(&f, wait);
@@ -574,9 +577,9 @@ enum ngt_status pretok_object_text(const struct pretok_remote *remote, const cha
     if (status == NGT_OK && page.nomem)
         status = no_memory(&o, reterr);
     if (status == NGT_OK && (f.refused || !page.text))
-        status = ngt_fail(reterr, NGT_E_REMOTE, shown, HERE, f.refused
-                              ? "the answer is far longer than a list of objects"
-                              : "the answer is empty, and no list of objects");
+        status = ngt_fail(reterr, NGT_E_REMOTE, shown, HERE,
+                          f.refused ? "the answer is far longer than a list of objects"
+                                    : "the answer is empty, and no list of objects");
     pretok_connection_free(&o.connection);
     if (status == NGT_OK)
         *ret_text = page.text;

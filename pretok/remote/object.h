@@ -13,7 +13,7 @@
 #include "remote/transfer.h"
 
 struct pretok_identity {
-    uint64_t size; /* NGT_NO_POS: the server does not tell */
+    uint64_t size;  /* NGT_NO_POS: the server does not tell */
     uint64_t mtime; /* nanoseconds since 1970; 0: not told */
     char etag[160]; /* as the server writes it; "": none */
 };
@@ -45,8 +45,9 @@ NGT_NODISCARD enum ngt_status pretok_object_fetch(struct pretok_object *o, uint6
 void pretok_object_cancel(struct pretok_object *o);
 
 /* All of [start, start + n) into memory. NGT_E_MISMATCH: it is shorter. */
-NGT_NODISCARD enum ngt_status pretok_object_read(struct pretok_object *o, uint64_t start, uint64_t n,
-                                                 uint8_t *out, struct ngt_error *reterr);
+NGT_NODISCARD enum ngt_status pretok_object_read(struct pretok_object *o, uint64_t start,
+                                                 uint64_t n, uint8_t *out,
+                                                 struct ngt_error *reterr);
 
 /* The first n bytes, or all there are. */
 NGT_NODISCARD enum ngt_status pretok_object_head(struct pretok_object *o, uint64_t n, uint8_t *out,

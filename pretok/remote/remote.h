@@ -37,7 +37,8 @@ bool pretok_remote_built(void);
 
 /* Of a command that has no struct pretok_remote. */
 #define PRETOK_REMOTE_REFUSED                                                                      \
-    "a remote input; this command reads its inputs several times and takes files only: fetch it first"
+    "a remote input; this command reads its inputs several times and takes files only: fetch it "  \
+    "first"
 
 /* NGT_E_DATA: a key without its secret, an endpoint that is none. Where the build has no libcurl it
  * is made, too: what uses it says so. */

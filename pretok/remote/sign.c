@@ -67,8 +67,8 @@ bool pretok_sign_get(const struct pretok_sign_request *r, char out[PRETOK_SIGN_R
     memcpy(day, r->time, 8);
     day[8] = '\0';
     for (unsigned i = 0; i < r->header_count; i++)
-        used += (size_t)snprintf(names + used, used < sizeof names ? sizeof names - used : 0, "%s%s",
-                                 i ? ";" : "", r->headers[i].name);
+        used += (size_t)snprintf(names + used, used < sizeof names ? sizeof names - used : 0,
+                                 "%s%s", i ? ";" : "", r->headers[i].name);
     char *text = used < sizeof names ? canonical(r, names, &n) : NULL;
     bool good = text && sha256(text, n, hash) && asprintf(&secret, "AWS4%s", r->secret) >= 0;
 

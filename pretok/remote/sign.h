@@ -19,8 +19,8 @@ struct pretok_sign_header {
 
 struct pretok_sign_request {
     const char *key_id, *secret, *region;
-    const char *time;                         /* 20130524T000000Z */
-    const char *path, *query;                 /* encoded; the query sorted; "" where there is none */
+    const char *time;         /* 20130524T000000Z */
+    const char *path, *query; /* encoded; the query sorted; "" where there is none */
     const struct pretok_sign_header *headers; /* sorted by name; all of them are signed */
     unsigned header_count;
 };

@@ -81,8 +81,7 @@ static void *run(void *arg)
 {
     struct remote_source *r = arg;
     struct ngt_error error;
-    enum ngt_status status =
-        pretok_object_fetch(r->object, r->start, r->bytes, fill, r, &error);
+    enum ngt_status status = pretok_object_fetch(r->object, r->start, r->bytes, fill, r, &error);
 
     pthread_mutex_lock(&r->lock);
     if (r->status == NGT_E_NOMEM) {

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "ngt/file.h"
@@ -22,10 +23,10 @@ enum ngt_status pretok_spool_new(const struct pretok_remote *remote, const char 
     if (!name) {
         status = ngt_fail(reterr, NGT_E_NOMEM, NULL, HERE, "out of memory");
     } else if (fd < 0) {
-        status = ngt_fail(reterr, NGT_E_IO, remote->temporary, HERE,
+        status = ngt_fail(reterr, NGT_E_REMOTE, remote->temporary, HERE,
                           "cannot make a file for %.100s, which is not read in order (TMPDIR names "
-                          "another folder)",
-                          shown);
+                          "another folder): %s",
+                          shown, strerror(errno));
     } else {
         (void)unlink(name);
         ret_spool->fd = fd;
@@ -43,9 +44,10 @@ enum ngt_status pretok_spool_write(struct pretok_spool *spool, const uint8_t *by
         if (done < 0 && errno == EINTR)
             continue;
         if (done < 0)
-            return ngt_fail(reterr, NGT_E_IO, NULL, HERE,
+            return ngt_fail(reterr, NGT_E_REMOTE, NULL, HERE,
                             "cannot keep an input that is not read in order (TMPDIR names another "
-                            "folder)");
+                            "folder): %s",
+                            strerror(errno));
         bytes += done;
         n -= (uint64_t)done;
     }

@@ -12,9 +12,10 @@ struct pretok_spool {
     char path[32]; /* for those who open it again */
 };
 
-/* shown: for messages. NGT_E_IO: there is no room for one; the message names the folder. */
-NGT_NODISCARD enum ngt_status pretok_spool_new(const struct pretok_remote *remote, const char *shown,
-                                               struct pretok_spool *ret_spool,
+/* shown: for messages. NGT_E_REMOTE: there is no room for one; the message says so. Not NGT_E_IO, by
+ * which a source is given up as lost: it is not the source's fault. */
+NGT_NODISCARD enum ngt_status pretok_spool_new(const struct pretok_remote *remote,
+                                               const char *shown, struct pretok_spool *ret_spool,
                                                struct ngt_error *reterr);
 NGT_NODISCARD enum ngt_status pretok_spool_write(struct pretok_spool *spool, const uint8_t *bytes,
                                                  uint64_t n, struct ngt_error *reterr);

@@ -151,7 +151,8 @@ static size_t on_header(char *bytes, size_t one, size_t n, void *arg)
     char line[2048];
 
     (void)one;
-    if (n >= 5 && memcmp(bytes, "HTTP/", 5) == 0) { /* another answer: that before was 100 Continue */
+    if (n >= 5 &&
+        memcmp(bytes, "HTTP/", 5) == 0) { /* another answer: that before was 100 Continue */
         forget(e->answer);
         return n;
     }
@@ -305,7 +306,8 @@ static bool has_host(const char *url, const char *suffix)
 static bool same_server(const char *a, const char *b)
 {
     const char *x = strstr(a, "://"), *y = strstr(b, "://");
-    size_t n = (size_t)(x - a) + 3 + strcspn(x + 3, "/?"), m = (size_t)(y - b) + 3 + strcspn(y + 3, "/?");
+    size_t n = (size_t)(x - a) + 3 + strcspn(x + 3, "/?"),
+           m = (size_t)(y - b) + 3 + strcspn(y + 3, "/?");
 
     return n == m && strncasecmp(a, b, n) == 0;
 }
@@ -358,7 +360,8 @@ static bool prepare(struct pretok_connection *c, struct exchange *e, const char 
     curl_easy_setopt(h, CURLOPT_BUFFERSIZE, 256L << 10);
     if (t->remote->ca_file)
         curl_easy_setopt(h, CURLOPT_CAINFO, t->remote->ca_file);
-    bool good = add(headers, "User-Agent", "ngt-pretok") && add(headers, "Accept-Encoding", "identity");
+    bool good =
+        add(headers, "User-Agent", "ngt-pretok") && add(headers, "Accept-Encoding", "identity");
     if (t->first != NGT_NO_POS) {
         snprintf(range, sizeof range, "bytes=%llu-%llu", (unsigned long long)t->first,
                  (unsigned long long)t->last);
@@ -391,8 +394,8 @@ static CURLcode perform(CURL *h)
     return code;
 }
 
-static enum pretok_transfer_end one(struct pretok_connection *c, struct exchange *e, const char *url,
-                                    bool sign_it)
+static enum pretok_transfer_end one(struct pretok_connection *c, struct exchange *e,
+                                    const char *url, bool sign_it)
 {
     struct curl_slist *headers = NULL;
     struct pretok_answer *a = e->answer;
@@ -427,7 +430,8 @@ static enum pretok_transfer_end one(struct pretok_connection *c, struct exchange
                      c->error[0] ? c->error : curl_easy_strerror(code));
         if (code == CURLE_PEER_FAILED_VERIFICATION) {
             size_t n = strlen(a->what);
-            snprintf(a->what + n, sizeof a->what - n, "; SSL_CERT_FILE names certificates to trust");
+            snprintf(a->what + n, sizeof a->what - n,
+                     "; SSL_CERT_FILE names certificates to trust");
         }
         pretok_remote_hide(e->t->remote, a->what);
         return end;
@@ -491,7 +495,8 @@ enum pretok_transfer_end pretok_transfer_run(struct pretok_connection *c,
         if (t->s3 && ret_answer->region[0] && strcmp(ret_answer->region, t->remote->region) != 0)
             break; /* it has to be signed for that region, which the user has to say */
         if (hops == REDIRECTS) {
-            end = never(ret_answer, "is redirected more than ten times, the last time to", e.location);
+            end = never(ret_answer, "is redirected more than ten times, the last time to",
+                        e.location);
             break;
         }
         char *next = resolve(url, e.location);
@@ -504,8 +509,8 @@ enum pretok_transfer_end pretok_transfer_run(struct pretok_connection *c,
             break;
         }
         if (http && strncasecmp(url, "https://", 8) == 0) {
-            end = never(ret_answer, "is redirected from https to http, where nobody vouches for it:",
-                        next);
+            end = never(ret_answer,
+                        "is redirected from https to http, where nobody vouches for it:", next);
             free(next);
             break;
         }

@@ -7,7 +7,7 @@
 #include "remote/client.h"
 
 enum pretok_transfer_end {
-    PRETOK_TRANSFER_DONE,   /* an answer came, whole as far as HTTP can tell; its status may be any */
+    PRETOK_TRANSFER_DONE, /* an answer came, whole as far as HTTP can tell; its status may be any */
     PRETOK_TRANSFER_ENOUGH, /* the receiver wanted no more */
     PRETOK_TRANSFER_BROKEN, /* none came, or not all of it; another try may do better */
     PRETOK_TRANSFER_NEVER,  /* nor would another try */

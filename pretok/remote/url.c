@@ -73,14 +73,16 @@ enum ngt_status pretok_url_parse(const char *text, struct pretok_url *ret_url,
 
     ngt_error_clear(reterr);
     if (!at)
-        return bad(text, "is no address of a remote input (s3://bucket/key, https://host/path)", reterr);
+        return bad(text, "is no address of a remote input (s3://bucket/key, https://host/path)",
+                   reterr);
     bool s3 = u.scheme == PRETOK_S3;
     const char *slash = at + strcspn(at, s3 ? "/" : "/?#"), *end = text + strlen(text);
     if (memchr(at, '@', (size_t)(slash - at)))
-        return bad(text,
-                   "an address with a user or a password in it; they are not taken from there, as it "
-                   "stands in plans and messages",
-                   reterr);
+        return bad(
+            text,
+            "an address with a user or a password in it; they are not taken from there, as it "
+            "stands in plans and messages",
+            reterr);
     if (slash == at)
         return bad(text, s3 ? "names no bucket (s3://bucket/key)" : "names no host", reterr);
     for (const char *c = at; c < end; c++)

@@ -10,14 +10,16 @@ enum pretok_scheme { PRETOK_S3, PRETOK_HTTPS, PRETOK_HTTP };
 
 struct pretok_url {
     enum pretok_scheme scheme;
-    char *host;  /* with its port, if it has one; of s3: the bucket */
-    char *path;  /* encoded as given, begins with a slash; of s3: the key as it is, without a slash */
+    char *host; /* with its port, if it has one; of s3: the bucket */
+    char
+        *path; /* encoded as given, begins with a slash; of s3: the key as it is, without a slash */
     char *query; /* without its question mark; NULL: none */
 };
 
 bool pretok_url_is(const char *path); /* one of the three schemes */
 
-bool pretok_url_is_folder(const char *text); /* of S3: it ends with a slash, or names a bucket alone */
+bool pretok_url_is_folder(
+    const char *text); /* of S3: it ends with a slash, or names a bucket alone */
 
 /* NGT_E_DATA: no host, a password in it, characters that no address holds. Its query may be a secret
  * and stands in no message. */

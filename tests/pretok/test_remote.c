@@ -10,8 +10,8 @@ static const struct {
 } addresses[] = {
     {"s3://b/k", "b", "k", NULL, "k", "k", "s3://b/k"},
     {"s3://b", "b", "", NULL, "", "", "s3://b"},
-    {"S3://my.bucket-1/a/b%20?c#d e", "my.bucket-1", "a/b%20?c#d e", NULL, "b%20?c#d e", "a/b%20?c#d e",
-     "S3://my.bucket-1/a/b%20?c#d e"},
+    {"S3://my.bucket-1/a/b%20?c#d e", "my.bucket-1", "a/b%20?c#d e", NULL, "b%20?c#d e",
+     "a/b%20?c#d e", "S3://my.bucket-1/a/b%20?c#d e"},
     {"s3://b//k", "b", "/k", NULL, "k", "k", "s3://b//k"},
     {"s3:///k", NULL, NULL, NULL, NULL, NULL, NULL},
     {"s3://", NULL, NULL, NULL, NULL, NULL, NULL},
@@ -21,8 +21,8 @@ static const struct {
     {"https://h:1/a/b.txt", "h:1", "/a/b.txt", NULL, "b.txt", "a/b.txt", "https://h:1/a/b.txt"},
     {"https://h", "h", "/", NULL, "", "", "https://h"},
     {"https://h?q", "h", "/", "q", "", "", "https://h?..."},
-    {"http://h/x%20y%C3%A9.txt", "h", "/x%20y%C3%A9.txt", NULL, "x y\xC3\xA9.txt", "x y\xC3\xA9.txt",
-     "http://h/x%20y%C3%A9.txt"},
+    {"http://h/x%20y%C3%A9.txt", "h", "/x%20y%C3%A9.txt", NULL, "x y\xC3\xA9.txt",
+     "x y\xC3\xA9.txt", "http://h/x%20y%C3%A9.txt"},
     {"http://h/a%2Fb", "h", "/a%2Fb", NULL, "a%2Fb", "a%2Fb", "http://h/a%2Fb"},
     {"http://h/a%00b", "h", "/a%00b", NULL, "a%00b", "a%00b", "http://h/a%00b"},
     {"http://h/a%0Ab", "h", "/a%0Ab", NULL, "a%0Ab", "a%0Ab", "http://h/a%0Ab"},
@@ -101,7 +101,8 @@ T_CASE(encoding)
 static const struct {
     const char *path, *query, *range, *signature;
 } signatures[] = {
-    {"/test.txt", "", "bytes=0-9", "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"},
+    {"/test.txt", "", "bytes=0-9",
+     "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"},
     {"/", "lifecycle=", NULL, "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543"},
     {"/", "max-keys=2&prefix=J", NULL,
      "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"},
@@ -127,8 +128,9 @@ T_CASE(signatures)
         char out[PRETOK_SIGN_ROOM];
         T_TRUE(pretok_sign_get(&r, out));
         T_EQ_STR(strrchr(out, '=') + 1, signatures[i].signature);
-        T_TRUE(strstr(out, "Authorization: AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/"
-                           "us-east-1/s3/aws4_request, SignedHeaders=host;") == out);
+        T_TRUE(strstr(out,
+                      "Authorization: AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/"
+                      "us-east-1/s3/aws4_request, SignedHeaders=host;") == out);
         T_TRUE(strstr(out, r.secret) == NULL);
     }
 }

@@ -70,7 +70,13 @@ refused() { # MESSAGE INPUT OPTION...
 }
 
 # ---- whatever fails on the way, the same bytes ----
-for file in big.jsonl small.jsonl few.jsonl big.jsonl.gz all.tar all.zip big.jsonl.zst empty.txt; do
+for python in "$here/../../../deps/arrow/bin/python" python3; do
+    "$python" -c 'import pyarrow.parquet' 2>/dev/null || continue
+    "$python" "$here/make_parquet.py" "$work/pq" && cp "$work/pq/good/a.parquet" "$root/rows.parquet"
+    "$pretok" plan -t "$work/tok.model" -o "$work/y" "$root/rows.parquet" 2>/dev/null >&2 || rm "$root/rows.parquet"
+    break
+done
+for file in big.jsonl small.jsonl few.jsonl big.jsonl.gz all.tar all.zip big.jsonl.zst rows.parquet empty.txt; do
     [ -f "$root/$file" ] || continue
     set_of "file-$file" --unit-bytes 120000 --shard-tokens 20000 "$root/$file"
     set_of "none-$file" --unit-bytes 120000 --shard-tokens 20000 "$web/none/$file"
@@ -80,6 +86,13 @@ for fault in cut reset short chunked oncewrong norange noetag weak hop busy tooM
     set_of "$fault" --unit-bytes 120000 --shard-tokens 20000 --remote-timeout 30 "$web/$fault/big.jsonl"
     same_set "$work/file-big.jsonl" "$work/$fault"
 done
+for file in all.zip rows.parquet big.jsonl.zst; do
+    [ -f "$root/$file" ] || continue
+    set_of "cut-$file" --unit-bytes 120000 --shard-tokens 20000 --remote-timeout 30 "$web/cut/$file"
+    same_set "$work/file-$file" "$work/cut-$file"
+done
+expect 1 env TMPDIR="$work/nowhere" "$pretok" -t "$work/tok.model" -o "$work/no3" "$web/none/all.zip"
+has "$work/err" "TMPDIR names another folder"
 set_of gz "$root/big.jsonl.gz"
 for fault in cut short norange; do
     set_of "$fault-gz" --remote-timeout 30 "$web/$fault/big.jsonl.gz"

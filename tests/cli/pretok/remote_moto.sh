@@ -1,9 +1,10 @@
 #!/bin/sh
-# s3:// against moto's S3 server, whose objects, lists of several pages and answers are not ours. Skipped without it:
-# pip install 'moto[server]'; MOTO names its program where it is not on the path.
+# s3:// against moto's S3 server, whose objects, lists of several pages and answers are not ours. Skipped without it
+# (scripts/install-deps --moto, as scripts/test --full does it).
 . "$(dirname "$0")/setup.sh"
-moto=${MOTO-$(command -v moto_server)}
-[ -n "$moto" ] || { echo "skipped: no moto_server (pip install 'moto[server]', scripts/install-deps --moto)"; exit 77; }
+moto=$(cd "$(dirname "$0")/../../.." && pwd)/deps/moto/bin/moto_server
+[ -x "$moto" ] || moto=$(command -v moto_server)
+[ -n "$moto" ] || { echo "skipped: no moto_server (scripts/install-deps --moto)"; exit 77; }
 unset $(env | sed -n 's/^\(AWS_[A-Z0-9_]*\|[a-zA-Z]*_proxy\|[A-Z]*_PROXY\)=.*/\1/p') NGT_NOTHING
 export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1
 "$pretok" plan -t "$work/tok.model" -o "$work/x" s3://b/a.jsonl 2>&1 | grep -q "without libcurl" &&

@@ -25,6 +25,11 @@ enum ngt_status pretok_object_open(const struct pretok_remote *remote, const cha
     return absent(url, reterr);
 }
 
+void pretok_connection_free(struct pretok_connection **c)
+{
+    *c = NULL;
+}
+
 void pretok_object_close(struct pretok_object **o)
 {
     *o = NULL;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "remote/transfer.h"
+
 #define HERE NGT_NO_POS, NGT_NO_POS
 
 static bool set(const char *text)
@@ -59,7 +61,10 @@ enum ngt_status pretok_remote_new(const struct pretok_remote_config *config,
     if (status != NGT_OK)
         return status;
     r = calloc(1, sizeof *r);
-    if (!r || !copy(&r->key_id, config->key_id, NULL) || !copy(&r->secret, config->secret, NULL) ||
+    if (r && (r->idle = calloc(1, sizeof *r->idle)))
+        pthread_mutex_init(&r->idle->lock, NULL);
+    if (!r || !r->idle || !copy(&r->key_id, config->key_id, NULL) ||
+        !copy(&r->secret, config->secret, NULL) ||
         !copy(&r->session_token, config->session_token, NULL) ||
         !copy(&r->region, config->region, "us-east-1") ||
         !copy(&r->endpoint, config->endpoint, NULL) || !copy(&r->ca_file, config->ca_file, NULL) ||
@@ -83,6 +88,11 @@ void pretok_remote_free(struct pretok_remote **remote)
 
     if (!r)
         return;
+    for (unsigned i = 0; r->idle && i < r->idle->count; i++)
+        pretok_connection_free(&r->idle->items[i]);
+    if (r->idle)
+        pthread_mutex_destroy(&r->idle->lock);
+    free(r->idle);
     wipe(&r->key_id);
     wipe(&r->secret);
     wipe(&r->session_token);

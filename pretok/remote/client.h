@@ -2,10 +2,22 @@
 #ifndef PRETOK_REMOTE_CLIENT_H
 #define PRETOK_REMOTE_CLIENT_H
 
+#include <pthread.h>
+
 #include "remote/remote.h"
 #include "remote/url.h"
 
+/* Connections that nobody uses just now: many small objects in a row would greet the server as often. */
+#define PRETOK_IDLE_CONNECTIONS 64u
+struct pretok_connection;
+struct pretok_idle {
+    pthread_mutex_t lock;
+    struct pretok_connection *items[PRETOK_IDLE_CONNECTIONS];
+    unsigned count;
+};
+
 struct pretok_remote {
+    struct pretok_idle *idle;
     char *key_id, *secret, *session_token, *region, *endpoint, *ca_file, *temporary;
     double patience;
     bool (*stopped)(void *arg);

@@ -14,7 +14,7 @@
 /* A host that was never reached is more likely misspelt than away. */
 #define FIRST_CONTACT 20.0
 /* Answers that contradict the request: a server that is broken, not busy. */
-#define WRONG_ANSWERS 4u
+#define WRONG_ANSWERS 6u
 
 struct pretok_object {
     const struct pretok_remote *remote;
@@ -25,7 +25,7 @@ struct pretok_object {
     struct pretok_identity identity;
     char *want_etag;
     struct pretok_connection *connection;
-    volatile bool over;
+    _Atomic bool over; /* set by another thread */
 };
 
 /* A fetch while it runs. */
@@ -76,7 +76,7 @@ enum ngt_status pretok_object_open(const struct pretok_remote *remote, const cha
     o->shown = pretok_url_shown(url);
     o->url = o->s3 ? pretok_remote_s3_url(remote, parsed.host, parsed.path, "") : strdup(url);
     o->want_etag = etag ? strdup(etag) : NULL;
-    o->connection = pretok_connection_new();
+    o->connection = pretok_connection_take(remote);
     o->identity.size = NGT_NO_POS;
     if (!o->shown || !o->url || (etag && !o->want_etag) || !o->connection)
         goto nomem;
@@ -96,7 +96,7 @@ void pretok_object_close(struct pretok_object **object)
 
     if (!o)
         return;
-    pretok_connection_free(&o->connection);
+    pretok_connection_give(o->remote, &o->connection);
     if (o->url) /* may hold a secret behind its question mark */
         explicit_bzero(o->url, strlen(o->url));
     free(o->url);
@@ -546,7 +546,7 @@ enum ngt_status pretok_object_text(const struct pretok_remote *remote, const cha
                               .s3 = true,
                               .plain_text = true,
                               .identity.size = NGT_NO_POS,
-                              .connection = pretok_connection_new()};
+                              .connection = pretok_connection_take(remote)};
     struct fetch f = {.o = &o, .sink = page_bytes, .arg = &page, .clock = pretok_monotonic()};
     unsigned failures = 0;
     enum ngt_status status = o.connection ? NGT_OK : no_memory(NULL, reterr);
@@ -580,7 +580,7 @@ enum ngt_status pretok_object_text(const struct pretok_remote *remote, const cha
         status = ngt_fail(reterr, NGT_E_REMOTE, shown, HERE,
                           f.refused ? "the answer is far longer than a list of objects"
                                     : "the answer is empty, and no list of objects");
-    pretok_connection_free(&o.connection);
+    pretok_connection_give(remote, &o.connection);
     if (status == NGT_OK)
         *ret_text = page.text;
     else

@@ -46,13 +46,34 @@ double pretok_monotonic(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-struct pretok_connection *pretok_connection_new(void)
+struct pretok_connection *pretok_connection_take(const struct pretok_remote *r)
 {
-    struct pretok_connection *c = calloc(1, sizeof *c);
+    struct pretok_connection *c = NULL;
 
+    pthread_mutex_lock(&r->idle->lock);
+    if (r->idle->count)
+        c = r->idle->items[--r->idle->count];
+    pthread_mutex_unlock(&r->idle->lock);
+    if (c)
+        return c;
+    c = calloc(1, sizeof *c);
     if (c && !(c->curl = curl_easy_init()))
         pretok_connection_free(&c);
     return c;
+}
+
+void pretok_connection_give(const struct pretok_remote *r, struct pretok_connection **c)
+{
+    if (!*c)
+        return;
+    curl_easy_reset((*c)->curl); /* it points to the last request */
+    pthread_mutex_lock(&r->idle->lock);
+    if (r->idle->count < PRETOK_IDLE_CONNECTIONS) {
+        r->idle->items[r->idle->count++] = *c;
+        *c = NULL;
+    }
+    pthread_mutex_unlock(&r->idle->lock);
+    pretok_connection_free(c);
 }
 
 void pretok_connection_free(struct pretok_connection **c)

@@ -31,10 +31,10 @@ struct pretok_transfer {
     const struct pretok_remote *remote;
     const char *url;
     bool s3;
-    uint64_t first, last;      /* bytes to ask for; first NGT_NO_POS: everything */
-    const char *if_match;      /* NULL: none */
-    const volatile bool *over; /* set by another thread: end at once; may be NULL */
-    double stall;              /* seconds in which at least a few bytes have to come */
+    uint64_t first, last;     /* bytes to ask for; first NGT_NO_POS: everything */
+    const char *if_match;     /* NULL: none */
+    const _Atomic bool *over; /* set by another thread: end at once; may be NULL */
+    double stall;             /* seconds in which at least a few bytes have to come */
     /*
      * The body of an answer that delivers what was asked for (200, 206). begin is asked once, before
      * it; false from either ends the transfer. What they take of the time does not count as a stall.
@@ -44,9 +44,10 @@ struct pretok_transfer {
     void *arg;
 };
 
-/* Keeps its connection from one request to the next; for one thread at a time. NULL: no memory. */
-struct pretok_connection;
-struct pretok_connection *pretok_connection_new(void);
+/* Keeps its connection from one request to the next; for one thread at a time. take: one that nobody
+ * uses, or a new one; NULL: no memory. give: for others. */
+struct pretok_connection *pretok_connection_take(const struct pretok_remote *r);
+void pretok_connection_give(const struct pretok_remote *r, struct pretok_connection **c);
 void pretok_connection_free(struct pretok_connection **c);
 
 enum pretok_transfer_end pretok_transfer_run(struct pretok_connection *c,

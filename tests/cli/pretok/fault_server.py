@@ -9,7 +9,7 @@ that address.
   busy      503 to 2 requests of 3         tooMany   429 with Retry-After to the first two
   dead      503 to everything              down      503 to everything once the head and the tail were read
   drip      a byte a second                reset     the connection is reset instead of every 2nd answer
-  wrongrange  bytes from another place     oncewrong the same, in every other answer
+  wrongrange  bytes from another place     oncewrong the same, the first time a range is asked for
   etag      another ETag from the 3rd answer on, If-Match ignored     match  the same, If-Match obeyed
   short     fewer bytes than announced     chunked   no length, and fewer bytes
   norange   ranges are ignored             nosize    and no length is told
@@ -229,7 +229,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         last = min(last, len(data) - 1)
         part = data[first : last + 1]
         told = first
-        if fault == "wrongrange" or (fault == "oncewrong" and n % 2):
+        if fault == "wrongrange" or (fault == "oncewrong" and nth("wrong " + address + asked) == 1):
             told = first + 1 if first == 0 else first - 1
             part = data[told : last + 1]
         headers.append(("Content-Range", f"bytes {told}-{told + len(part) - 1}/{len(data)}"))

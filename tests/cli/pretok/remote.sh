@@ -117,7 +117,7 @@ refused "big.jsonl: offset 0: no progress in 1 s (--remote-timeout): HTTP status
 refused "big.jsonl: offset 0: no progress in 1 s" --remote-timeout 1 "$web/down/big.jsonl"
 refused "no progress in 3 s (--remote-timeout): less than 65536 bytes came in 1 s" --remote-timeout 3 "$web/drip/big.jsonl"
 refused "no progress in 3 s (--remote-timeout): less than 65536 bytes came in 1 s" --remote-timeout 3 "$web/stall/big.jsonl"
-refused "big.jsonl: offset 0: the server answers wrongly, 4 times in a row: bytes 1 to" "$web/wrongrange/big.jsonl"
+refused "big.jsonl: offset 0: the server answers wrongly, 6 times in a row: bytes 1 to" "$web/wrongrange/big.jsonl"
 ask reset >/dev/null
 refused "big.jsonl: offset 0: changed since it was planned (its ETag was " "$web/etag/big.jsonl"
 ask reset >/dev/null

@@ -24,9 +24,7 @@ int pretok_cmd_plan(const struct pretok_options *o, const struct cli_list *opera
 
     ngt_error_clear(&error);
     cli_catch_signals();
-    if (!o->output)
-        status = ngt_fail(&error, NGT_E_RANGE, NULL, NGT_NO_POS, NGT_NO_POS,
-                          "no folder for the data set; give -o DIR");
+    status = pretok_options_output(o, &error);
     if (status == NGT_OK)
         status = pretok_options_tokenizer(o, &t, &error);
     if (status == NGT_OK)

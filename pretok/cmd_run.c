@@ -228,8 +228,9 @@ static enum ngt_status prepare(struct run *r, const struct cli_list *operands,
     struct pretok_plan planned = {0};
     enum ngt_status status;
 
-    if (!o->output)
-        return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE, "no folder for the data set; give -o DIR");
+    status = pretok_options_output(o, reterr);
+    if (status != NGT_OK)
+        return status;
     status = pretok_task_find(o->task, &r->task, reterr);
     if (status == NGT_OK)
         tell_task(r);

@@ -6,12 +6,25 @@
 #include <string.h>
 
 #include "ngt/pool.h"
+#include "remote/url.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
 
 unsigned pretok_options_threads(const struct pretok_options *o)
 {
     return o->threads ? (unsigned)o->threads : ngt_pool_cores();
+}
+
+enum ngt_status pretok_options_output(const struct pretok_options *o, struct ngt_error *reterr)
+{
+    ngt_error_clear(reterr);
+    if (!o->output)
+        return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE, "no folder for the data set; give -o DIR");
+    if (pretok_url_is(o->output))
+        return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
+                        "a data set is written to a folder of this machine's file system, not to an "
+                        "address (-o)");
+    return NGT_OK;
 }
 
 /* ---- remote inputs ---- */

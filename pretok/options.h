@@ -79,6 +79,10 @@ pretok_options_plan(const struct pretok_options *o, const struct cli_list *opera
                     const struct pretok_plan *known, const struct pretok_remote *remote,
                     struct pretok_plan *ret_plan, struct ngt_error *reterr);
 
+/* NGT_E_RANGE: no folder for the data set is given, or an address. */
+NGT_NODISCARD enum ngt_status pretok_options_output(const struct pretok_options *o,
+                                                    struct ngt_error *reterr);
+
 /*
  * Who asks for remote inputs: credentials, region and endpoint as the environment has them (AWS_...,
  * SSL_CERT_FILE, TMPDIR). stopped: see pretok_remote_config; may be NULL. NGT_E_DATA.

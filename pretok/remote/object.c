@@ -58,8 +58,12 @@ enum ngt_status pretok_object_open(const struct pretok_remote *remote, const cha
     enum ngt_status status;
 
     ngt_error_clear(reterr);
-    if (!remote)
-        return ngt_fail(reterr, NGT_E_UNSUPPORTED, NULL, HERE, PRETOK_REMOTE_REFUSED);
+    if (!remote) {
+        char *shown = pretok_url_shown(url);
+        status = ngt_fail(reterr, NGT_E_UNSUPPORTED, shown, HERE, PRETOK_REMOTE_REFUSED);
+        free(shown);
+        return status;
+    }
     if (pretok_url_is_cut(url))
         return ngt_fail(
             reterr, NGT_E_REMOTE, url, HERE,

@@ -133,6 +133,10 @@ refused "an address with a user or a password in it" "http://me:hush@127.0.0.1/a
 lacks "$work/err" hush
 refused "Failed to connect" --remote-timeout 1 http://127.0.0.1:1/a.jsonl
 refused "is given twice" "$web/none/big.jsonl" "$web/none/big.jsonl"
+expect 1 "$pretok" bench -t "$work/tok.model" "$web/none/big.jsonl?key=SECRET"
+has "$work/err" "big.jsonl?...: a remote input; this command reads its inputs several times"
+expect 2 "$pretok" -t "$work/tok.model" -o s3://bucket/out "$work/in"
+has "$work/err" "not to an address (-o)"
 # a source that failed is no source that is lost: nothing of it was committed, and the same command goes on
 refused "no progress" --remote-timeout 1 --allow-lost-sources "$web/down/big.jsonl"
 [ -z "$(find "$work/no" -name '*.ngt')" ] || complain "shards of what was not read"

@@ -110,7 +110,15 @@ pid=$!
 sleep 1
 kill -TERM $pid
 wait $pid
-[ $? = 75 ] || complain "stopped with $?: $(cat "$work/err")"
+[ $? = 75 ] || complain "stopped while planning: $(cat "$work/err")"
+ask reset >/dev/null
+"$pretok" -q -t "$work/tok.model" -o "$work/stop" "$web/down/big.jsonl" >/dev/null 2>"$work/err" &
+pid=$!
+while ! [ "$(ask log | wc -l)" -ge 3 ]; do sleep 0.1; done
+kill -TERM $pid
+wait $pid
+[ $? = 75 ] || complain "stopped while reading: $(cat "$work/err")"
+ask reset >/dev/null
 
 # ---- what cannot be had ----
 refused "big.jsonl: offset 0: no progress in 1 s (--remote-timeout): HTTP status 503" --remote-timeout 1 "$web/dead/big.jsonl"

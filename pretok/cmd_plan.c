@@ -5,10 +5,17 @@
 #include "commands.h"
 #include "job_folder.h"
 
+static bool stopped(void *arg)
+{
+    (void)arg;
+    return cli_stopped();
+}
+
 int pretok_cmd_plan(const struct pretok_options *o, const struct cli_list *operands,
                     struct cli_console *console)
 {
     struct tok_tokenizer *t = NULL;
+    struct pretok_remote *remote = NULL;
     struct pretok_special special;
     struct pretok_plan plan = {0};
     struct ngt_error error;
@@ -16,15 +23,16 @@ int pretok_cmd_plan(const struct pretok_options *o, const struct cli_list *opera
     uint64_t bytes = 0;
 
     ngt_error_clear(&error);
-    if (!o->output)
-        status = ngt_fail(&error, NGT_E_RANGE, NULL, NGT_NO_POS, NGT_NO_POS,
-                          "no folder for the data set; give -o DIR");
+    cli_catch_signals();
+    status = pretok_options_output(o, &error);
     if (status == NGT_OK)
         status = pretok_options_tokenizer(o, &t, &error);
     if (status == NGT_OK)
         status = pretok_options_special(o, t, &special, &error);
     if (status == NGT_OK)
-        status = pretok_options_plan(o, operands, t, &special, NULL, &plan, &error);
+        status = pretok_options_remote(o, stopped, &remote, &error);
+    if (status == NGT_OK)
+        status = pretok_options_plan(o, operands, t, &special, NULL, remote, &plan, &error);
     if (status == NGT_OK)
         status = pretok_job_folder_make(o->output, o->split_key, &error);
     if (status == NGT_OK)
@@ -46,6 +54,7 @@ int pretok_cmd_plan(const struct pretok_options *o, const struct cli_list *opera
     }
     int code = pretok_exit(console, status, &error);
     pretok_plan_done(&plan);
+    pretok_remote_free(&remote);
     tok_close(&t);
     return code;
 }

@@ -26,6 +26,7 @@ struct run {
     struct pretok_keys keys;
     struct pretok_plan plan;
     struct pretok_task task;
+    struct pretok_remote *remote;
 
     uint64_t *todo, todo_count; /* units, rising */
     uint64_t records_before;    /* of units done already; counts against --limit */
@@ -227,8 +228,9 @@ static enum ngt_status prepare(struct run *r, const struct cli_list *operands,
     struct pretok_plan planned = {0};
     enum ngt_status status;
 
-    if (!o->output)
-        return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE, "no folder for the data set; give -o DIR");
+    status = pretok_options_output(o, reterr);
+    if (status != NGT_OK)
+        return status;
     status = pretok_task_find(o->task, &r->task, reterr);
     if (status == NGT_OK)
         tell_task(r);
@@ -240,8 +242,10 @@ static enum ngt_status prepare(struct run *r, const struct cli_list *operands,
         status = pretok_options_special(o, r->tokenizer, &r->special, reterr);
     if (status == NGT_OK) {
         bool known = r->task.share && pretok_job_folder_load(o->output, &planned, NULL) == NGT_OK;
-        status = pretok_options_plan(o, operands, r->tokenizer, &r->special,
-                                     known ? &planned : NULL, &r->plan, reterr);
+        status = pretok_options_remote(o, stopped, &r->remote, reterr);
+        if (status == NGT_OK)
+            status = pretok_options_plan(o, operands, r->tokenizer, &r->special,
+                                         known ? &planned : NULL, r->remote, &r->plan, reterr);
         pretok_plan_done(&planned);
     }
     if (status != NGT_OK)
@@ -288,6 +292,7 @@ static enum ngt_status work(struct run *r, struct ngt_error *reterr)
         .drop_lost = o->on_lost == 1,
         .exclude = o->exclude.items,
         .exclude_count = o->exclude.count,
+        .remote = r->remote,
         .limit = UINT64_MAX,
         .todo = r->todo,
         .todo_count = r->todo_count,
@@ -427,6 +432,7 @@ int pretok_cmd_run(const struct pretok_options *o, const struct cli_list *operan
     int code = status == NGT_E_STOPPED ? CLI_EXIT_AGAIN : pretok_exit(console, status, &error);
     free(r.todo);
     pretok_plan_done(&r.plan);
+    pretok_remote_free(&r.remote);
     pretok_keys_done(&r.keys);
     tok_close(&r.tokenizer);
     return code;

@@ -6,12 +6,52 @@
 #include <string.h>
 
 #include "ngt/pool.h"
+#include "remote/url.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
 
 unsigned pretok_options_threads(const struct pretok_options *o)
 {
     return o->threads ? (unsigned)o->threads : ngt_pool_cores();
+}
+
+enum ngt_status pretok_options_output(const struct pretok_options *o, struct ngt_error *reterr)
+{
+    ngt_error_clear(reterr);
+    if (!o->output)
+        return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE, "no folder for the data set; give -o DIR");
+    if (pretok_url_is(o->output))
+        return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
+                        "a data set is written to a folder of this machine's file system, not to an "
+                        "address (-o)");
+    return NGT_OK;
+}
+
+/* ---- remote inputs ---- */
+
+static const char *first_set(const char *a, const char *b)
+{
+    const char *value = getenv(a);
+
+    return value && value[0] ? value : getenv(b);
+}
+
+enum ngt_status pretok_options_remote(const struct pretok_options *o, bool (*stop)(void *arg),
+                                      struct pretok_remote **ret_remote, struct ngt_error *reterr)
+{
+    const struct pretok_remote_config config = {
+        .key_id = getenv("AWS_ACCESS_KEY_ID"),
+        .secret = getenv("AWS_SECRET_ACCESS_KEY"),
+        .session_token = getenv("AWS_SESSION_TOKEN"),
+        .region = first_set("AWS_REGION", "AWS_DEFAULT_REGION"),
+        .endpoint = first_set("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+        .ca_file = first_set("AWS_CA_BUNDLE", "SSL_CERT_FILE"),
+        .temporary = getenv("TMPDIR"),
+        .patience = (double)o->remote_timeout,
+        .stopped = stop,
+    };
+
+    return pretok_remote_new(&config, ret_remote, reterr);
 }
 
 /* ---- tokenizer ---- */
@@ -199,8 +239,9 @@ static void join(const struct cli_list *globs, char *out, size_t room)
 enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct cli_list *operands,
                                     const struct tok_tokenizer *t,
                                     const struct pretok_special *special,
-                                    const struct pretok_plan *known, struct pretok_plan *ret_plan,
-                                    struct ngt_error *reterr)
+                                    const struct pretok_plan *known,
+                                    const struct pretok_remote *remote,
+                                    struct pretok_plan *ret_plan, struct ngt_error *reterr)
 {
     struct pretok_inputs_config find = {
         .operands = operands->items,
@@ -213,6 +254,7 @@ enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct
         .format = (enum pretok_format)o->input_format,
         .output = o->output,
         .known = known ? &known->inputs : NULL,
+        .remote = remote,
     };
     char numbers[10][24], exclude[512], *template = NULL;
     const struct ngt_pair all[] = {
@@ -245,6 +287,7 @@ enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct
     struct pretok_plan_config config = {
         .unit_bytes = o->unit_bytes,
         .known = known,
+        .remote = remote,
         .options = options,
         .keep_compressed = o->on_lost == 1}; /* of a source with damage nothing is taken */
     struct pretok_keys keys = {0};

@@ -47,6 +47,7 @@ struct pretok_plan_config {
     /* A plan made before, or NULL: a file in it that has not changed since is cut at the same places
      * without looking at it. Where another unit_bytes was asked then, comparing the options tells. */
     const struct pretok_plan *known;
+    const struct pretok_remote *remote; /* as pretok_inputs_config */
 };
 
 /* Cuts inputs into units: reads a few bytes of each file that is cut, and of a zstd file the header

@@ -136,7 +136,7 @@ static enum ngt_status drain_all(struct bench *b, struct ngt_error *reterr)
                             "bench measures reading of bytes in a row, which Parquet is not; "
                             "give text or JSON lines");
     for (uint64_t i = 0; i < b->plan.inputs.count && status == NGT_OK; i++) {
-        struct pretok_stream_config config = {.path = b->plan.inputs.items[i].path,
+        struct pretok_stream_config config = {.place.path = b->plan.inputs.items[i].path,
                                               .bytes = UINT64_MAX};
         status = pretok_stream_drain(&config, &b->decompressed, reterr);
     }
@@ -501,7 +501,7 @@ int pretok_cmd_bench(const struct pretok_options *o, const struct cli_list *oper
         status = pretok_options_keys(o, &b.keys, &error);
     if (status == NGT_OK)
         status =
-            pretok_options_plan(&planned, operands, b.tokenizer, &special, NULL, &b.plan, &error);
+            pretok_options_plan(&planned, operands, b.tokenizer, &special, NULL, NULL, &b.plan, &error);
     for (uint64_t i = 0; i < b.plan.inputs.count && status == NGT_OK; i++) {
         b.stored += b.plan.inputs.items[i].size;
         if (!b.plan.inputs.items[i].path)

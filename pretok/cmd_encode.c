@@ -6,12 +6,14 @@
 #include "commands.h"
 #include "input/stream.h"
 #include "input/utf8.h"
+#include "remote/url.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
 
 struct encode {
     const struct pretok_options *options;
     struct tok_tokenizer *tokenizer;
+    struct pretok_remote *remote;
     struct tok_scratch *scratch;
     struct tok_ids ids;
     struct pretok_bytes text; /* a document that is not complete yet */
@@ -87,11 +89,15 @@ static enum ngt_status one_member(struct encode *e, struct pretok_stream *stream
 
 static enum ngt_status one_file(struct encode *e, const char *path, struct ngt_error *reterr)
 {
-    struct pretok_stream_config config = {.path = path, .bytes = UINT64_MAX};
+    char *shown = path ? pretok_url_shown(path) : NULL;
+    struct pretok_stream_config config = {
+        .place = {.path = shown, .address = path, .remote = e->remote}, .bytes = UINT64_MAX};
     struct pretok_stream *stream = NULL;
     const char *member;
     bool more = true;
-    enum ngt_status status = pretok_stream_open(&config, &stream, reterr);
+    enum ngt_status status = path && !shown
+                                 ? ngt_fail(reterr, NGT_E_NOMEM, NULL, HERE, "out of memory")
+                                 : pretok_stream_open(&config, &stream, reterr);
 
     while (status == NGT_OK && more) {
         status = pretok_stream_next(stream, &more, &member, reterr);
@@ -99,6 +105,7 @@ static enum ngt_status one_file(struct encode *e, const char *path, struct ngt_e
             status = one_member(e, stream, reterr);
     }
     pretok_stream_close(&stream);
+    free(shown);
     return status;
 }
 
@@ -111,6 +118,8 @@ int pretok_cmd_encode(const struct pretok_options *o, const struct cli_list *ope
 
     if (status == NGT_OK)
         status = tok_scratch_new(e.tokenizer, &e.scratch, &error);
+    if (status == NGT_OK)
+        status = pretok_options_remote(o, NULL, &e.remote, &error);
     if (status == NGT_OK && operands->count == 0)
         status = one_file(&e, NULL, &error);
     for (uint64_t i = 0; i < operands->count && status == NGT_OK; i++) {
@@ -122,6 +131,7 @@ int pretok_cmd_encode(const struct pretok_options *o, const struct cli_list *ope
     int code = pretok_exit(console, status, &error);
     tok_scratch_free(&e.scratch);
     tok_close(&e.tokenizer);
+    pretok_remote_free(&e.remote);
     tok_ids_done(&e.ids);
     pretok_bytes_done(&e.text);
     return code;

@@ -40,11 +40,15 @@ int pretok_cmd_finish(const struct pretok_options *o, const struct cli_list *ope
                                           .arg = console,
                                           .say = say};
     struct pretok_plan plan = {0};
+    struct pretok_remote *remote = NULL;
     struct pretok_report report;
     struct ngt_error error;
     enum ngt_status status = pretok_job_folder_load(config.folder, NULL, &plan, &error);
 
     config.plan = &plan;
+    if (status == NGT_OK)
+        status = pretok_options_remote(o, NULL, &remote, &error);
+    config.remote = remote;
     if (status == NGT_OK)
         status = pretok_finish(&config, &report, &error);
     if (status == NGT_OK)
@@ -53,5 +57,6 @@ int pretok_cmd_finish(const struct pretok_options *o, const struct cli_list *ope
         print_array(&config, o->tasks);
     int code = pretok_exit(console, status, &error);
     pretok_plan_done(&plan);
+    pretok_remote_free(&remote);
     return code;
 }

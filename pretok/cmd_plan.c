@@ -43,7 +43,8 @@ static enum ngt_status write_stats(const char *path, const struct pretok_plan *p
 /* Reads, tokenizes, tells; what is told stays beside the plan. */
 static enum ngt_status sample(const struct pretok_options *o, const struct pretok_plan *plan,
                               const struct tok_tokenizer *t, const struct pretok_special *special,
-                              struct pretok_estimate *ret, struct ngt_error *reterr)
+                              const struct pretok_remote *remote, struct pretok_estimate *ret,
+                              struct ngt_error *reterr)
 {
     struct pretok_keys keys = {0};
     struct pretok_writer_config writer = {.plan = plan,
@@ -62,6 +63,7 @@ static enum ngt_status sample(const struct pretok_options *o, const struct preto
                                           .max_expansion = o->max_expansion,
                                           .exclude = o->exclude.items,
                                           .exclude_count = o->exclude.count,
+                                          .remote = remote,
                                           .seed = o->sample_seed,
                                           .threads = pretok_options_threads(o),
                                           .stopped = stopped};
@@ -81,6 +83,7 @@ int pretok_cmd_plan(const struct pretok_options *o, const struct cli_list *opera
                     struct cli_console *console)
 {
     struct tok_tokenizer *t = NULL;
+    struct pretok_remote *remote = NULL;
     struct pretok_special special;
     struct pretok_plan plan = {0};
     struct ngt_error error;
@@ -91,9 +94,7 @@ int pretok_cmd_plan(const struct pretok_options *o, const struct cli_list *opera
 
     ngt_error_clear(&error);
     cli_catch_signals();
-    if (!o->output)
-        status = ngt_fail(&error, NGT_E_RANGE, NULL, NGT_NO_POS, NGT_NO_POS,
-                          "no folder for the data set; give -o DIR");
+    status = pretok_options_output(o, &error);
     if (status == NGT_OK && o->sample)
         status = pretok_options_sample(o, &share, &records, &error);
     if (status == NGT_OK && o->sample && o->limit_given)
@@ -104,7 +105,9 @@ int pretok_cmd_plan(const struct pretok_options *o, const struct cli_list *opera
     if (status == NGT_OK)
         status = pretok_options_special(o, t, &special, &error);
     if (status == NGT_OK)
-        status = pretok_options_plan(o, operands, t, &special, NULL, &plan, &error);
+        status = pretok_options_remote(o, stopped, &remote, &error);
+    if (status == NGT_OK)
+        status = pretok_options_plan(o, operands, t, &special, NULL, remote, &plan, &error);
     if (status == NGT_OK)
         status = pretok_job_folder_make(o->output, o->split_key, true, &error);
     if (status == NGT_OK)
@@ -125,7 +128,7 @@ int pretok_cmd_plan(const struct pretok_options *o, const struct cli_list *opera
         }
     }
     if (status == NGT_OK && o->sample) {
-        status = sample(o, &plan, t, &special, &estimate, &error);
+        status = sample(o, &plan, t, &special, remote, &estimate, &error);
         if (status == NGT_OK)
             pretok_estimate_print(&estimate, NULL, stdout);
     }
@@ -133,6 +136,7 @@ int pretok_cmd_plan(const struct pretok_options *o, const struct cli_list *opera
         status = write_stats(o->stats, &plan, o->sample ? &estimate : NULL, &error);
     int code = pretok_exit(console, status, &error);
     pretok_plan_done(&plan);
+    pretok_remote_free(&remote);
     tok_close(&t);
     return code;
 }

@@ -27,6 +27,7 @@ struct run {
     struct pretok_plan plan;
     bool as_planned; /* plan is the one in the folder, of which this task's share is there */
     struct pretok_task task;
+    struct pretok_remote *remote;
 
     uint64_t *todo, todo_count; /* units, rising */
     uint64_t records_before;    /* of units done already; counts against --limit */
@@ -260,7 +261,7 @@ static enum ngt_status find_plan(struct run *r, const struct cli_list *operands,
             known = pretok_job_folder_load(o->output, NULL, &planned, NULL) == NGT_OK;
         }
         status = pretok_options_plan(o, operands, r->tokenizer, &r->special,
-                                     known ? &planned : NULL, &r->plan, reterr);
+                                     known ? &planned : NULL, r->remote, &r->plan, reterr);
         pretok_plan_done(&planned);
     }
     free(path);
@@ -273,8 +274,9 @@ static enum ngt_status prepare(struct run *r, const struct cli_list *operands,
     const struct pretok_options *o = r->options;
     enum ngt_status status;
 
-    if (!o->output)
-        return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE, "no folder for the data set; give -o DIR");
+    status = pretok_options_output(o, reterr);
+    if (status != NGT_OK)
+        return status;
     status = pretok_task_find(o->task, &r->task, reterr);
     if (status == NGT_OK)
         tell_task(r);
@@ -284,6 +286,8 @@ static enum ngt_status prepare(struct run *r, const struct cli_list *operands,
         status = pretok_options_tokenizer(o, &r->tokenizer, reterr);
     if (status == NGT_OK)
         status = pretok_options_special(o, r->tokenizer, &r->special, reterr);
+    if (status == NGT_OK)
+        status = pretok_options_remote(o, stopped, &r->remote, reterr);
     if (status == NGT_OK)
         status = find_plan(r, operands, reterr);
     if (status != NGT_OK)
@@ -330,6 +334,7 @@ static enum ngt_status work(struct run *r, struct ngt_error *reterr)
         .drop_lost = o->on_lost == 1,
         .exclude = o->exclude.items,
         .exclude_count = o->exclude.count,
+        .remote = r->remote,
         .limit = UINT64_MAX,
         .todo = r->todo,
         .todo_count = r->todo_count,
@@ -478,6 +483,7 @@ int pretok_cmd_run(const struct pretok_options *o, const struct cli_list *operan
     int code = status == NGT_E_STOPPED ? CLI_EXIT_AGAIN : pretok_exit(console, status, &error);
     free(r.todo);
     pretok_plan_done(&r.plan);
+    pretok_remote_free(&r.remote);
     pretok_keys_done(&r.keys);
     tok_close(&r.tokenizer);
     return code;

@@ -58,14 +58,18 @@ static enum ngt_status prove_inputs(const struct proof *p, const struct pretok_r
     return NGT_OK;
 }
 
-static enum ngt_status read_again(const struct pretok_input *in,
+static enum ngt_status read_again(const struct proof *p, const struct pretok_input *in,
                                   const struct pretok_receipt_source *s, struct ngt_error *reterr)
 {
+    const struct pretok_place place = {.path = in->path,
+                                       .address = in->address,
+                                       .etag = in->etag,
+                                       .remote = p->config->remote};
     struct pretok_source *source = NULL;
     const uint8_t *at;
     uint64_t n = 1;
     enum ngt_status status =
-        pretok_file_source_new(in->path, s->start, s->stored_bytes, &source, reterr);
+        pretok_place_source_new(&place, s->start, s->stored_bytes, &source, reterr);
 
     while (status == NGT_OK && n)
         status = source->read(source, &at, &n, reterr);
@@ -94,7 +98,7 @@ static enum ngt_status prove_unit(void *arg, uint64_t index, unsigned worker,
     for (uint64_t i = 0; i < r->source_count && status == NGT_OK && c->check_inputs; i++) {
         const struct pretok_input *in = &c->plan->inputs.items[u->first_input + i];
         if (in->path && !r->sources[i].lost)
-            status = read_again(in, &r->sources[i], reterr);
+            status = read_again(p, in, &r->sources[i], reterr);
     }
     return status;
 }

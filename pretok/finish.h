@@ -16,6 +16,7 @@ struct pretok_finish_config {
     bool allow_lost;
     bool whole;        /* hash every byte of every shard, not just roots */
     bool check_inputs; /* read the inputs again and compare their hashes */
+    const struct pretok_remote *remote; /* for that; see pretok_inputs_config */
     unsigned threads;
     void *arg;
     void (*say)(void *arg, const char *message); /* lost sources, one by one; NULL: not wanted */

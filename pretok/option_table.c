@@ -27,6 +27,11 @@ static const char *const progress_choices[] = {"auto", "always", "never", NULL};
     {.name = "file-limits", .type = CLI_TRUE, .target = AT(file_limits), .group = "Tokenizer", \
      .help = "truncate and pad documents as the tokenizer.json says (not done otherwise)"}
 
+#define REMOTE_OPTION \
+    {.name = "remote-timeout", .argument = "SECONDS", .type = CLI_U64, .target = AT(remote_timeout), \
+     .fallback = "300", .min = 1, .max = 1000000, .group = "Input", \
+     .help = "give up a remote input (s3://, https://) that has delivered nothing for so long"}
+
 #define INPUT_OPTIONS \
     {.name = "input-format", .type = CLI_CHOICE, .target = AT(input_format), .fallback = "auto", \
      .choices = format_choices, .group = "Input", .help = "auto: by the file's name"}, \
@@ -116,6 +121,7 @@ static const char *const progress_choices[] = {"auto", "always", "never", NULL};
     JOB_OPTIONS, \
     THREADS_OPTION, \
     INPUT_OPTIONS, \
+    REMOTE_OPTION, \
     DOCUMENT_OPTIONS, \
     SPECIAL_OPTIONS, \
     ROUNDTRIP_OPTION, \
@@ -157,6 +163,7 @@ static const struct cli_option status_options[] = {
 static const struct cli_option finish_options[] = {
     {.name = "check-inputs", .type = CLI_TRUE, .target = AT(check_inputs),
      .help = "read the inputs again and compare their hashes"},
+    REMOTE_OPTION,
     {.name = "quick", .type = CLI_TRUE, .target = AT(quick),
      .help = "compare shards by size and root hash only, without reading them whole"},
     TASKS_OPTION,
@@ -173,6 +180,7 @@ static const struct cli_option encode_options[] = {
      .help = "print the tokens' names in the tokenizer file"},
     {.name = "null", .letter = '0', .type = CLI_TRUE, .target = AT(nul),
      .help = "documents end with NUL, not with a newline"},
+    REMOTE_OPTION,
     {0},
 };
 
@@ -209,7 +217,8 @@ const struct cli_program pretok_program = {
     .commands = commands,
     .command_count = sizeof commands / sizeof *commands,
     .details =
-        "Inputs are files, folders (all files below them) or - (standard input). Compression and "
+        "Inputs are files, folders (all files below them), addresses (s3://bucket/key, "
+        "s3://bucket/prefix/ for all objects below it, https://host/path) or - (standard input). Compression and "
         "archives are told by content: gzip, zstd, bzip2, xz, lz4; tar, zip, cpio, 7z. Formats by "
         "name: JSON lines, text, WARC and WET, Parquet.\n\n"
         "The same command again goes on where it was stopped. Exit codes: 0 done, 1 failed, 2 "

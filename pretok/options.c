@@ -7,6 +7,7 @@
 
 #include "ngt/file.h"
 #include "ngt/pool.h"
+#include "remote/url.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
 
@@ -36,6 +37,46 @@ enum ngt_status pretok_options_sample(const struct pretok_options *o, double *re
                         "records",
                         o->sample);
     return NGT_OK;
+}
+
+enum ngt_status pretok_options_output(const struct pretok_options *o, struct ngt_error *reterr)
+{
+    ngt_error_clear(reterr);
+    if (!o->output)
+        return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE, "no folder for the data set; give -o DIR");
+    if (pretok_url_is(o->output))
+        return ngt_fail(
+            reterr, NGT_E_RANGE, NULL, HERE,
+            "a data set is written to a folder of this machine's file system, not to an "
+            "address (-o)");
+    return NGT_OK;
+}
+
+/* ---- remote inputs ---- */
+
+static const char *first_set(const char *a, const char *b)
+{
+    const char *value = getenv(a);
+
+    return value && value[0] ? value : getenv(b);
+}
+
+enum ngt_status pretok_options_remote(const struct pretok_options *o, bool (*stop)(void *arg),
+                                      struct pretok_remote **ret_remote, struct ngt_error *reterr)
+{
+    const struct pretok_remote_config config = {
+        .key_id = getenv("AWS_ACCESS_KEY_ID"),
+        .secret = getenv("AWS_SECRET_ACCESS_KEY"),
+        .session_token = getenv("AWS_SESSION_TOKEN"),
+        .region = first_set("AWS_REGION", "AWS_DEFAULT_REGION"),
+        .endpoint = first_set("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+        .ca_file = first_set("AWS_CA_BUNDLE", "SSL_CERT_FILE"),
+        .temporary = getenv("TMPDIR"),
+        .patience = (double)o->remote_timeout,
+        .stopped = stop,
+    };
+
+    return pretok_remote_new(&config, ret_remote, reterr);
 }
 
 /* ---- tokenizer ---- */
@@ -268,10 +309,10 @@ static void spell(const struct pretok_options *o, const struct pretok_special *s
             s->pairs[s->count++] = all[i];
 }
 
-/* Adds a path, from the root on where it can be. */
+/* Adds a path, from the root on where it can be; an address as it is. */
 static void add_path(struct ngt_digest_stream *d, const char *path)
 {
-    char *real = realpath(path, NULL);
+    char *real = pretok_url_is(path) ? NULL : realpath(path, NULL);
     const char *text = real ? real : path;
 
     ngt_digest_stream_add(d, text, strlen(text) + 1);
@@ -285,6 +326,30 @@ static void add_list(struct ngt_digest_stream *d, const struct cli_list *list)
     ngt_digest_stream_add(d, "", 1);
 }
 
+/* An address of which only a part may be stored: a plan does not say how to ask for it again. */
+static bool is_secret(const char *operand)
+{
+    char *shown = pretok_url_is(operand) ? pretok_url_shown(operand) : NULL;
+    bool secret = pretok_url_is(operand) && (!shown || pretok_url_is_cut(shown));
+
+    free(shown);
+    return secret;
+}
+
+static bool list_has_secret(const char *list)
+{
+    bool secret = false;
+
+    for (const char *at = list; *at && !secret; at += *at == '\n') {
+        size_t n = strcspn(at, "\n");
+        char *line = strndup(at, n);
+        secret = !line || is_secret(line);
+        free(line);
+        at += n;
+    }
+    return secret;
+}
+
 bool pretok_options_query(const struct pretok_options *o, const struct cli_list *operands,
                           char out[33])
 {
@@ -294,6 +359,9 @@ bool pretok_options_query(const struct pretok_options *o, const struct cli_list 
     bool good = d && (!o->files_from || ngt_file_read(o->files_from, UINT64_C(1) << 34, &list,
                                                       &size, NULL) == NGT_OK);
 
+    for (uint64_t i = 0; i < operands->count && good; i++)
+        good = !is_secret(operands->items[i]);
+    good = good && !(list && list_has_secret((const char *)list));
     if (good) {
         for (uint64_t i = 0; i < operands->count; i++)
             add_path(d, operands->items[i]);
@@ -330,8 +398,9 @@ enum ngt_status pretok_options_check(const struct pretok_options *o, const struc
 enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct cli_list *operands,
                                     const struct tok_tokenizer *t,
                                     const struct pretok_special *special,
-                                    const struct pretok_plan *known, struct pretok_plan *ret_plan,
-                                    struct ngt_error *reterr)
+                                    const struct pretok_plan *known,
+                                    const struct pretok_remote *remote,
+                                    struct pretok_plan *ret_plan, struct ngt_error *reterr)
 {
     struct pretok_inputs_config find = {
         .operands = operands->items,
@@ -344,6 +413,7 @@ enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct
         .format = (enum pretok_format)o->input_format,
         .output = o->output,
         .known = known ? &known->inputs : NULL,
+        .remote = remote,
     };
     struct spelled spelled;
     char query[33];
@@ -351,6 +421,7 @@ enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct
         .unit_bytes = o->unit_bytes,
         .known = known,
         .options = spelled.pairs,
+        .remote = remote,
         .query = query,
         .keep_compressed = o->on_lost == 1}; /* of a source with damage nothing is taken */
     struct pretok_keys keys = {0};

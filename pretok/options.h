@@ -7,6 +7,7 @@
 #include "filter.h"
 #include "job/plan.h"
 #include "keys.h"
+#include "remote/remote.h"
 #include "tok/tokenizer.h"
 
 struct pretok_options {
@@ -36,6 +37,7 @@ struct pretok_options {
     int progress;
     struct cli_list include, exclude;
     const char *files_from;
+    uint64_t remote_timeout; /* seconds */
     uint64_t limit;
     bool limit_given;
     const char *sample; /* plan; NULL: no sample */
@@ -71,18 +73,20 @@ NGT_NODISCARD enum ngt_status pretok_options_keys(const struct pretok_options *o
                                                   struct ngt_error *reterr);
 
 /* Finds the inputs and cuts them: what a run with these options would do. known: a
- * plan made before, see pretok_inputs_config and pretok_plan_config; may be NULL. */
+ * plan made before, see pretok_inputs_config and pretok_plan_config; may be NULL. remote: NULL:
+ * addresses are refused. */
 NGT_NODISCARD enum ngt_status
 pretok_options_plan(const struct pretok_options *o, const struct cli_list *operands,
                     const struct tok_tokenizer *t, const struct pretok_special *special,
-                    const struct pretok_plan *known, struct pretok_plan *ret_plan,
-                    struct ngt_error *reterr);
+                    const struct pretok_plan *known, const struct pretok_remote *remote,
+                    struct pretok_plan *ret_plan, struct ngt_error *reterr);
 /* --sample: a share of the input, or records. NGT_E_RANGE: neither. */
 NGT_NODISCARD enum ngt_status pretok_options_sample(const struct pretok_options *o,
                                                     double *ret_share, uint64_t *ret_records,
                                                     struct ngt_error *reterr);
 /* What of the command line says which inputs there are, as a hash: equal ones find the same files, as
- * long as nobody adds or takes away any. False: a list cannot be read. */
+ * long as nobody adds or takes away any. False: a list cannot be read, or an address has a query, which
+ * no plan holds, so that the words are needed to read it. */
 bool pretok_options_query(const struct pretok_options *o, const struct cli_list *operands,
                           char out[33]);
 /* NGT_E_MISMATCH: the plan was made with another tokenizer or other options; path is the plan's. */
@@ -91,6 +95,19 @@ NGT_NODISCARD enum ngt_status pretok_options_check(const struct pretok_options *
                                                    const struct pretok_special *special,
                                                    const struct pretok_plan *planned,
                                                    const char *path, struct ngt_error *reterr);
+
+/* NGT_E_RANGE: no folder for the data set is given, or an address. */
+NGT_NODISCARD enum ngt_status pretok_options_output(const struct pretok_options *o,
+                                                    struct ngt_error *reterr);
+
+/*
+ * Who asks for remote inputs: credentials, region and endpoint as the environment has them (AWS_...,
+ * SSL_CERT_FILE, TMPDIR). stopped: see pretok_remote_config; may be NULL. NGT_E_DATA.
+ */
+NGT_NODISCARD enum ngt_status pretok_options_remote(const struct pretok_options *o,
+                                                    bool (*stopped)(void *arg),
+                                                    struct pretok_remote **ret_remote,
+                                                    struct ngt_error *reterr);
 unsigned pretok_options_threads(const struct pretok_options *o);
 
 #endif

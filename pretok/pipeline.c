@@ -61,7 +61,9 @@ static double now(void)
 static void fail(struct pipeline *p, uint64_t unit, enum ngt_status status,
                  const struct ngt_error *error)
 {
-    if (p->status == NGT_OK || unit < p->failed_unit) {
+    if (status == NGT_E_STOPPED) /* somebody waited for another machine; the unit is as it was */
+        p->stopped = true;
+    else if (p->status == NGT_OK || unit < p->failed_unit) {
         p->status = status;
         p->failed_unit = unit;
         p->error = *error;
@@ -97,6 +99,7 @@ static struct open_unit *begin_unit(struct pipeline *p, struct ngt_error *error)
                                                .limit = p->limit_left,
                                                .exclude = c->exclude,
                                                .exclude_count = c->exclude_count,
+                                               .remote = c->remote,
                                                .ahead = c->threads > 1 && c->limit == UINT64_MAX};
     enum ngt_status status;
 

@@ -21,6 +21,7 @@ struct pretok_pipeline_config {
     bool drop_lost;
     const char *const *exclude; /* globs: members of archives that are passed over */
     uint64_t exclude_count;
+    const struct pretok_remote *remote; /* see pretok_inputs_config */
     uint64_t limit; /* records in all; UINT64_MAX: no limit. With one, units are read in order */
     const uint64_t *todo; /* unit numbers, rising */
     uint64_t todo_count;

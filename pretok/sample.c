@@ -291,7 +291,10 @@ static enum ngt_status measure_text(const struct sample *s, const struct piece *
                                     struct text_size *ret, struct ngt_error *reterr)
 {
     const struct pretok_input *in = &s->plan->inputs.items[p->span.input];
-    struct pretok_stream_config config = {.path = in->path,
+    struct pretok_stream_config config = {.place = {.path = in->path,
+                                                    .address = in->address,
+                                                    .etag = in->etag,
+                                                    .remote = s->config->remote},
                                           .start = p->span.start,
                                           .bytes = p->span.bytes,
                                           .no_archive = p->span.part,
@@ -662,9 +665,9 @@ static enum ngt_status fit_window(const struct sample *s, struct pretok_unit *u,
     enum ngt_status status = NGT_OK;
 
     if (u->start)
-        status = pretok_plan_boundary(in, u->start, &u->start, reterr);
+        status = pretok_plan_boundary(in, s->config->remote, u->start, &u->start, reterr);
     if (status == NGT_OK && end < in->size)
-        status = pretok_plan_boundary(in, end, &end, reterr);
+        status = pretok_plan_boundary(in, s->config->remote, end, &end, reterr);
     u->bytes = end > u->start ? end - u->start : 0;
     u->text_start = u->start;
     return status;
@@ -684,7 +687,8 @@ static enum ngt_status one_pass(struct sample *s, struct worker *w, const struct
                                                .max_expansion = s->config->max_expansion,
                                                .limit = UINT64_MAX,
                                                .exclude = s->config->exclude,
-                                               .exclude_count = s->config->exclude_count};
+                                               .exclude_count = s->config->exclude_count,
+                                               .remote = s->config->remote};
     struct reading r = {.sample = s, .worker = w, .piece = p, .text = text, .tally_count = 1};
     enum ngt_status status;
 

@@ -10,6 +10,8 @@
 #include "input/text.h"
 #include "input/warc.h"
 #include "input/warc_fields.h"
+#include "job/remote_inputs.h"
+#include "remote/url.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
 /* Members that one batch may pass: of many without a record none would be let go, nor a signal seen. */
@@ -190,12 +192,45 @@ static enum ngt_status try_rows(const struct pretok_parquet_config *config,
     return status;
 }
 
+/* Is it what was planned? An ETag is proven with every answer anyway. */
+static enum ngt_status check_same(const struct pretok_unit_reader *r, const struct pretok_input *in,
+                                  struct ngt_error *reterr)
+{
+    struct pretok_input now = {0};
+    enum ngt_status status;
+
+    if (!pretok_url_is(in->path)) {
+        status = pretok_input_probe(in->path, &now, reterr);
+    } else if (in->etag) {
+        return NGT_OK;
+    } else {
+        status = pretok_remote_input_probe(r->config.remote, in->address ? in->address : in->path,
+                                           &now, reterr);
+        free(now.etag);
+    }
+    if (status != NGT_OK)
+        return status;
+    if (now.size != in->size)
+        return changed(in, "its size", reterr);
+    if (now.head_tail != in->head_tail)
+        return changed(in, "its content", reterr);
+    if (now.mtime != in->mtime)
+        return changed(in, "its time of modification", reterr);
+    return NGT_OK;
+}
+
+static struct pretok_place place_of(const struct pretok_unit_reader *r,
+                                    const struct pretok_input *in)
+{
+    return (struct pretok_place){
+        .path = in->path, .address = in->address, .etag = in->etag, .remote = r->config.remote};
+}
+
 static enum ngt_status open_input(struct pretok_unit_reader *r, struct ngt_error *reterr)
 {
     const struct pretok_input *in = input_of(r);
     struct pretok_stream_config config = {
-        .path = in->path, .bytes = UINT64_MAX, .max_expansion = r->config.max_expansion};
-    struct pretok_input now = {0};
+        .place = place_of(r, in), .bytes = UINT64_MAX, .max_expansion = r->config.max_expansion};
     struct pretok_receipt_source *s = &r->sources[r->source_count++];
     enum ngt_status status;
 
@@ -204,15 +239,9 @@ static enum ngt_status open_input(struct pretok_unit_reader *r, struct ngt_error
     if (!s->name)
         return no_memory(r, reterr);
     if (in->path) {
-        status = pretok_input_probe(in->path, &now, reterr);
+        status = check_same(r, in, reterr);
         if (status != NGT_OK)
             return status;
-        if (now.size != in->size)
-            return changed(in, "its size", reterr);
-        if (now.head_tail != in->head_tail)
-            return changed(in, "its content", reterr);
-        if (now.mtime != in->mtime)
-            return changed(in, "its time of modification", reterr);
         config.bytes = in->size;
         if (in->size >= AHEAD_FROM)
             config.ahead = r->ahead;
@@ -229,7 +258,7 @@ static enum ngt_status open_input(struct pretok_unit_reader *r, struct ngt_error
                                                    : NGT_OK;
         return status == NGT_OK ? pretok_stream_open(&config, &r->stream, reterr) : status;
     }
-    struct pretok_parquet_config parquet = {.path = in->path,
+    struct pretok_parquet_config parquet = {.place = place_of(r, in),
                                             .text_key = r->config.wanted.text->parts[0].path,
                                             .max_text_bytes = r->config.max_doc_bytes,
                                             .max_expansion = r->config.max_expansion};
@@ -431,7 +460,7 @@ static enum ngt_status open_tail(struct pretok_unit_reader *r, struct ngt_error 
 {
     const struct pretok_input *in = input_of(r);
     uint64_t end = r->unit->start + r->unit->bytes;
-    struct pretok_stream_config config = {.path = in->path,
+    struct pretok_stream_config config = {.place = place_of(r, in),
                                           .start = end,
                                           .bytes = in->size - end,
                                           .no_archive = true,

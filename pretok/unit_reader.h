@@ -15,6 +15,7 @@ struct pretok_unit_reader_config {
     uint64_t limit;             /* records to read at most; UINT64_MAX: all */
     const char *const *exclude; /* globs: members of archives that are passed over */
     uint64_t exclude_count;
+    const struct pretok_remote *remote; /* see pretok_inputs_config */
     bool ahead; /* other threads will call pretok_unit_reader_ahead; not together with a limit */
 };
 

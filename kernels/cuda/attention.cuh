@@ -87,6 +87,7 @@ template <int HD> __device__ __noinline__ void attention_tile(uint32_t tile)
 #pragma unroll
     for (int i = 0; i < 2; i++)
         first[i] = row[i] < seq_len ? buffer<uint32_t>(r, KERN_DEV_FIRST)[base + row[i]] : row[i];
+    draw();
     clear(o);
 
     /* starts ascend: the warp's last row has the latest */

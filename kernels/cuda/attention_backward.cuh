@@ -70,7 +70,7 @@ __device__ __forceinline__ uint32_t blocks_seen(const kern_cuda_run &r, uint32_t
     return found - begin;
 }
 
-/* What the end of two rows of q or k takes beside their gradients. */
+/* What the end of two rows of q or k takes beside their gradients. A row's four lanes call together. */
 struct row_ends {
     float back[2]; /* 1 / rms */
     uint32_t position[2];
@@ -78,13 +78,14 @@ struct row_ends {
     __device__ __forceinline__ row_ends(const kern_cuda_run &r, uint32_t l, uint32_t base, const uint32_t (&row)[2])
     {
         const float *squares = buffer<float>(r, KERN_DEV_SS, l);
-        const uint32_t *starts = buffer<uint32_t>(r, KERN_DEV_FIRST) + base;
+        const uint32_t *starts = buffer<uint32_t>(r, KERN_DEV_FIRST) + base, slots = r.norm_slots;
+        uint32_t there[2] = {min(row[0], r.seq_len - 1), min(row[1], r.seq_len - 1)};
+        slot_sum<4> a(squares + (uint64_t)(base + there[0]) * slots, slots), b(squares + (uint64_t)(base + there[1]) * slots, slots);
 #pragma unroll
-        for (int i = 0; i < 2; i++) {
-            uint32_t there = min(row[i], r.seq_len - 1);
-            position[i] = there - starts[there];
-            back[i] = rms_scale(r, squares, base + there);
-        }
+        for (int i = 0; i < 2; i++)
+            position[i] = there[i] - starts[there[i]];
+        back[0] = rms_scale(r, a.value());
+        back[1] = rms_scale(r, b.value());
     }
 };
 
@@ -161,6 +162,7 @@ template <int HD> __device__ __noinline__ void key_backward_tile(uint32_t tile)
 #pragma unroll 1
     for (int i = 1; i < STAGES - 1; i++)
         stream(i);
+    draw();
     float sum[HD / 8][4]; /* of dv (half 0) or dk (half 1) */
     clear(sum);
 
@@ -328,6 +330,7 @@ template <int HD> __device__ __noinline__ void query_backward_tile(uint32_t tile
             own_delta[i] = buffer<float>(r, KERN_DEV_DELTA)[at];
             own_first[i] = starts[row[i]];
         }
+    draw();
     clear(dq);
 
     /* starts ascend: the warp's last row has the latest */
@@ -411,15 +414,13 @@ template <class S> __device__ __noinline__ void out_backward_tile(uint32_t tile)
     float *delta = buffer<float>(r, KERN_DEV_DELTA);
     const uint32_t q_width = r.q_width, head_dim = r.head_dim, heads = r.heads;
     uint32_t column = at.n0 + threadIdx.x % S::LANES * 8;
-    auto load = [&](uint32_t row, uint4 *in) {
-        in[0] = fetch8(mixes + (uint64_t)(at.m0 + row) * q_width + column);
-    };
+    auto where = [&](uint32_t row, int) { return vector_at(mixes + (uint64_t)(at.m0 + row) * q_width + column); };
     row_inputs<S, 1> inputs;
     sums<S> c;
 
-    multiply<S, false, true>(b, p, at, c, [&] { inputs.ahead(at, load); });
-    float *rows = lay_out(b, c);
-    each_row<S, 1>(rows, at, inputs, load, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {
+    multiply<S, false, true>(b, p, at, c, [&] { inputs.ahead(at, where); });
+    float *rows = lay_out(b, c, at, inputs, where);
+    each_row<S, 1>(rows, at, inputs, where, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {
         uint64_t n = at.m0 + row, i = n * q_width + column;
         float dot = 0;
         if (inside) {

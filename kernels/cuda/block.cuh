@@ -3,6 +3,7 @@
 #define KERN_CUDA_BLOCK_CUH
 
 #include "hw/mma.cuh"
+#include "hw/reduce.cuh"
 #include "run.h"
 
 /* What a step's update is, the same in every block. */
@@ -19,15 +20,21 @@ struct verdict {
 struct block_state {
     float lines[KERN_CUDA_LINES];
     kern_cuda_run run;
-    kern_device_phase phase;
+    kern_device_phase phase, coming; /* the next one is on its way */
     kern_device_slot slot;
     uint64_t number; /* of the slot */
     verdict judged;
     uint32_t go_on;
-    uint32_t next; /* tile */
+    uint32_t rank;  /* of this block among all */
+    uint32_t index; /* of the phase */
+    uint32_t owes;  /* a slot's result is still to be told */
+    uint32_t next;  /* tile, drawn */
     /* thread 0's */
-    uint32_t turn; /* barriers so far */
+    uint32_t *ticket; /* where to draw; NULL: no block works more than one tile of this phase */
+    uint32_t turn, left; /* barriers so far; the phase of the last */
+    uint32_t timer;      /* this block times phases */
     uint64_t since, entered, ns, busy, all;
+    uint64_t closed, closed_ns; /* the slot whose result is to be told */
     int64_t came, start;
 };
 static_assert(sizeof(block_state) <= KERN_CUDA_SHARED_BYTES - KERN_CUDA_TILE_BYTES, "lines beside a tile");
@@ -38,6 +45,17 @@ extern __shared__ uint4 block_memory[];
 __device__ __forceinline__ block_state *state_here()
 {
     return reinterpret_cast<block_state *>(reinterpret_cast<unsigned char *>(block_memory) + KERN_CUDA_TILE_BYTES);
+}
+
+/*
+ * Draws the block's next tile. Once a tile, after its operands are asked for: the answer takes as long as they do, and
+ * is waited for at once, because what a call leaves in registers goes to memory.
+ */
+__device__ __forceinline__ void draw()
+{
+    block_state *l = state_here();
+    if (threadIdx.x == 0 && l->ticket)
+        l->next = gridDim.x + atomicAdd(l->ticket, 1);
 }
 
 struct block {
@@ -88,27 +106,55 @@ __device__ __forceinline__ uint64_t layer_at(const kern_cuda_run &r, uint32_t la
     return r.layout.layer + layer * r.layout.stride + within;
 }
 
-/* The sum of a row of slots in order; up to eight loads under way at once. */
-__device__ __forceinline__ float sum_slots(const float *slots, uint32_t count)
-{
-    float sum = 0;
-    for (uint32_t first = 0; first < count; first += 8) {
-        float v[8];
-#pragma unroll
-        for (int j = 0; j < 8; j++)
-            v[j] = first + j < count ? slots[first + j] : 0;
-#pragma unroll
-        for (int j = 0; j < 8; j++)
-            sum += v[j];
+/*
+ * The sum of a row of slots by LANES neighbouring lanes, each of which gets it; all lanes of a warp call. Its first loads
+ * are under way from the start on.
+ */
+template <int LANES> struct slot_sum {
+    static constexpr int FLIGHT = LANES == 1 ? 8 : 4;
+    const float *slots;
+    uint32_t count;
+    float v[FLIGHT];
+
+    __device__ __forceinline__ slot_sum(const float *slots_, uint32_t count_) : slots(slots_), count(count_)
+    {
+        fetch(0);
     }
-    return sum;
+    __device__ __forceinline__ void fetch(uint32_t first)
+    {
+#pragma unroll
+        for (int j = 0; j < FLIGHT; j++) {
+            uint32_t i = first + j * LANES + threadIdx.x % LANES;
+            v[j] = i < count ? slots[i] : 0;
+        }
+    }
+    __device__ __forceinline__ float value()
+    {
+        float sum = 0;
+#pragma unroll 1
+        for (uint32_t first = 0;;) {
+#pragma unroll
+            for (int j = 0; j < FLIGHT; j++)
+                sum += v[j];
+            first += FLIGHT * LANES;
+            if (first >= count)
+                break;
+            fetch(first);
+        }
+        return lanes_sum<LANES>(sum);
+    }
+};
+
+/* 1 / rms of a row with that sum of squares. */
+__device__ __forceinline__ float rms_scale(const kern_cuda_run &r, float squares)
+{
+    return rsqrtf(squares * reciprocal((float)r.width) + r.constants.rms_eps);
 }
 
-/* 1 / rms of row n. */
+/* Of row n of SS or SS_MID. */
 __device__ __forceinline__ float rms_scale(const kern_cuda_run &r, const float *slots, uint32_t n)
 {
-    return rsqrtf(sum_slots(slots + (uint64_t)n * r.norm_slots, r.norm_slots) / r.width +
-                  r.constants.rms_eps);
+    return rms_scale(r, slot_sum<1>(slots + (uint64_t)n * r.norm_slots, r.norm_slots).value());
 }
 
 #endif

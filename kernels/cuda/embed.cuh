@@ -11,6 +11,7 @@ __device__ __noinline__ void embed_tile(uint32_t tile)
     uint32_t lane = threadIdx.x % 32, n = tile * 8 + threadIdx.x / 32, width = r.width;
     const float *gain = master(r, layer_at(r, 0, r.layout.norm1));
 
+    draw();
     if (n < r.tokens) {
         uint64_t id = buffer<uint32_t>(r, KERN_DEV_TOKENS)[n];
         const bf16 *from = buffer<bf16>(r, KERN_DEV_WEIGHTS) + r.layout.embed + id * width;
@@ -48,6 +49,7 @@ __device__ __noinline__ void embed_backward_tile(uint32_t tile)
     uint32_t lane = threadIdx.x % 32, width = r.width, spans = (width + 255) / 256;
     uint32_t item = tile * 8 + threadIdx.x / 32, run = item / spans, column = item % spans * 256 + lane * 8;
 
+    draw();
     if (run >= b.slot.runs || column >= width)
         return;
     const uint32_t *order = buffer<uint32_t>(r, KERN_DEV_ORDER), *runs = buffer<uint32_t>(r, KERN_DEV_RUNS);

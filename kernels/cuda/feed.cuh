@@ -2,51 +2,45 @@
 #ifndef KERN_CUDA_FEED_CUH
 #define KERN_CUDA_FEED_CUH
 
-#include "hw/order.cuh"
+#include "barrier.cuh"
 #include "product.cuh"
 
-/* One block's account of why it leaves; the first one is told to the host. */
-__device__ __noinline__ void give_up(const kern_cuda_run &r, uint32_t code, uint32_t phase, uint64_t slot,
-                                     uint64_t expected, uint64_t seen)
+/* Whether the leader has seen slot `number`. */
+__device__ __forceinline__ bool slot_granted(const kern_cuda_run &r, uint64_t number)
 {
-    if (atomicExch(&r.state->abort, 1))
-        return;
-    auto &fault = r.control->fault;
-    volatile uint64_t *numbers = &fault.slot;
-    numbers[0] = slot, numbers[1] = expected, numbers[2] = seen;
-    *(volatile uint32_t *)&fault.block = blockIdx.x;
-    *(volatile uint32_t *)&fault.phase = phase;
-    __threadfence_system();
-    *(volatile uint32_t *)&fault.code = code;
-    __threadfence_system();
+    return (int32_t)(load_acquire(&r.state->granted) - (uint32_t)number) > 0;
 }
 
-__device__ __forceinline__ bool given_up(const kern_cuda_run &r)
+/* The leader lets the blocks go to slot `number` if the host has published it. */
+__device__ __forceinline__ bool grant_slot(const kern_cuda_run &r, uint64_t number, uint64_t *ret_ready)
 {
-    return *(volatile uint32_t *)&r.state->abort != 0;
+    *ret_ready = load_acquire_system(&r.control->ready);
+    if (*ret_ready <= number)
+        return false;
+    store_release(&r.state->granted, (uint32_t)number + 1);
+    return true;
 }
 
 /*
- * The leader: waits until the host has published slot `number` and lets the other blocks go. It alone
- * asks: reads of one host word by all blocks stand in line for 80 ns each. False: the kernel is to end.
+ * The leader: waits until slot `number` is granted. It alone asks the host: reads of one host word by all
+ * blocks stand in line for 80 ns each. False: the kernel is to end.
  */
 __device__ __forceinline__ bool await_slot(const kern_cuda_run &r, uint64_t number)
 {
-    uint64_t since = nanoseconds(), seen = 0;
+    uint64_t since = nanoseconds(), ready = 0;
+    if (slot_granted(r, number)) /* ahead of time */
+        return true;
     for (uint32_t round = 0;; round++) {
-        seen = load_acquire_system(&r.control->ready);
-        if (seen > number) {
-            store_release(&r.state->granted, (uint32_t)number + 1);
+        if (grant_slot(r, number, &ready))
             return true;
-        }
         if (given_up(r))
             return false;
         if (load_relaxed_system(&r.control->stop)) {
-            give_up(r, KERN_CUDA_FAULT_STOPPED, 0, number, number + 1, seen);
+            give_up(r, KERN_CUDA_FAULT_STOPPED, 0, number, number + 1, ready);
             return false;
         }
         if (nanoseconds() - since > r.deadline_ns) {
-            give_up(r, KERN_CUDA_FAULT_FEED, 0, number, number + 1, seen);
+            give_up(r, KERN_CUDA_FAULT_FEED, 0, number, number + 1, ready);
             return false;
         }
         if (round > 4)
@@ -54,11 +48,11 @@ __device__ __forceinline__ bool await_slot(const kern_cuda_run &r, uint64_t numb
     }
 }
 
-/* Thread 0 of the other blocks. The leader keeps the deadline. */
+/* Thread 0 of other blocks. The leader keeps the deadline. */
 __device__ __forceinline__ bool await_leader(const kern_cuda_run &r, uint64_t number)
 {
     for (uint32_t round = 0;; round++) {
-        if ((int32_t)(load_acquire(&r.state->granted) - (uint32_t)number) > 0)
+        if (slot_granted(r, number))
             return true;
         if (round % 64 == 63) {
             if (given_up(r))
@@ -78,62 +72,104 @@ __device__ __forceinline__ uint32_t host_word(const unsigned char *array, uint64
     return *(volatile const uint32_t *)(array + 4 * index);
 }
 
-/* 256 positions of the five arrays, 16 bytes a read: a read over the bus takes 1.3 us, but many at once
- * do not take longer. */
+__device__ __forceinline__ uint4 host_vector(const unsigned char *from)
+{
+    uint4 v;
+    asm volatile("ld.volatile.global.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+                 : "l"(from));
+    return v;
+}
+
+/* Words n .. n + 3 of an array of `count`, as far as they are there. */
+__device__ __forceinline__ void put_words(uint32_t *to, const uint4 &v, uint32_t n, uint32_t count)
+{
+    if (n + 4 <= count) {
+        *reinterpret_cast<uint4 *>(to) = v;
+        return;
+    }
+    if (n < count)
+        to[0] = v.x;
+    if (n + 1 < count)
+        to[1] = v.y;
+    if (n + 2 < count)
+        to[2] = v.z;
+}
+
+/* Where T is no multiple of 32: position `at` begins a span of the smallest first positions, which may reach into the next
+ * tile. */
+__device__ __noinline__ void span_min(uint32_t at, const uint32_t *firsts, const unsigned char *of_first)
+{
+    const kern_cuda_run &r = here().run;
+    uint32_t T = r.seq_len, least = firsts[threadIdx.x], last = min(at + 32, (at / T + 1) * T);
+    for (uint32_t i = at + 1; i < last; i++)
+        least = min(least, host_word(of_first, i));
+    buffer<uint32_t>(r, KERN_DEV_FIRST_MIN)[at / T * r.first_blocks + at % T / 32] = least;
+}
+
+/*
+ * 256 positions of the five arrays, 16 bytes a read: a read over the bus takes 1.3 us, but many at once do not take
+ * longer: all are asked for before the first is needed (the slot's arrays are padded). Short, as nothing of it is in any
+ * cache.
+ */
 __device__ __noinline__ void fetch_tile(uint32_t tile)
 {
     const block b = here();
     const kern_cuda_run &r = b.run;
-    const unsigned char *from = slot_at(r, state_here()->number) + KERN_CUDA_SLOT_HEADER;
     uint64_t array = kern_cuda_slot_array(r.tokens);
-    uint32_t T = r.seq_len, *firsts = reinterpret_cast<uint32_t *>(lines_of(b)); /* [256] */
-    /* RUNS has one number more, for which the last tile has room or reads it apart */
-    uint32_t n = tile * 256 + threadIdx.x % 64 * 4;
+    const unsigned char *from = slot_at(r, state_here()->number) + KERN_CUDA_SLOT_HEADER, *of_first = from + 4 * 2 * array;
+    uint4 *firsts = reinterpret_cast<uint4 *>(lines_of(b)); /* [64] of four */
+    uint32_t n = tile * 256 + threadIdx.x % 64 * 4, which = threadIdx.x / 64;
+    /* tokens, targets, order, runs; then first positions. RUNS has one number more, for which the last tile has room or
+     * reads it apart. */
+    uint32_t place = which + which / 2, count = r.tokens + (which == 3);
+    uint32_t id = which == 0 ? KERN_DEV_TOKENS : which == 1 ? KERN_DEV_TARGETS : which == 2 ? KERN_DEV_ORDER : KERN_DEV_RUNS;
+    bool more = threadIdx.x == 255 && n + 4 == r.tokens;
+    uint4 v = make_uint4(0, 0, 0, 0), f = v;
+    uint32_t rest = 0;
 
-    auto take = [&](uint32_t which) {
-        const int ids[5] = {KERN_DEV_TOKENS, KERN_DEV_TARGETS, KERN_DEV_ORDER, KERN_DEV_RUNS, KERN_DEV_FIRST};
-        const uint32_t place[5] = {0, 1, 3, 4, 2};
-        uint32_t count = r.tokens + (which == 3), v[4];
-        if (n >= count)
-            return;
-        const volatile uint32_t *at = reinterpret_cast<const volatile uint32_t *>(from) + place[which] * array + n;
-        asm volatile("ld.volatile.global.v4.u32 {%0, %1, %2, %3}, [%4];"
-                     : "=r"(v[0]), "=r"(v[1]), "=r"(v[2]), "=r"(v[3])
-                     : "l"(at));
-        uint32_t *to = buffer<uint32_t>(r, ids[which]) + n;
-#pragma unroll
-        for (int e = 0; e < 4; e++)
-            if (n + e < count) {
-                to[e] = v[e];
-                if (which == 4)
-                    firsts[threadIdx.x % 64 * 4 + e] = v[e];
-            }
-    };
-    take(threadIdx.x / 64);
-    if (threadIdx.x < 64)
-        take(4);
-    if (tile + 1 == b.phase.tiles && threadIdx.x == 64 && tile * 256 + 256 == r.tokens)
-        buffer<uint32_t>(r, KERN_DEV_RUNS)[r.tokens] = host_word(from + 4 * 4 * array, r.tokens);
+    draw();
+    if (n < count)
+        v = host_vector(from + 4 * (place * array + n));
+    if (which == 0 && n < r.tokens)
+        f = host_vector(of_first + 4 * n);
+    if (more)
+        rest = host_word(from + 4 * 4 * array, r.tokens);
+    put_words(buffer<uint32_t>(r, id) + n, v, n, count);
+    if (which == 0) {
+        put_words(buffer<uint32_t>(r, KERN_DEV_FIRST) + n, f, n, r.tokens);
+        firsts[threadIdx.x] = f;
+    }
+    if (more)
+        buffer<uint32_t>(r, KERN_DEV_RUNS)[r.tokens] = rest;
     __syncthreads();
 
-    uint32_t *mins = buffer<uint32_t>(r, KERN_DEV_FIRST_MIN), at = tile * 256 + threadIdx.x;
-    if (T % 32 == 0) {
-        uint32_t least = __reduce_min_sync(0xffffffffu, at < r.tokens ? firsts[threadIdx.x] : UINT32_MAX);
+    const uint32_t *each = reinterpret_cast<const uint32_t *>(firsts);
+    uint32_t at = tile * 256 + threadIdx.x;
+    if (r.seq_len % 32 == 0) {
+        uint32_t least = __reduce_min_sync(0xffffffffu, at < r.tokens ? each[threadIdx.x] : UINT32_MAX);
         if (threadIdx.x % 32 == 0 && at < r.tokens)
-            mins[at / 32] = least;
-    } else if (at < r.tokens && at % T % 32 == 0) {
-        uint32_t least = firsts[threadIdx.x], last = min(at + 32, (at / T + 1) * T);
-        for (uint32_t i = at + 1; i < last; i++)
-            least = min(least, host_word(from + 2 * 4 * array, i));
-        mins[at / T * r.first_blocks + at % T / 32] = least;
+            buffer<uint32_t>(r, KERN_DEV_FIRST_MIN)[at / 32] = least;
+    } else if (at < r.tokens && at % r.seq_len % 32 == 0) {
+        span_min(at, each, of_first);
     }
 }
 
-/* One block, when everything of the slot is done and seen. The leader may be at the next slot already. */
-__device__ __noinline__ void result_tile()
+/* One block, when everything of the slot is done and seen. All phases but FETCH, which the other blocks may have begun
+ * again, lie behind a barrier. */
+__device__ __forceinline__ void close_slot(const kern_cuda_run &r, block_state *l)
+{
+    for (uint32_t i = threadIdx.x + 1; i < r.phase_count; i += 256)
+        r.tickets[i] = 0;
+    if (threadIdx.x == 0)
+        l->closed = l->number, l->closed_ns = nanoseconds();
+}
+
+/* That block, before it reads the next slot: adds up, and tells the host. */
+__device__ __noinline__ void tell_result()
 {
     const block b = here();
-    const uint64_t number = state_here()->number;
+    const uint64_t number = state_here()->closed;
     const kern_cuda_run &r = b.run;
     kern_cuda_state *state = r.state;
     const float *slots = buffer<float>(r, KERN_DEV_NLL_SLOT);
@@ -141,7 +177,7 @@ __device__ __noinline__ void result_tile()
     double nll = 0;
     uint64_t clocks[3] = {0, 0, 0}; /* busy, all, ns */
 
-    /* the next slot waits for this block: what is read comes at once */
+    /* what is read comes at once */
     uint64_t began = leads ? state->began_ns[number % 2] : 0, asked = leads ? state->asked_ns[number % 2] : 0;
     uint64_t waited = leads ? state->wait_ns : 0, worked = leads ? state->work_ns : 0;
     uint64_t posted = leads ? state->posted : 0;
@@ -154,9 +190,6 @@ __device__ __noinline__ void result_tile()
     }
     for (uint32_t i = threadIdx.x; i < (r.tokens + KERN_DEVICE_LOSS_ROWS - 1) / KERN_DEVICE_LOSS_ROWS; i += 256)
         nll += (double)slots[i];
-    /* all phases but FETCH, which the other blocks may have begun again, lie behind a barrier */
-    for (uint32_t i = threadIdx.x + 1; i < r.phase_count; i += 256)
-        r.tickets[i] = 0;
     double *nlls = reinterpret_cast<double *>(lines_of(b)); /* [8], and clocks [8][3] */
     uint64_t *sums = reinterpret_cast<uint64_t *>(nlls + 8);
     nll = lanes_sum<32>(nll);
@@ -175,7 +208,7 @@ __device__ __noinline__ void result_tile()
         for (int i = 0; i < 3; i++)
             clocks[i] += sums[warp * 3 + i];
     }
-    uint64_t wait = began - asked, work = nanoseconds() - began;
+    uint64_t wait = began - asked, work = state_here()->closed_ns - began;
     if (train && !b.slot.first_micro)
         nll += before, wait += waited, work += worked;
     if (train)

@@ -53,7 +53,7 @@ __device__ __forceinline__ void norm_rows(const block &b, uint32_t row0, uint32_
             dot = lanes_sum<32>(dot);
             if (lane == 0) {
                 float scale = rms_scale(r, squares, row0 + done + warp);
-                factor[warp] = scale * scale * dot / width;
+                factor[warp] = scale * scale * dot * reciprocal((float)width);
             }
         }
         __syncthreads();

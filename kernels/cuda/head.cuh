@@ -12,10 +12,9 @@
 template <class S>
 __device__ __forceinline__ void logits_from_registers(const block &b, const sums<S> &c, const place &at, const float *scale)
 {
-    constexpr uint32_t PITCH = S::SIDE + 8; /* elements */
     const kern_cuda_run &r = b.run;
-    bf16 *rows = reinterpret_cast<bf16 *>(tile_of(b));                       /* [SIDE][PITCH] */
-    float *top_of = reinterpret_cast<float *>(rows + S::SIDE * PITCH), *sum_of = top_of + S::WARPS_N * S::SIDE;
+    bf16 *rows = reinterpret_cast<bf16 *>(tile_of(b)); /* [SIDE] */
+    float *top_of = reinterpret_cast<float *>(rounded_at<S::SIDE>(rows, S::SIDE, 0)), *sum_of = top_of + S::WARPS_N * S::SIDE;
     warp_block<S> own;
     uint32_t lane = threadIdx.x % 32, column = own.n + lane % 4 * 2, warp = own.n / S::WARP_N;
     bool padded = at.n0 + S::SIDE > r.vocab; /* padding ids count for nothing */
@@ -28,7 +27,7 @@ __device__ __forceinline__ void logits_from_registers(const block &b, const sums
 #pragma unroll
             for (int j = 0; j < S::NJ; j++) {
                 uint32_t two = pack(c.v[i][j][2 * h] * factor, c.v[i][j][2 * h + 1] * factor);
-                *reinterpret_cast<uint32_t *>(rows + row * PITCH + column + j * 8) = two;
+                *reinterpret_cast<uint32_t *>(rounded_at<S::SIDE>(rows, row, column + j * 8)) = two;
                 v[j][0] = low_half(two), v[j][1] = high_half(two);
                 if (padded)
 #pragma unroll
@@ -58,15 +57,8 @@ __device__ __forceinline__ void logits_from_registers(const block &b, const sums
         buffer<float>(r, KERN_DEV_LOGIT_MAX)[slot] = top;
         buffer<float>(r, KERN_DEV_LOGIT_SUM)[slot] = sum;
     }
-    uint32_t first = threadIdx.x % S::LANES * 8;
-    bf16 *to = buffer<bf16>(r, KERN_DEV_LOGITS_OUT) + (uint64_t)at.m0 * r.vocab_padded + at.n0 + first;
-#pragma unroll
-    for (int i = 0; i < S::PASSES; i++) {
-        uint32_t row = threadIdx.x / S::LANES + i * S::ROWS;
-        if (at.m0 + row < at.m && at.n0 + first < at.n)
-            *reinterpret_cast<uint4 *>(to + (uint64_t)row * r.vocab_padded) =
-                *reinterpret_cast<const uint4 *>(rows + row * PITCH + first);
-    }
+    store_rounded<S::SIDE, S::SIDE>(rows, buffer<bf16>(r, KERN_DEV_LOGITS_OUT) + (uint64_t)at.m0 * r.vocab_padded + at.n0,
+                                    r.vocab_padded, at.m - at.m0, at.n - at.n0);
 }
 
 template <class S> __device__ __noinline__ void logits_tile(uint32_t tile)
@@ -84,9 +76,7 @@ template <class S> __device__ __noinline__ void logits_tile(uint32_t tile)
     sums<S> c;
 
     multiply<S, false, false>(b, p, at, c, [&] {
-        uint32_t row = at.m0 + threadIdx.x;
-        if (threadIdx.x < S::SIDE && row < at.m)
-            scale[threadIdx.x] = rms_scale(r, squares, b.phase.row0 + row);
+        scale_rows<S>(r, at, squares, scale, b.phase.row0);
     });
     if constexpr (S::PARTS == 1) {
         logits_from_registers(b, c, at, scale);
@@ -144,6 +134,7 @@ __device__ __noinline__ void loss_tile(uint32_t tile)
     float lse = 0, nll = 0;
     uint32_t target = KERN_NO_TARGET;
 
+    draw();
     if (there) {
         /* every warp by itself: there are few pairs */
         const float *most = buffer<float>(r, KERN_DEV_LOGIT_MAX) + (uint64_t)row * r.vocab_tiles;
@@ -231,6 +222,7 @@ __device__ __noinline__ void final_backward_tile(uint32_t tile)
     const float *shares = buffer<float>(r, KERN_DEV_HEAD_SPLIT) + (uint64_t)tile * each * width;
     const uint64_t stride = (uint64_t)r.stride[KERN_DEV_HEAD_SPLIT] * (KERN_CUDA_UNIT / 4);
 
+    draw();
     norm_rows<32>(
         b, row0, min(each, b.phase.rows - tile * each), [](uint32_t) {},
         [&](uint32_t in_tile, uint32_t v, float (&a)[8]) {

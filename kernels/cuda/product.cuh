@@ -8,9 +8,8 @@
 #ifndef KERN_CUDA_PRODUCT_CUH
 #define KERN_CUDA_PRODUCT_CUH
 
-#include "block.cuh"
+#include "barrier.cuh"
 #include "hw/async.cuh"
-#include "hw/reduce.cuh"
 
 #define DEPTH ((int)KERN_DEVICE_DEPTH)
 
@@ -34,16 +33,20 @@ template <int SIDE_, int STAGES_, int PARTS_> struct tile_shape {
 typedef tile_shape<128, 3, 1> large_tile;
 typedef tile_shape<64, 3, 2> small_tile;
 
+/* In a product tile's number: the block has not waited yet for the phase before. multiply() does. */
+#define TILE_WAITS (1u << 31)
+
 /* Where a tile of C lies. */
 struct place {
     uint32_t m0, n0, m, n, split; /* first row and column; sizes of C */
+    bool waits;
 };
 
 template <class S>
 __device__ __forceinline__ place tile_place(const kern_device_product &p, uint32_t tile)
 {
-    kern_device_coordinates c = kern_device_tile(&p, tile);
-    return {c.m * S::SIDE, c.n * S::SIDE, p.m, p.n, c.split};
+    kern_device_coordinates c = kern_device_tile(&p, tile & ~TILE_WAITS);
+    return {c.m * S::SIDE, c.n * S::SIDE, p.m, p.n, c.split, (tile & TILE_WAITS) != 0};
 }
 
 /*
@@ -135,8 +138,9 @@ template <class S> struct warp_block {
 };
 
 /*
- * The main loop. Reads A and B past L1; returns after all warps have left the stages. `meanwhile` runs
- * while the first stages are on their way (no synchronisation inside).
+ * The main loop. Reads A and B past L1; returns after all warps have left the stages. Where the phase before is still to be
+ * waited for, B's first stages are asked for first: B is weights then, which only an update writes (table.c).
+ * `meanwhile` runs while the first stages are on their way (no synchronisation inside).
  */
 template <class S, bool A_FIRST, bool B_FIRST, class F>
 __device__ __forceinline__ void multiply(const block &b, const kern_device_product &p, const place &at,
@@ -159,9 +163,20 @@ __device__ __forceinline__ void multiply(const block &b, const kern_device_produ
         async_commit();
     };
 #pragma unroll 1
-    for (int i = 0; i < S::STAGES - 1; i++)
-        ask(i);
+    for (uint32_t i = 0, rest = left; i < S::STAGES - 1 && rest; i++, rest -= min(rest, DEEP))
+        w.copy(b_base + i * S::OPERAND, rest);
+    if (at.waits)
+        await_phase();
+#pragma unroll 1
+    for (int i = 0; i < S::STAGES - 1; i++) {
+        if (left) {
+            a.copy(a_base + i * S::OPERAND, left);
+            left -= min(left, DEEP);
+        }
+        async_commit(); /* the first group has all of B so far */
+    }
     meanwhile();
+    draw();
 #pragma unroll
     for (int i = 0; i < S::MI; i++)
 #pragma unroll
@@ -255,52 +270,72 @@ template <class S> __device__ __forceinline__ void load_sums(float (&v)[8], cons
     }
 }
 
-/* What rows of the tile need beside their sums: N vectors each, BATCH rows at a time, all fetched before the
- * first of them is worked, as a store there might alias the next load. */
+/*
+ * What rows of the tile need beside their sums: N vectors each, BATCH rows at a time, all fetched before the first of
+ * them is worked, as a store there might alias the next load. Where there is one batch it comes with the product's
+ * operands; of two, the first while the sums are laid out.
+ */
 template <class S, int N> struct row_inputs {
     uint4 v[S::BATCH][N ? N : 1];
 
-    /* load(row, v) fetches those of one row of the tile. */
-    template <class L> __device__ __forceinline__ void fetch(const place &at, uint32_t row0, L load)
+    /* where(row, j): vector j of a row of the tile, NULL: zeros. */
+    template <class W> __device__ __forceinline__ void fetch(const place &at, uint32_t row0, W where)
     {
         bool fits = at.n0 + threadIdx.x % S::LANES * 8 < at.n;
 #pragma unroll
-        for (int i = 0; i < S::BATCH; i++) {
+        for (int i = 0; i < S::BATCH; i++)
 #pragma unroll
-            for (int j = 0; j < N; j++)
+            for (int j = 0; j < N; j++) {
                 v[i][j] = make_uint4(0, 0, 0, 0); /* unset elements would live in memory */
-            if (fits && at.m0 + row0 + i * S::ROWS < at.m)
-                load(row0 + i * S::ROWS, v[i]);
-        }
+                if (fits && at.m0 + row0 + i * S::ROWS < at.m)
+                    if (const uint4 *from = where(row0 + i * S::ROWS, j))
+                        v[i][j] = *from;
+            }
     }
-    /* To be called while the product's operands come: where there is one batch, it comes with them. */
-    template <class L> __device__ __forceinline__ void ahead(const place &at, L load)
+    /* To be called while the product's operands come. */
+    template <class W> __device__ __forceinline__ void ahead(const place &at, W where)
     {
         if (S::AHEAD)
-            fetch(at, threadIdx.x / S::LANES, load);
+            fetch(at, threadIdx.x / S::LANES, where);
     }
 };
+
+/* The sums of a tile laid out, while what its first rows need comes. */
+template <class S, int N, class W>
+__device__ __forceinline__ float *lay_out(const block &b, const sums<S> &c, const place &at, row_inputs<S, N> &in, W where)
+{
+    if (!S::AHEAD)
+        in.fetch(at, threadIdx.x / S::LANES, where);
+    return lay_out(b, c);
+}
 
 /*
  * Calls f(row, column, v, in, inside) for every row of the tile and this thread's eight columns; the LANES
  * threads of a row are neighbouring lanes, and all lanes of a warp make the call (also for rows and columns
  * beyond C: f checks `inside`). in [N]: the row's inputs.
  */
-template <class S, int N, class L, class F>
-__device__ __forceinline__ void each_row(const float *rows, const place &at, row_inputs<S, N> &in, L load, F f)
+template <class S, int N, class W, class F>
+__device__ __forceinline__ void each_row(const float *rows, const place &at, row_inputs<S, N> &in, W where, F f)
 {
     uint32_t column = threadIdx.x % S::LANES * 8, first = threadIdx.x / S::LANES;
     bool fits = at.n0 + column < at.n;
-#pragma unroll 1
-    for (uint32_t row0 = first; row0 < S::SIDE; row0 += S::BATCH * S::ROWS) {
-        if (N && !S::AHEAD)
-            in.fetch(at, row0, load);
+    auto batch = [&](uint32_t row0) {
 #pragma unroll
         for (int i = 0; i < S::BATCH; i++) {
             uint32_t row = row0 + i * S::ROWS;
             float v[8];
             load_sums<S>(v, rows, row, column);
             f(row, column, v, in.v[i], fits && at.m0 + row < at.m);
+        }
+    };
+    if constexpr (S::AHEAD) {
+        batch(first);
+    } else {
+#pragma unroll 1
+        for (uint32_t row0 = first; row0 < S::SIDE; row0 += S::BATCH * S::ROWS) {
+            if (N && row0 != first)
+                in.fetch(at, row0, where);
+            batch(row0);
         }
     }
 }
@@ -311,13 +346,64 @@ __device__ __forceinline__ void each_row(const float *rows, const place &at, F f
 {
     row_inputs<S, 0> none;
     each_row<S, 0>(
-        rows, at, none, [](uint32_t, uint4 *) {},
+        rows, at, none, [](uint32_t, int) -> const uint4 * { return nullptr; },
         [&](uint32_t row, uint32_t column, float (&v)[8], uint4 *, bool inside) { f(row, column, v, inside); });
 }
 
-__device__ __forceinline__ uint4 fetch8(const bf16 *from)
+/* Rounded rows of COLUMNS in shared memory, on their way from registers: an element's place. */
+template <int COLUMNS> __device__ __forceinline__ bf16 *rounded_at(bf16 *rows, uint32_t row, uint32_t column)
 {
-    return *reinterpret_cast<const uint4 *>(from);
+    return rows + row * (COLUMNS + 8) + column; /* eight rows in different banks */
+}
+
+/* ROWS of them to `to`, rows `pitch` apart, as far as they are there. */
+template <int ROWS, int COLUMNS>
+__device__ __forceinline__ void store_rounded(bf16 *rows, bf16 *to, uint32_t pitch, uint32_t rows_there, uint32_t columns_there)
+{
+    constexpr int LANES = COLUMNS / 8, STEP = 256 / LANES;
+    uint32_t column = threadIdx.x % LANES * 8;
+    if (column >= columns_there)
+        return;
+#pragma unroll
+    for (int i = 0; i < ROWS / STEP; i++) {
+        uint32_t row = threadIdx.x / LANES + i * STEP;
+        if (row < rows_there)
+            *reinterpret_cast<uint4 *>(to + (uint64_t)row * pitch + column) =
+                *reinterpret_cast<const uint4 *>(rounded_at<COLUMNS>(rows, row, column));
+    }
+}
+
+/* A row of the tile for each group of LANES threads, if C has it: of a small tile for four threads, as many loads one
+ * after the other would be waited for; of a large one, which has work for that time, for one. */
+template <class S> struct tile_row {
+    static constexpr int LANES = S::AHEAD ? 256 / S::SIDE : 1;
+    uint32_t row, n;
+    bool there, first; /* this thread is the group's first */
+
+    __device__ __forceinline__ explicit tile_row(const place &at)
+        : row(threadIdx.x / LANES), n(at.m0 + row), there(row < S::SIDE && n < at.m), first(threadIdx.x % LANES == 0)
+    {
+    }
+    __device__ __forceinline__ slot_sum<LANES> sum(const float *slots, uint32_t count, uint32_t row0 = 0) const
+    {
+        return slot_sum<LANES>(slots + (uint64_t)(row0 + n) * count, there ? count : 0);
+    }
+};
+
+/* 1 / rms of the tile's rows, which are row0 .. of the residual stream. */
+template <class S>
+__device__ __forceinline__ void scale_rows(const kern_cuda_run &r, const place &at, const float *squares, float *scale,
+                                           uint32_t row0 = 0)
+{
+    tile_row<S> mine(at);
+    float sum = mine.sum(squares, r.norm_slots, row0).value();
+    if (mine.there && mine.first)
+        scale[mine.row] = rms_scale(r, sum);
+}
+
+__device__ __forceinline__ const uint4 *vector_at(const void *from)
+{
+    return reinterpret_cast<const uint4 *>(from);
 }
 
 /* f32 sums to row-major memory [m, n], overwriting or adding: straight from registers where they are whole

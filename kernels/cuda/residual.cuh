@@ -21,20 +21,20 @@ template <class S> __device__ __noinline__ void residual_tile(uint32_t tile)
                        : l + 1 < r.layers ? layer_at(r, l + 1, r.layout.norm1) : r.layout.norm;
     const float *gain = master(r, gain_at);
     uint32_t column = at.n0 + threadIdx.x % S::LANES * 8;
-    auto load = [&](uint32_t row, uint4 *in) { in[0] = fetch8(x + (uint64_t)(at.m0 + row) * width + column); };
+    auto where = [&](uint32_t row, int) { return vector_at(x + (uint64_t)(at.m0 + row) * width + column); };
     row_inputs<S, 1> inputs;
     sums<S> c;
     float g[8] = {0, 0, 0, 0, 0, 0, 0, 0};
 
     multiply<S, false, false>(b, p, at, c, [&] {
-        inputs.ahead(at, load);
+        inputs.ahead(at, where);
         if (S::AHEAD && column < at.n)
             load8(g, gain + column);
     });
-    float *rows = lay_out(b, c);
+    float *rows = lay_out(b, c, at, inputs, where);
     if (!S::AHEAD && column < at.n)
         load8(g, gain + column);
-    each_row<S, 1>(rows, at, inputs, load, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {
+    each_row<S, 1>(rows, at, inputs, where, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {
         uint32_t n = at.m0 + row;
         float sum = 0;
         if (inside) {
@@ -81,28 +81,25 @@ template <class S> __device__ __noinline__ void norm_backward_tile(uint32_t tile
     bf16 *dx = buffer<bf16>(r, KERN_DEV_DX);
     float *factor = lines_of(b); /* [SIDE] r^2 c / W */
     uint32_t column = at.n0 + threadIdx.x % S::LANES * 8;
-    auto load = [&](uint32_t row, uint4 *in) {
-        uint64_t i = (uint64_t)(at.m0 + row) * width + column;
-        in[0] = fetch8(dx + i), in[1] = fetch8(x + i);
-    };
+    auto where = [&](uint32_t row, int j) { return vector_at((j ? x : dx) + (uint64_t)(at.m0 + row) * width + column); };
     row_inputs<S, 2> inputs;
     sums<S> c;
     float g[8] = {0, 0, 0, 0, 0, 0, 0, 0}, share[8] = {0, 0, 0, 0, 0, 0, 0, 0};
 
     multiply<S, false, true>(b, p, at, c, [&] {
-        uint32_t n = at.m0 + threadIdx.x;
-        inputs.ahead(at, load);
+        tile_row<S> mine(at);
+        auto of_row = mine.sum(dots, dots_count), of_x = mine.sum(squares, r.norm_slots);
+        inputs.ahead(at, where);
         if (S::AHEAD && column < at.n)
             load8(g, gain + column);
-        if (threadIdx.x < S::SIDE && n < at.m) {
-            float dot = sum_slots(dots + (uint64_t)n * dots_count, dots_count), scale = rms_scale(r, squares, n);
-            factor[threadIdx.x] = scale * scale * dot / width;
-        }
+        float dot = of_row.value(), scale = rms_scale(r, of_x.value());
+        if (mine.there && mine.first)
+            factor[mine.row] = scale * scale * dot * reciprocal((float)width);
     });
-    float *rows = lay_out(b, c);
+    float *rows = lay_out(b, c, at, inputs, where);
     if (!S::AHEAD && column < at.n)
         load8(g, gain + column);
-    each_row<S, 2>(rows, at, inputs, load, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {
+    each_row<S, 2>(rows, at, inputs, where, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {
         if (!inside)
             return;
         float old[8], xs[8];

@@ -44,7 +44,8 @@ __device__ __forceinline__ void product_tile(const block &b, uint32_t tile)
     }
 }
 
-__device__ __forceinline__ void work(const block &b, uint32_t tile)
+/* `waits`: TILE_WAITS or 0, for a product's tile. Every tile draws the next one. */
+__device__ __forceinline__ void work(const block &b, uint32_t tile, uint32_t waits)
 {
     switch (b.phase.op) {
     case KERN_DEV_FETCH:
@@ -76,80 +77,20 @@ __device__ __forceinline__ void work(const block &b, uint32_t tile)
         return collect_tile(tile);
     case KERN_DEV_ADAMW:
         return adamw_tile(tile);
-    case KERN_DEV_RESULT:
-        return result_tile();
     default:
+        if (b.phase.weights_first)
+            tile = tile < b.phase.weight.tiles ? b.phase.product.tiles + tile : tile - b.phase.weight.tiles;
         if (tile < b.phase.product.tiles)
-            return product_tile(b, tile);
+            return product_tile(b, tile | waits);
         tile -= b.phase.product.tiles;
         return BY_SHAPE(weight_tile, b.phase.weight.shape);
     }
 }
 
-/* Tests: some blocks are late by up to `most` ns, by a hash of (key, block, phase). */
-__device__ __noinline__ void dawdle(uint64_t key, uint32_t phase, uint32_t most)
-{
-    uint64_t h = (key + blockIdx.x * 0x9e3779b97f4a7c15ull) ^ (phase * 0xbf58476d1ce4e5b9ull);
-    h ^= h >> 31, h *= 0x94d049bb133111ebull, h ^= h >> 29;
-    if (h % 3 == 0)
-        __nanosleep((uint32_t)(h >> 32) % most);
-}
-
-/* What waiting at a barrier comes to now and then: false once a block has given up or the deadline is over. */
-__device__ __noinline__ bool still_waits(uint32_t phase, uint32_t target, uint32_t seen, uint64_t *since)
-{
-    const kern_cuda_run &r = here().run;
-    uint64_t now = nanoseconds();
-
-    *since = *since ? *since : now;
-    if (given_up(r))
-        return false;
-    if (now - *since <= r.deadline_ns)
-        return true;
-    give_up(r, KERN_CUDA_FAULT_BARRIER, phase, r.state->number, target, seen);
-    return false;
-}
-
-/*
- * All blocks have finished phase `phase` and see each other's writes. Thread 0's release covers the
- * block's writes, its acquire the block's later reads (bar.sync is cumulative). `arrived` only grows:
- * turn t ends at t * blocks (thread 0 counts them). False: a block gave up or did not come within the deadline. `meanwhile` runs in
- * all threads when the block is done with the phase.
- */
-template <class F>
-__device__ __forceinline__ bool barrier(const kern_cuda_run &r, block_state *l, uint32_t phase, F meanwhile)
-{
-    __syncthreads();
-    if (threadIdx.x == 0) {
-        if (r.delay_key)
-            dawdle(r.delay_key, phase, 20000);
-        add_release(&r.state->arrived, 1);
-    }
-    meanwhile();
-    if (threadIdx.x == 0) {
-        uint32_t target = ++l->turn * gridDim.x, seen = 0;
-        uint64_t since = 0;
-        bool ok = true;
-        for (uint32_t round = 1; r.skip_barrier != phase; round++) {
-            seen = load_acquire(&r.state->arrived);
-            if ((int32_t)(seen - target) >= 0)
-                break;
-            if (round % 1024 == 0 && !still_waits(phase, target, seen, &since)) {
-                ok = false;
-                break;
-            }
-        }
-        if (r.delay_key) /* late with the next phase: who does not wait for it gets ahead */
-            dawdle(~r.delay_key, phase, 100000);
-        l->go_on = ok;
-    }
-    __syncthreads();
-    return l->go_on;
-}
-
 __device__ __noinline__ bool barrier(uint32_t phase)
 {
-    return barrier(here().run, state_here(), phase, [] {});
+    arrive(here().run, state_here(), phase, [] {});
+    return await_phase();
 }
 
 /*
@@ -184,6 +125,25 @@ template <class T> __device__ __forceinline__ void load_words(T *to, const T *fr
 {
     put_word(to, word_of(from));
     __syncthreads();
+}
+
+/* The description of a phase on its way to where turn_page() takes it from: each thread its word. */
+__device__ __forceinline__ void ask_page(block_state *l, const kern_device_phase *from)
+{
+    static_assert(sizeof *from % 4 == 0 && sizeof *from / 4 <= KERN_DEVICE_THREADS, "words");
+    if (threadIdx.x < sizeof *from / 4)
+        async_copy4(shared_address(&l->coming) + 4 * threadIdx.x, reinterpret_cast<const uint32_t *>(from) + threadIdx.x, true);
+    async_commit();
+}
+
+/* The phase after `index` is the block's: when all its threads have done with this one. */
+__device__ __forceinline__ void turn_page(block_state *l, uint32_t next)
+{
+    async_wait<0>();
+    if (threadIdx.x < sizeof l->phase / 4)
+        reinterpret_cast<uint32_t *>(&l->phase)[threadIdx.x] = reinterpret_cast<const uint32_t *>(&l->coming)[threadIdx.x];
+    if (threadIdx.x == 0)
+        l->index = next;
 }
 
 /* The slot's header to device memory, by one warp. */
@@ -221,29 +181,62 @@ __device__ __forceinline__ void let_go(const kern_cuda_run &r, uint64_t number)
  * every tile, and what it does not jump over comes sooner.
  */
 
-/* FETCH: waits for the slot. */
-__device__ __noinline__ bool begin_slot(uint32_t rank)
+/* FETCH: waits for the slot. A block that has a result to tell does that first, and waits afterwards. */
+__device__ __noinline__ bool begin_slot()
 {
     block_state *l = state_here();
     const kern_cuda_run &r = l->run;
+    uint32_t rank = l->rank;
     bool leader = rank == 0 && threadIdx.x == 0;
 
+    if (l->owes)
+        return true;
     if (leader)
         r.state->asked_ns[l->number % 2] = nanoseconds();
     if (threadIdx.x == 0)
         l->go_on = leader ? await_slot(r, l->number) : await_leader(r, l->number);
     __syncthreads();
-    if (l->go_on && rank == 0)
+    /* by a block that has no tile, if there is one: both take a read over the bus */
+    if (l->go_on && rank == (l->phase.tiles + 1 < gridDim.x ? l->phase.tiles : 0))
         take_header(r, l->number);
     return l->go_on;
+}
+
+/*
+ * RESULT, in the last block, as the leader has the next slot to ask for. Adding up and telling the host take
+ * longer than FETCH: a block without a tile there does it when it has arrived at FETCH's barrier, so that no other waits for
+ * it. It never waits for the next slot first: the host may give that only once it has the result.
+ */
+__device__ __noinline__ void end_slot(uint32_t resident)
+{
+    block_state *l = state_here();
+    bool later = resident && l->rank && l->rank >= l->run.phases[0].tiles;
+    close_slot(l->run, l);
+    if (later && threadIdx.x == 0)
+        l->owes = 1;
+    __syncthreads();
+    if (!later)
+        tell_result();
+}
+
+/* In that block, all others being free to go on: what end_slot() left. */
+__device__ __noinline__ void make_up()
+{
+    block_state *l = state_here();
+    tell_result();
+    if (threadIdx.x == 0) {
+        await_leader(l->run, l->number); /* who gives up says why: the barrier sees it */
+        l->owes = 0;
+    }
 }
 
 enum slot_end { SLOT_WORKS, SLOT_TAKEN, SLOT_STOPS };
 
 /* After FETCH, all blocks having seen the slot: what it wants. */
-__device__ __noinline__ slot_end read_slot(uint32_t rank, uint32_t i, uint32_t resident)
+__device__ __noinline__ slot_end read_slot(uint32_t i, uint32_t resident)
 {
     block_state *l = state_here();
+    uint32_t rank = l->rank;
     const kern_cuda_run &r = l->run;
     bool leader = rank == 0 && threadIdx.x == 0;
 
@@ -267,13 +260,22 @@ __device__ __noinline__ slot_end read_slot(uint32_t rank, uint32_t i, uint32_t r
     if (leader)
         let_go(r, l->number);
     if (threadIdx.x == 0)
-        l->number++;
-    load_words(&l->phase, &r.phases[i]);
+        l->number++, l->index = i;
+    load_words(&l->phase, &r.phases[i]); /* FETCH again */
     return SLOT_TAKEN;
 }
 
+/* COLLECT: the leader looks for the next slot, so that FETCH need not begin with a read over the bus. */
+__device__ __noinline__ void look_ahead()
+{
+    block_state *l = state_here();
+    uint64_t ready;
+    if (l->rank == 0 && threadIdx.x == 0)
+        grant_slot(l->run, l->number + 1, &ready);
+}
+
 /* ADAMW: what the update is. */
-__device__ __noinline__ void begin_update(uint32_t rank)
+__device__ __noinline__ void begin_update()
 {
     block_state *l = state_here();
     verdict judged = judge(here());
@@ -281,7 +283,7 @@ __device__ __noinline__ void begin_update(uint32_t rank)
     if (threadIdx.x == 0)
         l->judged = judged;
     __syncthreads();
-    if (rank == 0 && threadIdx.x == 0)
+    if (l->rank == 0 && threadIdx.x == 0)
         l->run.state->norm = judged.norm, l->run.state->updated = judged.update;
 }
 
@@ -331,79 +333,90 @@ kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint
         l->busy = clocks->busy, l->all = clocks->all, l->ns = clocks->ns;
         l->entered = nanoseconds(), l->came = clock64();
         l->turn = 0;
+        l->timer = 0;
     }
     __syncthreads();
     uint32_t rank = resident ? enter() : blockIdx.x;
     if (rank == UINT32_MAX)
         return;
-    /* phases are timed by the block that has nothing to do in small ones */
-    bool timer = rank == gridDim.x - 1 && threadIdx.x == 0;
+    if (threadIdx.x == 0) {
+        l->rank = rank, l->index = first, l->owes = 0;
+        /* phases are timed by the block that has nothing to do in small ones */
+        l->timer = rank == gridDim.x - 1, l->since = nanoseconds();
+    }
     load_words(&l->phase, &run.phases[first]);
     load_words(&l->slot, &run.state->slot);
-    for (uint32_t i = first;;) {
-        uint32_t next = i + 1 < last ? i + 1 : first, op = l->phase.op;
+    /* What is needed past a tile is read again: what a call leaves in registers goes to memory, which every barrier
+     * moves far away. */
+    for (;;) {
+        uint32_t i = l->index, op = l->phase.op;
+        ask_page(l, &run.phases[i + 1 < last ? i + 1 : first]);
         if (op == KERN_DEV_FETCH || l->phase.when <= l->slot.when) {
-            if (timer)
-                l->since = nanoseconds();
-            if (op == KERN_DEV_FETCH && !begin_slot(rank))
+            /* the barrier before is still to be waited for, but for FETCH's; the first tile of a product waits when it
+             * has to */
+            bool pending = resident && i > first + 1, inside = pending && l->rank < l->phase.product.tiles && !l->phase.weights_first;
+            if (threadIdx.x == 0)
+                l->ticket = l->phase.tiles > gridDim.x ? &run.tickets[i] : nullptr;
+            if (pending && !inside && !await_phase())
+                return;
+            if (op == KERN_DEV_FETCH && !begin_slot())
                 return;
             if (op == KERN_DEV_ADAMW)
-                begin_update(rank);
+                begin_update();
+            if (op == KERN_DEV_COLLECT)
+                look_ahead();
+            if (op == KERN_DEV_RESULT && l->rank == gridDim.x - 1)
+                end_slot(resident);
             if (threadIdx.x == 0)
                 l->start = clock64();
-            /* RESULT goes to the last block, as the leader has the next slot to ask for. Every block's first
-             * tile is given, the others are drawn, each while the one before is worked:
-             * tiles differ in cost. */
-            uint32_t tile = op == KERN_DEV_RESULT ? gridDim.x - 1 - rank : rank;
+            /* every block's first tile is given, the others are drawn: tiles differ in cost */
+            uint32_t tile = op == KERN_DEV_RESULT ? UINT32_MAX : l->rank, waits = inside ? TILE_WAITS : 0;
 #pragma unroll 1
             while (tile < l->phase.tiles) {
-                uint32_t drawn = threadIdx.x == 0 ? gridDim.x + atomicAdd(&run.tickets[i], 1) : 0;
-                work(b, tile);
-                if (threadIdx.x == 0)
-                    l->next = drawn;
+                work(b, tile, waits);
+                if (l->phase.tiles <= gridDim.x)
+                    break;
                 __syncthreads();
-                tile = l->next;
+                tile = l->next, waits = 0;
+                __syncthreads();
             }
+            i = l->index, op = l->phase.op;
+            if (resident && op != KERN_DEV_FETCH && !l->go_on)
+                return;
             if (threadIdx.x == 0) {
                 l->busy += clock64() - l->start;
                 /* once a slot is enough: also stores are waited for at barriers */
                 if (op == KERN_DEV_FETCH || i + 2 == last || !resident)
                     tell_clocks();
             }
-            /* the next phase's description comes while the barrier is waited for */
-            uint32_t word = word_of(&run.phases[next]);
-            auto turn_page = [&] { put_word(&l->phase, word); };
+            uint32_t next = i + 1 < last ? i + 1 : first;
             if (resident && op != KERN_DEV_RESULT) {
-                if (!barrier(run, l, i, turn_page))
-                    return;
+                arrive(run, l, i, [&] { turn_page(l, next); });
             } else {
+                if (l->timer && threadIdx.x == 0)
+                    tell_phase(run, l, i);
                 __syncthreads();
-                turn_page();
+                turn_page(l, next);
+                if (op == KERN_DEV_RESULT && threadIdx.x == 0)
+                    l->number++;
                 __syncthreads();
             }
-            if (timer) /* not waited for */
-                atomicAdd(reinterpret_cast<unsigned long long *>(&run.phase_ns[i]), nanoseconds() - l->since);
             if (op == KERN_DEV_FETCH) {
-                slot_end end = read_slot(rank, i, resident);
+                if (resident && l->owes)
+                    make_up();
+                if (resident && !await_phase())
+                    return;
+                slot_end end = read_slot(i, resident);
                 if (end == SLOT_STOPS)
                     return;
-                if (end == SLOT_TAKEN)
-                    continue; /* FETCH again */
             }
         } else { /* not of this slot */
-            uint32_t word = word_of(&run.phases[next]);
             __syncthreads();
-            put_word(&l->phase, word);
-            __syncthreads();
-        }
-        if (++i == last) {
-            if (!resident)
-                return;
-            i = first;
-            if (threadIdx.x == 0)
-                l->number++;
+            turn_page(l, i + 1);
             __syncthreads();
         }
+        if (!resident && i + 1 == last)
+            return;
     }
 }
 

@@ -168,6 +168,7 @@ __device__ __noinline__ void head_scan_tile(uint32_t tile)
         scales[threadIdx.x] = there ? rms_scale(r, buffer<float>(r, KERN_DEV_SS, r.layers), n) * LOG2E : 0;
         found[threadIdx.x] = 0;
     }
+    draw();
 #pragma unroll
     for (int i = 0; i < 4; i++)
         top[i] = -INFINITY, total[i] = 0;
@@ -300,6 +301,7 @@ __device__ __noinline__ void head_loss_tile(uint32_t tile)
     bool train = b.slot.when >= KERN_DEV_TRAINING && b.slot.kind == KERN_TRAIN;
     float *losses = lines_of(b) + 64; /* [32], beside what norm_rows() has there */
 
+    draw();
     /* a [8] of a row's columns 8 v and on; every lane of the warp calls, lanes 16 apart for the same columns */
     struct {
         float top, inverse; /* of the spans' lses the largest; 1 / the sum of their exps against it */
@@ -406,6 +408,7 @@ __device__ __noinline__ void head_weight_tile(uint32_t tile)
     copy_own(copies, own, buffer<bf16>(r, KERN_DEV_WEIGHTS) + r.layout.head + (uint64_t)id0 * width, width,
              id0 < vocab ? vocab - id0 : 0);
     stream(0);
+    draw();
     clear(o[0]), clear(o[1]);
 
 #pragma unroll 1

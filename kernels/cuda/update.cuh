@@ -37,6 +37,7 @@ __device__ __noinline__ void collect_tile(uint32_t tile)
     bool last = b.slot.when == KERN_DEV_LAST;
     float sum = 0;
 
+    draw();
     if (piece.source == KERN_DEV_DIRECT) {
         if (last)
 #pragma unroll 4
@@ -133,6 +134,7 @@ __device__ __noinline__ void adamw_tile(uint32_t tile)
     float decay = piece.decay ? b.slot.lr * r.constants.weight_decay : 0;
     float step = b.slot.step_size, root2 = b.slot.root2, scale = state_here()->judged.scale;
 
+    draw();
     if (!state_here()->judged.update)
         return;
     auto one = [&](float grad, float &first, float &second, float &weight) {
@@ -141,15 +143,33 @@ __device__ __noinline__ void adamw_tile(uint32_t tile)
         second = beta2 * second + (1 - beta2) * d * d;
         weight = weight - decay * weight - step * first / (sqrtf(second) * root2 + eps);
     };
-#pragma unroll 2
-    for (uint32_t i = threadIdx.x; i < piece.length / 4; i += 256) {
-        float4 d = g[i], a = m1[i], c = m2[i], v = w[i];
-        one(d.x, a.x, c.x, v.x);
-        one(d.y, a.y, c.y, v.y);
-        one(d.z, a.z, c.z, v.z);
-        one(d.w, a.w, c.w, v.w);
-        m1[i] = a, m2[i] = c, w[i] = v;
-        rounded[i] = make_uint2(pack(v.x, v.y), pack(v.z, v.w));
+    /* two vectors are always under way: the next one is asked for before one is stored, which might alias */
+    const uint32_t count = piece.length / 4;
+    const float4 zero = make_float4(0, 0, 0, 0);
+    float4 d[2], a[2], c[2], v[2];
+    auto fetch = [&](int j, uint32_t i) {
+        bool there = i < count;
+        d[j] = there ? g[i] : zero, a[j] = there ? m1[i] : zero;
+        c[j] = there ? m2[i] : zero, v[j] = there ? w[i] : zero;
+    };
+    fetch(0, threadIdx.x);
+    fetch(1, threadIdx.x + 256);
+#pragma unroll 1
+    for (uint32_t first = threadIdx.x; first < count; first += 2 * 256) {
+#pragma unroll
+        for (int j = 0; j < 2; j++) {
+            uint32_t i = first + j * 256;
+            float4 x = a[j], y = c[j], z = v[j];
+            if (i >= count)
+                break;
+            one(d[j].x, x.x, y.x, z.x);
+            one(d[j].y, x.y, y.y, z.y);
+            one(d[j].z, x.z, y.z, z.z);
+            one(d[j].w, x.w, y.w, z.w);
+            fetch(j, i + 2 * 256);
+            m1[i] = x, m2[i] = y, w[i] = z;
+            rounded[i] = make_uint2(pack(z.x, z.y), pack(z.z, z.w));
+        }
     }
 }
 

@@ -5,16 +5,15 @@
 #include <unistd.h>
 
 #include "input/source.h"
+#include "remote/source.h"
+#include "remote/url.h"
 
 #define BUFFER (256u << 10)
 
 struct file_source {
-    struct pretok_source base;
+    struct pretok_stored stored;
     const char *path;
-    int fd;
     uint64_t left; /* UINT64_MAX: to the end */
-    uint64_t count;
-    struct ngt_digest_stream *digest;
     uint8_t *buffer;
     uint64_t room;
 };
@@ -23,9 +22,9 @@ static void file_free(struct pretok_source *self)
 {
     struct file_source *f = (struct file_source *)self;
 
-    if (f->fd > 0)
-        close(f->fd);
-    ngt_digest_stream_free(&f->digest);
+    if (f->stored.fd > 0)
+        close(f->stored.fd);
+    ngt_digest_stream_free(&f->stored.digest);
     free(f->buffer);
     free(f);
 }
@@ -39,19 +38,19 @@ static enum ngt_status file_read(struct pretok_source *self, const uint8_t **ret
 
     if (want) {
         do
-            got = read(f->fd, f->buffer, want);
+            got = read(f->stored.fd, f->buffer, want);
         while (got < 0 && errno == EINTR);
         if (got < 0)
-            return ngt_fail(reterr, NGT_E_IO, f->path, f->count, NGT_NO_POS, "cannot read");
+            return ngt_fail(reterr, NGT_E_IO, f->path, f->stored.count, NGT_NO_POS, "cannot read");
     }
     if (got == 0 && f->left && f->left != UINT64_MAX)
-        return ngt_fail(reterr, NGT_E_DATA, f->path, f->count, NGT_NO_POS,
+        return ngt_fail(reterr, NGT_E_DATA, f->path, f->stored.count, NGT_NO_POS,
                         "the file ends %llu bytes before the end it had when it was planned",
                         (unsigned long long)f->left);
     if (f->left != UINT64_MAX)
         f->left -= (uint64_t)got;
-    ngt_digest_stream_add(f->digest, f->buffer, (uint64_t)got);
-    f->count += (uint64_t)got;
+    ngt_digest_stream_add(f->stored.digest, f->buffer, (uint64_t)got);
+    f->stored.count += (uint64_t)got;
     *ret_at = f->buffer;
     *ret_n = (uint64_t)got;
     return NGT_OK;
@@ -65,41 +64,52 @@ enum ngt_status pretok_file_source_new(const char *path, uint64_t start, uint64_
 
     if (!f)
         return ngt_fail(reterr, NGT_E_NOMEM, path, NGT_NO_POS, NGT_NO_POS, "out of memory");
-    f->base = (struct pretok_source){file_read, file_free};
+    f->stored.base = (struct pretok_source){file_read, file_free};
     f->path = path ? path : "standard input";
-    f->fd = path ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+    f->stored.fd = path ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
     f->left = bytes;
-    f->digest = ngt_digest_stream_new();
+    f->stored.digest = ngt_digest_stream_new();
     f->room = bytes < BUFFER ? bytes + 1 : BUFFER; /* malloc maps large pieces anew, page by page */
     f->buffer = malloc(f->room);
-    if (f->fd < 0)
+    if (f->stored.fd < 0)
         status = ngt_fail(reterr, NGT_E_IO, path, NGT_NO_POS, NGT_NO_POS, "cannot open");
-    else if (!f->digest || !f->buffer)
+    else if (!f->stored.digest || !f->buffer)
         status = ngt_fail(reterr, NGT_E_NOMEM, path, NGT_NO_POS, NGT_NO_POS, "out of memory");
-    else if (start && lseek(f->fd, (off_t)start, SEEK_SET) < 0)
+    else if (start && lseek(f->stored.fd, (off_t)start, SEEK_SET) < 0)
         status = ngt_fail(reterr, NGT_E_IO, path, start, NGT_NO_POS, "cannot seek");
     if (status != NGT_OK) {
-        file_free(&f->base);
+        file_free(&f->stored.base);
         return status;
     }
     if (bytes > BUFFER) /* else one read is all there is */
-        (void)posix_fadvise(f->fd, (off_t)start, 0, POSIX_FADV_SEQUENTIAL);
-    *ret = &f->base;
+        (void)posix_fadvise(f->stored.fd, (off_t)start, 0, POSIX_FADV_SEQUENTIAL);
+    *ret = &f->stored.base;
     return NGT_OK;
+}
+
+enum ngt_status pretok_place_source_new(const struct pretok_place *place, uint64_t start,
+                                        uint64_t bytes, struct pretok_source **ret,
+                                        struct ngt_error *reterr)
+{
+    if (pretok_url_is(place->path))
+        return pretok_remote_source_new(place->remote,
+                                        place->address ? place->address : place->path, place->etag,
+                                        start, bytes, ret, reterr);
+    return pretok_file_source_new(place->path, start, bytes, ret, reterr);
 }
 
 uint64_t pretok_file_source_count(const struct pretok_source *s)
 {
-    return ((const struct file_source *)s)->count;
+    return ((const struct pretok_stored *)s)->count;
 }
 
 struct ngt_digest128 pretok_file_source_digest(const struct pretok_source *s)
 {
-    return ngt_digest_stream_value128(((const struct file_source *)s)->digest);
+    return ngt_digest_stream_value128(((const struct pretok_stored *)s)->digest);
 }
 
 int pretok_file_source_fd(const struct pretok_source *s)
 {
-    const struct file_source *f = (const struct file_source *)s;
+    const struct pretok_stored *f = (const struct pretok_stored *)s;
     return f->fd > 0 && lseek(f->fd, 0, SEEK_CUR) >= 0 ? f->fd : -1;
 }

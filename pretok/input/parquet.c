@@ -9,6 +9,8 @@
 #include "input/parquet_shim.h"
 #include "input/source.h"
 #include "input/utf8.h"
+#include "remote/spool.h"
+#include "remote/url.h"
 
 #define ROWS 512u
 #define ROW_BYTES 8u /* what a row counts at least: billions of nulls take a few bytes, too */
@@ -24,6 +26,7 @@ struct pretok_parquet {
     uint64_t bytes; /* of values so far, with a few for each row */
     uint64_t stored;
     struct ngt_digest128 digest;
+    struct pretok_spool spool; /* of one that lies on another machine */
 };
 
 bool pretok_parquet_built(void)
@@ -34,13 +37,21 @@ bool pretok_parquet_built(void)
 /* The file is not read in order: its hash takes a pass of its own, as with zip. */
 static enum ngt_status hash(struct pretok_parquet *p, struct ngt_error *reterr)
 {
+    const bool remote = pretok_url_is(p->config.place.path);
     struct pretok_source *file = NULL;
     const uint8_t *at;
     uint64_t n = 1;
-    enum ngt_status status = pretok_file_source_new(p->config.path, 0, UINT64_MAX, &file, reterr);
+    enum ngt_status status =
+        pretok_place_source_new(&p->config.place, 0, UINT64_MAX, &file, reterr);
 
-    while (status == NGT_OK && n)
+    /* the same pass keeps what lies on another machine */
+    if (status == NGT_OK && remote)
+        status = pretok_spool_new(p->config.place.remote, p->config.place.path, &p->spool, reterr);
+    while (status == NGT_OK && n) {
         status = file->read(file, &at, &n, reterr);
+        if (status == NGT_OK && remote)
+            status = pretok_spool_write(&p->spool, at, n, reterr);
+    }
     if (status == NGT_OK) {
         p->stored = pretok_file_source_count(file);
         p->digest = pretok_file_source_digest(file);
@@ -52,7 +63,7 @@ static enum ngt_status hash(struct pretok_parquet *p, struct ngt_error *reterr)
 static enum ngt_status failed(const struct pretok_parquet *p, enum parquet_shim_status status,
                               const char *message, struct ngt_error *reterr)
 {
-    const char *path = p->config.path;
+    const char *path = p->config.place.path;
 
     switch (status) {
     case PARQUET_SHIM_OK:
@@ -76,16 +87,18 @@ enum ngt_status pretok_parquet_open(const struct pretok_parquet_config *config,
 
     ngt_error_clear(reterr);
     if (!p)
-        return ngt_fail(reterr, NGT_E_NOMEM, config->path, HERE, "out of memory");
+        return ngt_fail(reterr, NGT_E_NOMEM, config->place.path, HERE, "out of memory");
     p->config = *config;
+    p->spool.fd = -1;
     status = hash(p, reterr);
     if (status == NGT_OK) {
         uint64_t most =
             config->max_text_bytes < INT64_MAX / 4 ? config->max_text_bytes : INT64_MAX / 4;
-        status = failed(p,
-                        parquet_shim_open(config->path, config->text_key, MEMORY_BASE + 2 * most,
-                                          &p->shim, message),
-                        message, reterr);
+        status =
+            failed(p,
+                   parquet_shim_open(p->spool.fd >= 0 ? p->spool.path : config->place.path,
+                                     config->text_key, MEMORY_BASE + 2 * most, &p->shim, message),
+                   message, reterr);
     }
     if (status == NGT_OK)
         *ret_parquet = p;
@@ -99,6 +112,7 @@ void pretok_parquet_close(struct pretok_parquet **p)
     if (!*p)
         return;
     parquet_shim_close((*p)->shim);
+    pretok_spool_close(&(*p)->spool);
     free(*p);
     *p = NULL;
 }
@@ -142,7 +156,7 @@ enum ngt_status pretok_parquet_next(struct pretok_parquet *p, struct pretok_byte
     }
     if (!pretok_bytes_append(text, v->at, v->bytes) ||
         !pretok_utf8_repair(text, r->text_start, &r->replaced))
-        return ngt_fail(reterr, NGT_E_NOMEM, p->config.path, NGT_NO_POS, r->record,
+        return ngt_fail(reterr, NGT_E_NOMEM, p->config.place.path, NGT_NO_POS, r->record,
                         "out of memory for a document; --max-doc-bytes bounds them");
     r->text_bytes = text->size - r->text_start;
     *ret_event = PRETOK_DOCUMENT;
@@ -180,7 +194,7 @@ enum ngt_status pretok_parquet_open(const struct pretok_parquet_config *config,
 {
     (void)ret_parquet;
     ngt_error_clear(reterr);
-    return ngt_fail(reterr, NGT_E_UNSUPPORTED, config->path, HERE, PRETOK_NO_PARQUET);
+    return ngt_fail(reterr, NGT_E_UNSUPPORTED, config->place.path, HERE, PRETOK_NO_PARQUET);
 }
 
 void pretok_parquet_close(struct pretok_parquet **p)

@@ -6,12 +6,13 @@
 #ifndef PRETOK_PARQUET_H
 #define PRETOK_PARQUET_H
 
+#include "input/place.h"
 #include "input/record.h"
 #include "ngt/digest.h"
 #include "ngt/error.h"
 
 struct pretok_parquet_config {
-    const char *path;     /* borrowed */
+    struct pretok_place place; /* a file; borrowed */
     const char *text_key; /* dotted path of the column */
     uint64_t max_text_bytes;
     uint64_t max_expansion; /* see pretok_stream_config */

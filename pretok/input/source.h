@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "input/place.h"
 #include "ngt/digest.h"
 #include "ngt/error.h"
 
@@ -29,7 +30,14 @@ struct pretok_source {
 /* Frees *s and what it stands on. */
 void pretok_source_free(struct pretok_source **s);
 
-/* ---- a file, or a range of one ---- */
+/* ---- what is stored: a file, or a range of one; a remote object (remote/source.h) ---- */
+/* What these begin with. */
+struct pretok_stored {
+    struct pretok_source base;
+    uint64_t count; /* bytes delivered so far */
+    struct ngt_digest_stream *digest;
+    int fd; /* -1: none */
+};
 /*
  * path NULL: standard input. bytes UINT64_MAX: to the end; else the file must have that many from
  * start on (NGT_E_DATA: it is shorter). path is borrowed.
@@ -37,6 +45,12 @@ void pretok_source_free(struct pretok_source **s);
 NGT_NODISCARD enum ngt_status pretok_file_source_new(const char *path, uint64_t start,
                                                      uint64_t bytes, struct pretok_source **ret,
                                                      struct ngt_error *reterr);
+/* A file, standard input, or what an address stands for. */
+NGT_NODISCARD enum ngt_status pretok_place_source_new(const struct pretok_place *place,
+                                                      uint64_t start, uint64_t bytes,
+                                                      struct pretok_source **ret,
+                                                      struct ngt_error *reterr);
+/* Of any of them. */
 uint64_t pretok_file_source_count(const struct pretok_source *s); /* bytes delivered so far */
 struct ngt_digest128 pretok_file_source_digest(const struct pretok_source *s); /* of those */
 int pretok_file_source_fd(const struct pretok_source *s);                      /* -1: cannot seek */

@@ -17,6 +17,8 @@
 
 #include "input/ahead_source.h"
 #include "input/source.h"
+#include "remote/spool.h"
+#include "remote/url.h"
 
 #define BLOCK (128u << 10)
 #define TAR_BLOCK 512u
@@ -40,6 +42,7 @@ struct pretok_stream {
     uint8_t tail[TAR_BLOCK]; /* the last bytes that went into the archive reader */
     uint64_t tail_size;
     int seek_fd;
+    struct pretok_spool spool;        /* what seek_fd is of, where the file lies elsewhere */
     struct ngt_digest128 seek_digest; /* of a file that is not read in order */
     uint64_t seek_bytes;
     uint8_t *block;
@@ -107,8 +110,9 @@ static enum ngt_status place(const struct pretok_stream *s, enum ngt_status stat
         return status;
     struct ngt_error e = *reterr;
     ngt_error_clear(reterr);
-    return ngt_fail(reterr, e.code, s->config.path ? s->config.path : "standard input", e.offset,
-                    e.item, "%s%s%s", s->member ? s->member : "", s->member ? ": " : "", e.message);
+    return ngt_fail(reterr, e.code, s->config.place.path ? s->config.place.path : "standard input",
+                    e.offset, e.item, "%s%s%s", s->member ? s->member : "", s->member ? ": " : "",
+                    e.message);
 }
 
 /* ---- the archive ---- */
@@ -177,21 +181,26 @@ static enum ngt_status archive_failed(struct pretok_stream *s, struct ngt_error 
 }
 
 /* zip and 7z keep their directory at the end: libarchive seeks, and the hash takes a pass of its
- * own. */
+ * own. What lies on another machine is kept in a file meanwhile. */
 static enum ngt_status prepare_seek(struct pretok_stream *s, struct ngt_error *reterr)
 {
+    const bool remote = pretok_url_is(s->config.place.path);
+    enum ngt_status status = NGT_OK;
     const uint8_t *at;
-    uint64_t n;
-    int fd = -1;
+    uint64_t n = 1;
 
-    do {
-        enum ngt_status status = s->outer->read(s->outer, &at, &n, reterr);
-        if (status != NGT_OK)
-            return status;
-    } while (n);
+    if (remote)
+        status = pretok_spool_new(s->config.place.remote, s->config.place.path, &s->spool, reterr);
+    while (status == NGT_OK && n) {
+        status = s->outer->read(s->outer, &at, &n, reterr);
+        if (status == NGT_OK && remote)
+            status = pretok_spool_write(&s->spool, at, n, reterr);
+    }
+    if (status != NGT_OK)
+        return status;
     s->seek_digest = pretok_file_source_digest(s->file);
     s->seek_bytes = pretok_file_source_count(s->file);
-    fd = pretok_file_source_fd(s->file);
+    int fd = remote ? s->spool.fd : pretok_file_source_fd(s->file);
     if (lseek(fd, 0, SEEK_SET) != 0)
         return ngt_fail(reterr, NGT_E_IO, NULL, NGT_NO_POS, NGT_NO_POS, "cannot seek");
     s->seek_fd = fd;
@@ -204,7 +213,7 @@ static enum ngt_status archive_begin(struct pretok_stream *s, bool at_bottom,
     enum ngt_status status;
     int done = ARCHIVE_FATAL;
     bool seeks = at_bottom && (s->kind == PRETOK_ZIP || s->kind == PRETOK_7Z) &&
-                 pretok_file_source_fd(s->file) >= 0;
+                 (pretok_file_source_fd(s->file) >= 0 || pretok_url_is(s->config.place.path));
 
     s->archive = archive_read_new();
     s->block = malloc(BLOCK);
@@ -414,11 +423,14 @@ enum ngt_status pretok_stream_open(const struct pretok_stream_config *config,
     ngt_error_clear(reterr);
     s = calloc(1, sizeof *s);
     if (!s)
-        return ngt_fail(reterr, NGT_E_NOMEM, config->path, NGT_NO_POS, NGT_NO_POS, "out of memory");
+        return ngt_fail(reterr, NGT_E_NOMEM, config->place.path, NGT_NO_POS, NGT_NO_POS,
+                        "out of memory");
     s->config = *config;
     s->seek_fd = -1;
+    s->spool.fd = -1;
     ngt_error_clear(&s->outer_error);
-    status = pretok_file_source_new(config->path, config->start, config->bytes, &s->file, reterr);
+    status =
+        pretok_place_source_new(&config->place, config->start, config->bytes, &s->file, reterr);
     if (status != NGT_OK)
         goto out;
     s->meter = (struct pretok_meter){s->file, config->max_expansion};
@@ -462,6 +474,7 @@ void pretok_stream_close(struct pretok_stream **s)
     if ((*s)->archive)
         archive_read_free((*s)->archive);
     pretok_source_free(&(*s)->outer);
+    pretok_spool_close(&(*s)->spool);
     free((*s)->member);
     free((*s)->block);
     free(*s);

@@ -15,10 +15,12 @@
 #include "ngt/digest.h"
 #include "ngt/error.h"
 
+#include "input/place.h"
+
 struct pretok_ahead;
 
 struct pretok_stream_config {
-    const char *path; /* NULL: standard input; borrowed */
+    struct pretok_place place; /* what it is read from; borrowed */
     uint64_t start;   /* stored bytes [start, start + bytes) of it */
     uint64_t bytes;   /* UINT64_MAX: to the end */
     bool plain;       /* the bytes are what they are (a range of a plain file) */

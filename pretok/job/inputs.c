@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,12 +12,14 @@
 
 #include "input/parquet.h"
 #include "input/stream.h"
+#include "job/remote_inputs.h"
 #include "ngt/digest.h"
 #include "ngt/file.h"
 #include "ngt/pool.h"
+#include "remote/bucket.h"
+#include "remote/url.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
-#define EDGE (64u << 10)
 #define LIST_LIMIT (1u << 30)
 #define DEPTH_LIMIT 64u /* folders below the one given; ends a cycle of links */
 
@@ -129,9 +132,10 @@ enum ngt_status pretok_input_probe(const char *path, struct pretok_input *ret_in
                           "not a regular file; a stream is read from standard input (-)");
         goto out;
     }
-    uint64_t size = (uint64_t)st.st_size, head = size < EDGE ? size : EDGE, tail = size - head;
-    if (tail > EDGE)
-        tail = EDGE;
+    uint64_t size = (uint64_t)st.st_size,
+             head = size < PRETOK_INPUT_EDGE ? size : PRETOK_INPUT_EDGE, tail = size - head;
+    if (tail > PRETOK_INPUT_EDGE)
+        tail = PRETOK_INPUT_EDGE;
     /* no more than the file has: malloc maps large pieces anew, which small files would pay for */
     edges = malloc(head + tail + 1);
     if (!edges) {
@@ -191,6 +195,17 @@ static enum ngt_status decide_format(const struct pretok_inputs_config *c, const
 #define PROBES 32
 #define PROBES_FROM 512
 
+static void input_done(struct pretok_input *in)
+{
+    if (!in->name_in_path)
+        free(in->name);
+    free(in->path);
+    if (in->address)
+        explicit_bzero(in->address, strlen(in->address));
+    free(in->address);
+    free(in->etag);
+}
+
 static int name_against(const void *key, const void *item)
 {
     return strcmp(key, ((const struct pretok_input *)item)->name);
@@ -217,6 +232,37 @@ static enum ngt_status probe(const struct pretok_inputs *known, const char *name
     return NGT_OK;
 }
 
+static enum ngt_status check_parquet(const struct pretok_input *in, struct ngt_error *reterr)
+{
+    if (!in->parquet || in->format == PRETOK_FORMAT_PARQUET)
+        return NGT_OK;
+    return ngt_fail(reterr, NGT_E_DATA, in->path, HERE,
+                    "a parquet file; call it .parquet, or give --input-format parquet");
+}
+
+static bool is_wanted(const struct pretok_inputs_config *c, const char *name)
+{
+    return (!c->include_count || pretok_name_matches(name, c->include, c->include_count)) &&
+           !pretok_name_matches(name, c->exclude, c->exclude_count);
+}
+
+/* Takes the strings of in over, also on failure. */
+static enum ngt_status push(struct search *s, struct pretok_input in, struct ngt_error *reterr)
+{
+    if (s->found.count == s->room) {
+        uint64_t room = s->room * 2 + 64;
+        struct pretok_input *grown = realloc(s->found.items, room * sizeof *grown);
+        if (!grown) {
+            input_done(&in);
+            return no_memory(reterr);
+        }
+        s->found.items = grown;
+        s->room = room;
+    }
+    s->found.items[s->found.count++] = in;
+    return in.name && in.path ? NGT_OK : no_memory(reterr);
+}
+
 /* name and path are copied. */
 static enum ngt_status add(struct search *s, const char *name, const char *path,
                            struct ngt_error *reterr)
@@ -225,26 +271,107 @@ static enum ngt_status add(struct search *s, const char *name, const char *path,
     struct pretok_input in = {0};
     enum ngt_status status;
 
-    if ((c->include_count && !pretok_name_matches(name, c->include, c->include_count)) ||
-        pretok_name_matches(name, c->exclude, c->exclude_count))
+    if (!is_wanted(c, name))
         return NGT_OK;
     status = decide_format(c, name, path, &in.format, reterr);
     if (status != NGT_OK)
         return status;
-    if (s->found.count == s->room) {
-        uint64_t room = s->room * 2 + 64;
-        struct pretok_input *grown = realloc(s->found.items, room * sizeof *grown);
-        if (!grown)
-            return no_memory(reterr);
-        s->found.items = grown;
-        s->room = room;
-    }
     size_t p = strlen(path), n = strlen(name);
     in.path = strdup(path);
     in.name_in_path = in.path && p >= n && strcmp(path + p - n, name) == 0;
     in.name = in.name_in_path ? in.path + p - n : strdup(name);
-    s->found.items[s->found.count++] = in;
-    return in.name && in.path ? NGT_OK : no_memory(reterr);
+    return push(s, in, reterr);
+}
+
+/* ---- on other machines ---- */
+
+/*
+ * Is looked at later, with all others at once: size NGT_NO_POS. etag and size are what a list says of
+ * it, or NULL: then that may be known already. All strings are copied.
+ */
+static enum ngt_status add_remote(struct search *s, const char *name, const char *address,
+                                  const char *etag, uint64_t size, struct ngt_error *reterr)
+{
+    const struct pretok_inputs_config *c = s->config;
+    struct pretok_input in = {.size = NGT_NO_POS, .device = NGT_NO_POS};
+    enum ngt_status status;
+
+    if (!is_wanted(c, name))
+        return NGT_OK;
+    in.path = pretok_url_shown(address);
+    in.name = strdup(name);
+    in.node = ngt_digest64(address, strlen(address));
+    if (in.path && strcmp(in.path, address) != 0 && !(in.address = strdup(address))) {
+        input_done(&in);
+        return no_memory(reterr);
+    }
+    status = in.path ? decide_format(c, name, in.path, &in.format, reterr) : no_memory(reterr);
+    if (status != NGT_OK) {
+        input_done(&in);
+        return status;
+    }
+    const struct pretok_inputs *known = c->known;
+    const struct pretok_input *k =
+        known && etag && etag[0]
+            ? bsearch(name, known->items, known->count, sizeof *known->items, name_against)
+            : NULL;
+    if (k && k->etag && strcmp(k->etag, etag) == 0 && k->size == size) {
+        in.size = size;
+        in.mtime = k->mtime;
+        in.head_tail = k->head_tail;
+        in.plain = k->plain;
+        in.etag = strdup(etag);
+    }
+    return push(s, in, reterr);
+}
+
+struct listing {
+    struct search *s;
+    const struct pretok_url *url; /* the folder */
+};
+
+static enum ngt_status add_listed(void *arg, const struct pretok_listed *object,
+                                  struct ngt_error *reterr)
+{
+    const struct listing *l = arg;
+    char *address = NULL;
+    enum ngt_status status;
+
+    if (asprintf(&address, "s3://%s/%s", l->url->host, object->key) < 0)
+        return no_memory(reterr);
+    status = add_remote(l->s, object->key + strlen(l->url->path), address, object->etag,
+                        object->size, reterr);
+    free(address);
+    return status;
+}
+
+/* own_name: as add_operand. */
+static enum ngt_status add_address(struct search *s, const char *address, bool own_name,
+                                   struct ngt_error *reterr)
+{
+    struct pretok_url url = {0};
+    struct listing listing = {s, &url};
+    enum ngt_status status;
+
+    if (!pretok_remote_built())
+        return ngt_fail(reterr, NGT_E_UNSUPPORTED, NULL, HERE, "%.60s: " PRETOK_NO_REMOTE, address);
+    status = pretok_url_parse(address, &url, reterr);
+    if (status != NGT_OK)
+        return status;
+    if (pretok_url_is_folder(address)) {
+        status = pretok_bucket_list(s->config->remote, address, add_listed, &listing, reterr);
+    } else if (url.path[strlen(url.path) - 1] == '/') {
+        status =
+            ngt_fail(reterr, NGT_E_DATA, address, HERE,
+                     "names no file, and a web server has no list of them; give their addresses "
+                     "one by one, or in a list (--files-from)");
+    } else {
+        char *name = pretok_url_name(&url, !own_name);
+        status = name ? add_remote(s, name, address, NULL, 0, reterr) : no_memory(reterr);
+        free(name);
+    }
+    pretok_url_done(&url);
+    return status;
 }
 
 static enum ngt_status probe_one(void *arg, uint64_t index, unsigned worker,
@@ -252,21 +379,29 @@ static enum ngt_status probe_one(void *arg, uint64_t index, unsigned worker,
 {
     struct search *s = arg;
     struct pretok_input *in = &s->found.items[index];
-    enum ngt_status status = probe(s->config->known, in->name, in->path, in, reterr);
+    enum ngt_status status = NGT_OK;
 
     (void)worker;
-    if (status == NGT_OK && in->parquet && in->format != PRETOK_FORMAT_PARQUET)
-        status = ngt_fail(reterr, NGT_E_DATA, in->path, HERE,
-                          "a parquet file; call it .parquet, or give --input-format parquet");
-    return status;
+    if (!pretok_url_is(in->path))
+        status = probe(s->config->known, in->name, in->path, in, reterr);
+    else if (in->size == NGT_NO_POS)
+        status = pretok_remote_input_probe(s->config->remote, in->address ? in->address : in->path,
+                                           in, reterr);
+    return status == NGT_OK ? check_parquet(in, reterr) : status;
 }
 
-/* A file server answers each look after a while, whatever the cores here: many wait at once. */
+/* A server, of files or objects, answers each look after a while, whatever the cores here: many wait
+ * at once. */
 static enum ngt_status probe_all(struct search *s, struct ngt_error *reterr)
 {
     struct ngt_pool *pool = NULL;
-    enum ngt_status status =
-        ngt_pool_new(s->found.count < PROBES_FROM ? 1 : PROBES, &pool, reterr);
+    const uint64_t count = s->found.count;
+    bool many = count >= PROBES_FROM;
+    enum ngt_status status;
+
+    for (uint64_t i = 0; i < count && !many; i++)
+        many = s->found.items[i].size == NGT_NO_POS; /* an address */
+    status = ngt_pool_new(!many ? 1 : count < PROBES ? (unsigned)count : PROBES, &pool, reterr);
 
     if (status == NGT_OK)
         status = ngt_pool_each(pool, s->found.count, probe_one, s, reterr);
@@ -369,6 +504,8 @@ static enum ngt_status add_operand(struct search *s, const char *path, bool own_
     struct stat st;
     const char *slash = strrchr(path, '/');
 
+    if (pretok_url_is(path))
+        return add_address(s, path, own_name, reterr);
     if (stat(path, &st) != 0)
         return ngt_fail(reterr, NGT_E_IO, path, HERE, "cannot open");
     if (S_ISDIR(st.st_mode))
@@ -395,7 +532,9 @@ static enum ngt_status add_list(struct search *s, const char *list, struct ngt_e
             status = ngt_fail(reterr, NGT_E_DATA, list, NGT_NO_POS, line,
                               "standard input cannot stand in a list of files");
         else
-            status = add_operand(s, path, path[0] == '/' || strstr(path, "..") != NULL, reterr);
+            status = add_operand(
+                s, path, !pretok_url_is(path) && (path[0] == '/' || strstr(path, "..") != NULL),
+                reterr);
     }
     free(bytes);
     return status;
@@ -498,11 +637,8 @@ enum ngt_status pretok_inputs_find(const struct pretok_inputs_config *config,
 
 void pretok_inputs_done(struct pretok_inputs *inputs)
 {
-    for (uint64_t i = 0; i < inputs->count; i++) {
-        if (!inputs->items[i].name_in_path)
-            free(inputs->items[i].name);
-        free(inputs->items[i].path);
-    }
+    for (uint64_t i = 0; i < inputs->count; i++)
+        input_done(&inputs->items[i]);
     free(inputs->items);
     *inputs = (struct pretok_inputs){0};
 }

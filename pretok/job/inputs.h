@@ -14,10 +14,19 @@ enum pretok_format {
     PRETOK_FORMAT_PARQUET = 4, /* refused in a build without it */
 };
 
+/* Of head and tail, at most. */
+#define PRETOK_INPUT_EDGE (UINT64_C(64) << 10)
+
+struct pretok_remote;
+
 struct pretok_input {
-    char *name; /* in shards: relative to the folder given, or the file's own name */
-    char *path; /* to open it; NULL: standard input */
+    char *name;        /* in shards: relative to the folder given, or the file's own name */
+    char *path;        /* to open it, a path or an address (remote/url.h); NULL: standard input */
     bool name_in_path; /* name is the end of path */
+    char *
+        address; /* of what has a query, which may be a secret: all of it, and path only what may be
+                      shown. Not stored. Else NULL */
+    char *etag;  /* of an address, where the server has one; else NULL */
     uint64_t size;
     uint64_t mtime;     /* nanoseconds since 1970 */
     uint64_t head_tail; /* XXH3-64 of its first and last 64 KiB */
@@ -46,11 +55,12 @@ struct pretok_inputs_config {
      * without reading its ends. A task among many spares the file server that; it looks at the ends
      * of what it reads anyway. */
     const struct pretok_inputs *known;
+    const struct pretok_remote *remote; /* who asks for addresses; NULL: they are refused */
 };
 
 /*
  * NGT_E_DATA: nothing found, a file twice, two files of one name, a format that cannot be told.
- * NGT_E_UNSUPPORTED: parquet, in a build without it. NGT_E_IO.
+ * NGT_E_UNSUPPORTED: parquet or an address, in a build without it. NGT_E_IO. NGT_E_REMOTE.
  */
 NGT_NODISCARD enum ngt_status pretok_inputs_find(const struct pretok_inputs_config *config,
                                                  struct pretok_inputs *ret_inputs,
@@ -64,7 +74,7 @@ bool pretok_format_of_name(const char *name, enum pretok_format *ret_format, boo
 bool pretok_name_matches(const char *name, const char *const *globs, uint64_t count);
 const char *pretok_format_name(enum pretok_format format);
 
-/* Size, time and head_tail of a file as it is now. */
+/* Size, time and head_tail of a file as it is now; of an address: job/remote_inputs.h. */
 NGT_NODISCARD enum ngt_status pretok_input_probe(const char *path, struct pretok_input *ret_input,
                                                  struct ngt_error *reterr);
 #endif

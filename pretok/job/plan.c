@@ -14,6 +14,8 @@
 #include "job/real_path.h"
 #include "ngt/file.h"
 #include "ngt/json.h"
+#include "remote/object.h"
+#include "remote/spool.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
 #define PLAN_VERSION 1       /* inputs and units in it */
@@ -93,59 +95,103 @@ static bool units_add(struct units *u, struct pretok_unit unit)
     return true;
 }
 
+/* An input that is looked into at places. */
+struct places {
+    const struct pretok_input *in;
+    int fd;                       /* of a file */
+    struct pretok_object *object; /* of an address */
+};
+
+static enum ngt_status places_open(const struct pretok_input *in,
+                                   const struct pretok_remote *remote, struct places *p,
+                                   struct ngt_error *reterr)
+{
+    *p = (struct places){.in = in, .fd = -1};
+    if (pretok_url_is(in->path))
+        return pretok_object_open(remote, in->address ? in->address : in->path, in->etag,
+                                  &p->object, reterr);
+    p->fd = open(in->path, O_RDONLY | O_CLOEXEC);
+    return p->fd >= 0 ? NGT_OK : ngt_fail(reterr, NGT_E_IO, in->path, HERE, "cannot open");
+}
+
+static void places_close(struct places *p)
+{
+    if (p->fd >= 0)
+        close(p->fd);
+    pretok_object_close(&p->object);
+}
+
+/* At most n bytes from `at` on, *ret_n 0 at the end. */
+static enum ngt_status places_read(struct places *p, uint64_t at, uint64_t n, uint8_t *out,
+                                   uint64_t *ret_n, struct ngt_error *reterr)
+{
+    if (p->object) {
+        *ret_n = p->in->size - at < n ? p->in->size - at : n;
+        return pretok_object_read(p->object, at, *ret_n, out, reterr);
+    }
+    for (;;) {
+        ssize_t got = pread(p->fd, out, n, (off_t)at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return ngt_fail(reterr, NGT_E_IO, p->in->path, at, NGT_NO_POS, "cannot read");
+        *ret_n = (uint64_t)got;
+        return NGT_OK;
+    }
+}
+
 /* The first record boundary at or behind `at`: the byte after a newline, or the end. */
-static enum ngt_status boundary(int fd, const struct pretok_input *in, uint64_t at, uint64_t *ret,
+static enum ngt_status boundary(struct places *p, uint64_t at, uint64_t *ret,
                                 struct ngt_error *reterr)
 {
     uint8_t buffer[16384];
     uint64_t from = at - 1; /* a record may begin exactly at `at` */
 
-    while (from < in->size) {
-        ssize_t got = pread(fd, buffer, sizeof buffer, (off_t)from);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return ngt_fail(reterr, NGT_E_IO, in->path, from, NGT_NO_POS, "cannot read");
+    while (from < p->in->size) {
+        uint64_t got = 0;
+        enum ngt_status status = places_read(p, from, sizeof buffer, buffer, &got, reterr);
+        if (status != NGT_OK)
+            return status;
         if (got == 0)
             break;
-        const uint8_t *newline = memchr(buffer, '\n', (size_t)got);
+        const uint8_t *newline = memchr(buffer, '\n', got);
         if (newline) {
             *ret = from + (uint64_t)(newline - buffer) + 1;
             return NGT_OK;
         }
-        from += (uint64_t)got;
+        from += got;
     }
-    *ret = in->size;
+    *ret = p->in->size;
     return NGT_OK;
 }
 
-enum ngt_status pretok_plan_boundary(const struct pretok_input *in, uint64_t at, uint64_t *ret,
+enum ngt_status pretok_plan_boundary(const struct pretok_input *in,
+                                     const struct pretok_remote *remote, uint64_t at, uint64_t *ret,
                                      struct ngt_error *reterr)
 {
-    int fd = open(in->path, O_RDONLY | O_CLOEXEC);
+    struct places places;
     enum ngt_status status;
 
     ngt_error_clear(reterr);
-    if (fd < 0)
-        return ngt_fail(reterr, NGT_E_IO, in->path, HERE, "cannot open");
-    status = boundary(fd, in, at, ret, reterr);
-    close(fd);
+    status = places_open(in, remote, &places, reterr);
+    if (status == NGT_OK)
+        status = boundary(&places, at, ret, reterr);
+    places_close(&places);
     return status;
 }
 
 static enum ngt_status cut_plain(struct units *units, const struct pretok_input *in, uint64_t index,
-                                 uint64_t unit_bytes, struct ngt_error *reterr)
+                                 const struct pretok_plan_config *config, struct ngt_error *reterr)
 {
-    enum ngt_status status = NGT_OK;
+    const uint64_t unit_bytes = config->unit_bytes;
+    struct places places;
     uint64_t start = 0;
-    int fd = open(in->path, O_RDONLY | O_CLOEXEC);
+    enum ngt_status status = places_open(in, config->remote, &places, reterr);
 
-    if (fd < 0)
-        return ngt_fail(reterr, NGT_E_IO, in->path, HERE, "cannot open");
     while (start < in->size && status == NGT_OK) {
         uint64_t end = in->size;
         if (in->size - start > unit_bytes)
-            status = boundary(fd, in, start + unit_bytes, &end, reterr);
+            status = boundary(&places, start + unit_bytes, &end, reterr);
         if (status == NGT_OK &&
             !units_add(units, (struct pretok_unit){.first_input = index,
                                                    .input_count = 1,
@@ -156,15 +202,15 @@ static enum ngt_status cut_plain(struct units *units, const struct pretok_input 
             status = no_memory(reterr);
         start = end;
     }
-    close(fd);
+    places_close(&places);
     return status;
 }
 
 /* Whether a file holds one stream of bytes: no archive under its compression. One that cannot be
  * read is left to the reader, who tells why. */
-static bool is_one_stream(const struct pretok_input *in)
+static bool is_one_stream(const char *path, uint64_t size)
 {
-    struct pretok_stream_config config = {.path = in->path, .bytes = in->size};
+    struct pretok_stream_config config = {.place.path = path, .bytes = size};
     struct pretok_stream *stream = NULL;
     const char *member = NULL;
     bool more = false, one;
@@ -175,19 +221,52 @@ static bool is_one_stream(const struct pretok_input *in)
     return one;
 }
 
+/* What an address stands for. */
+static enum ngt_status begins_as_zstd(const struct pretok_input *in,
+                                      const struct pretok_remote *remote, bool *ret,
+                                      struct ngt_error *reterr)
+{
+    struct places p;
+    uint8_t head[512];
+    uint64_t n = 0;
+    enum ngt_status status = places_open(in, remote, &p, reterr);
+
+    if (status == NGT_OK)
+        status = places_read(&p, 0, sizeof head, head, &n, reterr);
+    if (status == NGT_OK)
+        *ret = pretok_content_of(head, n) == PRETOK_ZSTD;
+    places_close(&p);
+    return status;
+}
+
 /* Whole unless it is zstd with frames to cut at. */
 static enum ngt_status cut_compressed(struct units *units, const struct pretok_input *in,
-                                      uint64_t index, uint64_t unit_bytes, struct ngt_error *reterr)
+                                      uint64_t index, const struct pretok_plan_config *config,
+                                      struct ngt_error *reterr)
 {
+    const uint64_t unit_bytes = config->unit_bytes;
     struct pretok_zstd_place start = {0, 0};
     struct ngt_map map = {.fd = -1};
-    enum ngt_status status = ngt_map_open(in->path, &map, reterr);
+    struct pretok_spool spool = {.fd = -1};
+    enum ngt_status status = NGT_OK;
+    bool frames = true;
 
-    if (status == NGT_OK && map.size != in->size)
+    /* The frames' own bytes say how long they are, and they lie everywhere: an object with frames
+     * comes here whole. */
+    if (pretok_url_is(in->path)) {
+        status = begins_as_zstd(in, config->remote, &frames, reterr);
+        if (status == NGT_OK && frames)
+            status = pretok_spool_fetch(config->remote, in->address ? in->address : in->path,
+                                        in->etag, &spool, reterr);
+    }
+    const char *path = spool.fd >= 0 ? spool.path : in->path;
+    if (status == NGT_OK && frames)
+        status = ngt_map_open(path, &map, reterr);
+    if (status == NGT_OK && frames && map.size != in->size)
         status = ngt_fail(reterr, NGT_E_DATA, in->path, HERE, "changes while it is looked at");
-    bool frames = status == NGT_OK &&
-                  pretok_content_of(map.bytes, map.size < 512 ? map.size : 512) == PRETOK_ZSTD &&
-                  is_one_stream(in);
+    frames = frames && status == NGT_OK &&
+             pretok_content_of(map.bytes, map.size < 512 ? map.size : 512) == PRETOK_ZSTD &&
+             is_one_stream(path, in->size);
     while (start.stored < in->size && status == NGT_OK) {
         struct pretok_zstd_place end = {in->size, 0};
         if (frames && in->size - start.stored > unit_bytes) {
@@ -207,6 +286,7 @@ static enum ngt_status cut_compressed(struct units *units, const struct pretok_i
         start = end;
     }
     ngt_map_close(&map);
+    pretok_spool_close(&spool);
     return status;
 }
 
@@ -270,8 +350,8 @@ static enum ngt_status make_units(const struct pretok_inputs *inputs,
             bool done;
             enum ngt_status status = cut_as_known(units, in, i, config->known, &done, reterr);
             if (status == NGT_OK && !done)
-                status = in->plain ? cut_plain(units, in, i, unit_bytes, reterr)
-                                   : cut_compressed(units, in, i, unit_bytes, reterr);
+                status = in->plain ? cut_plain(units, in, i, config, reterr)
+                                   : cut_compressed(units, in, i, config, reterr);
             if (status != NGT_OK)
                 return status;
             continue;
@@ -444,6 +524,8 @@ static void write_inputs(struct ngt_json_out *out, const struct pretok_plan *pla
         ngt_json_member_u64(out, "mtime_ns", in->mtime);
         ngt_digest64_hex(in->head_tail, hex);
         ngt_json_member_string(out, "head_tail", hex);
+        if (in->etag)
+            ngt_json_member_string(out, "etag", in->etag);
         ngt_json_object_end(out);
         free(full);
     }
@@ -557,7 +639,7 @@ static bool get_bool(const struct ngt_json *object, const char *key, bool *ret)
 
 static bool read_input(const struct ngt_json *o, struct pretok_input *in)
 {
-    const char *name, *path = NULL, *format, *hex;
+    const char *name, *path = NULL, *format, *hex, *etag;
     char *end;
 
     if (!ngt_json_get_string(o, "name", &name) || !ngt_json_get_string(o, "format", &format) ||
@@ -574,6 +656,8 @@ static bool read_input(const struct ngt_json *o, struct pretok_input *in)
     in->name = strdup(name);
     if (ngt_json_get_string(o, "path", &path))
         in->path = strdup(path);
+    if (ngt_json_get_string(o, "etag", &etag) && !(in->etag = strdup(etag)))
+        return false;
     return in->name != NULL && (in->path != NULL) == (path != NULL);
 }
 
@@ -740,6 +824,11 @@ static enum ngt_status compare_pairs(const char *what, const struct ngt_pair *a,
     return NGT_OK;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
 static enum ngt_status compare_inputs(const struct pretok_inputs *a, const struct pretok_inputs *b,
                                       const char *path, struct ngt_error *reterr)
 {
@@ -755,6 +844,7 @@ static enum ngt_status compare_inputs(const struct pretok_inputs *a, const struc
                             "input %s was not planned; use another folder", y->name);
         const char *what = x->size != y->size             ? "its size"
                            : x->head_tail != y->head_tail ? "its content"
+                           : !same_text(x->etag, y->etag) ? "its ETag"
                            : x->mtime != y->mtime         ? "its time of modification"
                                                           : NULL;
         if (what)

@@ -57,7 +57,8 @@ struct pretok_plan_config {
     /* A plan made before, or NULL: a file in it that has not changed since is cut at the same places
      * without looking at it. Where another unit_bytes was asked then, comparing the options tells. */
     const struct pretok_plan *known;
-    const char *query; /* copied; NULL: not known */
+    const char *query;                  /* copied; NULL: not known */
+    const struct pretok_remote *remote; /* as pretok_inputs_config */
 };
 
 /* Cuts inputs into units: reads a few bytes of each file that is cut, and of a zstd file the header
@@ -86,8 +87,9 @@ NGT_NODISCARD enum ngt_status pretok_plan_compare(const struct pretok_plan *plan
                                                   const struct pretok_plan *now, const char *path,
                                                   struct ngt_error *reterr);
 
-/* The first place at or behind `at` (>= 1) of a plain file where a line begins, or its end. */
-NGT_NODISCARD enum ngt_status pretok_plan_boundary(const struct pretok_input *in, uint64_t at,
+/* The first place at or behind `at` (>= 1) of a plain input where a line begins, or its end. */
+NGT_NODISCARD enum ngt_status pretok_plan_boundary(const struct pretok_input *in,
+                                                   const struct pretok_remote *remote, uint64_t at,
                                                    uint64_t *ret, struct ngt_error *reterr);
 
 /* As pretok_plan_compare, but of tokenizer and options alone. */

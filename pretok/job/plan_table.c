@@ -37,19 +37,21 @@ static uint64_t get(const uint8_t *from, unsigned bytes)
 
 /* ---- writing ---- */
 
-/* The string of an input, in a buffer that grows; *ret_name where its name begins. */
+/* The string of an input, in a buffer that grows. */
 struct spelling {
     struct pretok_real_path cache;
     char *bytes;
     uint64_t size, room;
+    uint64_t name, etag; /* where they begin; etag 0: none */
 };
 
-static bool spell(struct spelling *s, const struct pretok_input *in, uint64_t *ret_name)
+static bool spell(struct spelling *s, const struct pretok_input *in)
 {
     char *path = in->path ? pretok_real_path(&s->cache, in->path) : NULL;
     uint64_t p = path ? strlen(path) : 0, n = strlen(in->name);
     bool ends = path && p >= n && strcmp(path + p - n, in->name) == 0;
-    uint64_t size = (path ? p + 1 : 0) + (ends ? 0 : n + 1);
+    uint64_t named = (path ? p + 1 : 0) + (ends ? 0 : n + 1), e = in->etag ? strlen(in->etag) : 0,
+             size = named + (in->etag ? e + 1 : 0);
 
     if (in->path && !path)
         return false;
@@ -65,24 +67,28 @@ static bool spell(struct spelling *s, const struct pretok_input *in, uint64_t *r
     if (path)
         memcpy(s->bytes, path, p + 1);
     if (!ends)
-        memcpy(s->bytes + size - n - 1, in->name, n + 1);
-    *ret_name = size - n - 1;
+        memcpy(s->bytes + named - n - 1, in->name, n + 1);
+    if (in->etag)
+        memcpy(s->bytes + named, in->etag, e + 1);
+    s->name = named - n - 1;
+    s->etag = in->etag ? named : 0;
     s->size = size;
     free(path);
     return true;
 }
 
-static void encode_input(const struct pretok_input *in, const struct spelling *s, uint64_t name,
+static void encode_input(const struct pretok_input *in, const struct spelling *s,
                          uint8_t out[INPUT])
 {
     memset(out, 0, INPUT);
     put(out, s->size, 4);
-    put(out + 4, name, 4);
+    put(out + 4, s->name, 4);
     put(out + 8, in->size, 8);
     put(out + 16, in->mtime, 8);
     put(out + 24, in->head_tail, 8);
     out[32] = (uint8_t)in->format;
     out[33] = (uint8_t)((in->plain ? 1 : 0) | (in->path ? 2 : 0));
+    put(out + 36, s->etag, 4);
 }
 
 /* The records of all units; *ret_strings: bytes of all strings. */
@@ -90,7 +96,7 @@ static enum ngt_status encode_units(const struct pretok_plan *p, uint8_t *units,
                                     uint64_t *ret_strings, struct ngt_error *reterr)
 {
     const uint64_t base = HEAD + UNIT * p->unit_count + INPUT * p->inputs.count;
-    uint64_t at = base, next = 0, last = 0, name; /* of the next input, and of the one before */
+    uint64_t at = base, next = 0, last = 0; /* of the next input, and of the one before */
     uint8_t record[INPUT];
     enum ngt_status status = NGT_OK;
 
@@ -116,11 +122,11 @@ static enum ngt_status encode_units(const struct pretok_plan *p, uint8_t *units,
             ngt_digest_stream_add(hash, out, HASH_AT);
         for (uint64_t i = 0; i < unit->input_count && status == NGT_OK; i++) {
             const struct pretok_input *in = &p->inputs.items[unit->first_input + i];
-            if (!spell(s, in, &name)) {
+            if (!spell(s, in)) {
                 status = no_memory(reterr);
                 break;
             }
-            encode_input(in, s, name, record);
+            encode_input(in, s, record);
             ngt_digest_stream_add(hash, record, INPUT);
             if (size + s->size > room) {
                 char *grown = realloc(gathered, room = (size + s->size) * 2);
@@ -155,7 +161,7 @@ enum ngt_status pretok_plan_table_write(const struct pretok_plan *plan, const ch
     uint8_t head[HEAD] = {0}, record[INPUT], *units = calloc(plan->unit_count + 1, UNIT);
     struct spelling s = {0};
     struct ngt_output *out = NULL;
-    uint64_t strings = 0, name, root;
+    uint64_t strings = 0, root;
     enum ngt_status status = units ? NGT_OK : no_memory(reterr);
 
     if (status == NGT_OK)
@@ -176,9 +182,9 @@ enum ngt_status pretok_plan_table_write(const struct pretok_plan *plan, const ch
         status = ngt_output_write(out, units, UNIT * plan->unit_count, reterr);
     for (int strings_now = 0; strings_now < 2; strings_now++)
         for (uint64_t i = 0; i < plan->inputs.count && status == NGT_OK; i++) {
-            if (!spell(&s, &plan->inputs.items[i], &name))
+            if (!spell(&s, &plan->inputs.items[i]))
                 status = no_memory(reterr);
-            encode_input(&plan->inputs.items[i], &s, name, record);
+            encode_input(&plan->inputs.items[i], &s, record);
             if (status == NGT_OK)
                 status = strings_now ? ngt_output_write(out, s.bytes, s.size, reterr)
                                      : ngt_output_write(out, record, INPUT, reterr);
@@ -212,13 +218,14 @@ static void *vast(uint64_t count, uint64_t size)
 static bool read_input(const uint8_t *record, const uint8_t *strings, uint64_t left,
                        struct pretok_input *in, uint64_t *ret_used)
 {
-    uint64_t size = get(record, 4), name = get(record + 4, 4);
+    uint64_t size = get(record, 4), name = get(record + 4, 4), etag = get(record + 36, 4);
 
-    if (size == 0 || size > left || name >= size || strings[size - 1] != '\0' ||
+    if (size == 0 || size > left || name >= size || etag >= size || strings[size - 1] != '\0' ||
         record[32] > PRETOK_FORMAT_PARQUET)
         return false;
     in->path = record[33] & 2 ? (char *)(uintptr_t)strings : NULL;
     in->name = (char *)(uintptr_t)strings + name;
+    in->etag = etag ? (char *)(uintptr_t)strings + etag : NULL;
     in->size = get(record + 8, 8);
     in->mtime = get(record + 16, 8);
     in->head_tail = get(record + 24, 8);

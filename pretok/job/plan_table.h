@@ -10,8 +10,10 @@
  *     64   64 u   units: u64 first input, inputs, start, bytes, text start, offset of the first input's
  *               string, flags (1 part), hash
  *          40 i   inputs: u32 bytes of the string, u32 where in it the name begins; u64 size, time,
- *               head and tail; u8 format, u8 flags (1 plain, 2 it has a path), zeros
- *               strings: the path and a NUL; the name is its end, or follows with a NUL of its own
+ *               head and tail; u8 format, u8 flags (1 plain, 2 it has a path), u16 zero, u32 where
+ *               in the string the ETag begins, or 0
+ *               strings: the path and a NUL; the name is its end, or follows with a NUL of its own;
+ *               the ETag of a remote one and a NUL
  *
  * A unit's hash is XXH3-64 of its record up to there, its inputs' records and its inputs' strings. The
  * root is XXH3-64 of all units' records.

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ngt/file.h"
+#include "remote/url.h"
 
 char *pretok_real_path(struct pretok_real_path *cache, const char *path)
 {
@@ -11,6 +12,10 @@ char *pretok_real_path(struct pretok_real_path *cache, const char *path)
     char *folder = slash ? strndup(path, (size_t)(slash + (slash == path) - path)) : strdup(".");
     char *full = NULL;
 
+    if (pretok_url_is(path)) {
+        free(folder);
+        return strdup(path);
+    }
     if (folder && (!cache->given || strcmp(cache->given, folder) != 0)) {
         free(cache->given);
         free(cache->real);

@@ -41,7 +41,7 @@ static struct {
 static enum ngt_status slurp_through(const char *path, struct pretok_ahead *ahead,
                                      struct pretok_bytes *out, struct ngt_error *error)
 {
-    struct pretok_stream_config config = {.path = path, .bytes = UINT64_MAX, .ahead = ahead};
+    struct pretok_stream_config config = {.place.path = path, .bytes = UINT64_MAX, .ahead = ahead};
     struct pretok_stream *s = NULL;
     enum ngt_status status = pretok_stream_open(&config, &s, error);
     const char *member;
@@ -562,7 +562,7 @@ T_CASE(plain_and_ranges)
     uint64_t n;
     bool more;
 
-    config.path = put("plain", "0123456789", 10);
+    config.place.path = put("plain", "0123456789", 10);
     T_EQ_INT(pretok_stream_open(&config, &s, &error), NGT_OK);
     T_EQ_INT(pretok_stream_next(s, &more, &member, &error), NGT_OK);
     T_TRUE(more && !member);
@@ -585,7 +585,7 @@ T_CASE(plain_and_ranges)
     while (status == NGT_OK && n);
     T_EQ_INT(status, NGT_E_DATA);
     pretok_stream_close(&s);
-    config.path = "/nonexistent/file";
+    config.place.path = "/nonexistent/file";
     T_EQ_INT(pretok_stream_open(&config, &s, &error), NGT_E_IO);
 }
 
@@ -637,7 +637,7 @@ T_CASE(text_files)
         struct ngt_error error;
         const char *member;
         bool more;
-        config.path = put("text", files[i].bytes, strlen(files[i].bytes));
+        config.place.path = put("text", files[i].bytes, strlen(files[i].bytes));
         T_REQUIRE(pretok_stream_open(&config, &s, &error) == NGT_OK);
         T_REQUIRE(pretok_stream_next(s, &more, &member, &error) == NGT_OK);
         T_EQ_INT(pretok_text_read(s, files[i].max, &text, &raw, &r, &error), NGT_OK);

@@ -31,6 +31,7 @@ enum ngt_status {
     NGT_E_EXISTS = -7,      /* the output is there already and is something else */
     NGT_E_DATA = -8,        /* user input (text, JSON, configuration) is not what it should be */
     NGT_E_STOPPED = -9,     /* ended early and cleanly on request */
+    NGT_E_REMOTE = -10,     /* what lies on another machine cannot be had; nothing is known of it */
 };
 
 /* A deliberate ignore: GCC's attribute is not satisfied by a cast to void. */

@@ -72,6 +72,14 @@ __device__ __forceinline__ float power2(float x)
     return y;
 }
 
+/* 1 / x, to 1 ulp; 0 for inf. */
+__device__ __forceinline__ float reciprocal(float x)
+{
+    float y;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
 #define LOG2E 1.4426950408889634f
 #define LN2 0.6931471805599453f
 

@@ -165,6 +165,7 @@ struct kern_device_phase {
     uint32_t part;       /* head phases: the chunk of rows */
     uint32_t row0, rows; /* head phases: tokens of the chunk; else 0, N */
     uint32_t tiles;      /* tiles [0, product.tiles) are the product's, then the weight's */
+    uint32_t weights_first; /* 1: blocks had better begin with the weight's, which are longer; no result depends on it */
     /* Forward, or gradient of the input. Two phases have none but keep a number of their chunk's
      * product, as chunks may be cut differently: LOSS `tiles_n` of LOGITS, FINAL_BACKWARD `splits`
      * of HEAD_BACKWARD. */

@@ -205,6 +205,47 @@ T_CASE(table_and_shares)
     pretok_plan_done(&plan);
 }
 
+/* What a table keeps of a remote input: its address as it is, and its ETag where it has one. */
+T_CASE(table_of_remote_inputs)
+{
+    static const char *const etags[] = {"\"5d41402abc4b2a76b9719d911017c592-12\"", NULL, ""};
+    struct pretok_inputs in = {calloc(3, sizeof *in.items), 3};
+    struct pretok_plan plan = {0}, back = {0};
+    struct ngt_error error;
+    char path[64], name[64];
+
+    T_REQUIRE(in.items != NULL);
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "s3://bucket/data//../%d.jsonl", i);
+        snprintf(name, sizeof name, i == 1 ? "other %d" : "%d.jsonl",
+                 i); /* an end of path or not */
+        in.items[i] = (struct pretok_input){.name = strdup(name),
+                                            .path = strdup(path),
+                                            .etag = etags[i] ? strdup(etags[i]) : NULL,
+                                            .size = 50,
+                                            .format = PRETOK_FORMAT_JSONL,
+                                            .plain = true};
+    }
+    struct pretok_plan_config config = {.inputs = in, .unit_bytes = 50};
+    T_REQUIRE(pretok_plan_build(&config, &plan, &error) == NGT_OK);
+    for (uint64_t small = 0; small <= 3; small += 3) { /* a table, and plan.json alone */
+        T_REQUIRE(pretok_plan_save(&plan, t_path("remote.json"), small, &error) == NGT_OK);
+        T_REQUIRE(pretok_plan_load(t_path("remote.json"), NULL, &back, &error) == NGT_OK);
+        T_EQ_INT(back.mapped, small == 0);
+        T_EQ_INT(pretok_plan_compare(&plan, &back, "x", &error), NGT_OK);
+        for (uint64_t i = 0; i < 3; i++) {
+            const struct pretok_input *x = &plan.inputs.items[i], *y = &back.inputs.items[i];
+            T_EQ_STR(y->name, x->name);
+            T_EQ_STR(y->path, x->path);
+            T_EQ_INT(y->etag != NULL, x->etag != NULL);
+            if (x->etag && y->etag)
+                T_EQ_STR(y->etag, x->etag);
+        }
+        pretok_plan_done(&back);
+    }
+    pretok_plan_done(&plan);
+}
+
 /* Whatever byte of a table is another one, reading all of it fails; so does every cut. */
 T_CASE(damaged_table)
 {

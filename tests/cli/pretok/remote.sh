@@ -104,6 +104,21 @@ ask reset >/dev/null
 set_of cut2 --remote-timeout 30 "$web/cut/big.jsonl"
 ask log >"$work/log"
 grep -q 'bytes=[1-9][0-9]*-[0-9]* "' "$work/log" || complain "no range with If-Match: $(cat "$work/log")"
+# a dry run takes the same sample of it: windows of a plain file, the beginning of a compressed one
+for i in 1 2 3 4 5 6 7 8 9 10; do cat "$root/big.jsonl"; done >"$root/long.jsonl"
+gzip -c "$root/long.jsonl" >"$root/long.jsonl.gz"
+sampled() { # SET INPUT
+    expect 0 "$pretok" plan -q -t "$work/tok.model" -o "$work/$1" --sample 20% "$2"
+    grep -vE 'core-hours' "$work/out" >"$work/sampled"
+}
+for file in long.jsonl long.jsonl.gz rows.parquet; do
+    [ -f "$root/$file" ] || continue
+    sampled dry "$root/$file"
+    mv "$work/sampled" "$work/want"
+    sampled dryr "$web/none/$file"
+    same "$work/sampled" "$work/want"
+    rm -r "$work/dry" "$work/dryr"
+done
 # stopping while it waits
 "$pretok" -q -t "$work/tok.model" -o "$work/stop" "$web/dead/big.jsonl" 2>"$work/err" &
 pid=$!
@@ -158,6 +173,18 @@ has "$work/query/plan.json" "/web/query/big.jsonl?..."
 expect 0 "$pretok" -t "$work/tok.model" -o "$work/query" --unit-bytes 120000 --shard-tokens 20000 "$web/query/big.jsonl?key=SECRET"
 expect 1 "$pretok" finish --check-inputs "$work/query"
 has "$work/err" "what follows the question mark is kept in no plan"
+# tasks need the words for it
+expect 0 "$pretok" plan -t "$work/tok.model" -o "$work/queryt" --unit-bytes 120000 --shard-tokens 20000 "$web/query/big.jsonl?key=SECRET"
+lacks "$work/queryt/plan.json" '"query"'
+printf '%s\n' "$web/query/big.jsonl?key=SECRET" >"$work/list"
+for i in 1 2; do
+    expect 0 "$pretok" -t "$work/tok.model" -o "$work/queryt" --unit-bytes 120000 --shard-tokens 20000 --task $i/2 \
+        "$web/query/big.jsonl?key=SECRET"
+done
+expect 0 "$pretok" finish "$work/queryt"
+same_set "$work/query" "$work/queryt"
+expect 0 "$pretok" plan -t "$work/tok.model" -o "$work/queryl" --files-from "$work/list"
+lacks "$work/queryl/plan.json" '"query"'
 expect 0 "$pretok" encode -t "$work/tok.model" "$web/query/few.jsonl?key=SECRET"
 mv "$work/out" "$work/want"
 expect 0 "$pretok" encode -t "$work/tok.model" "$root/few.jsonl"
@@ -176,7 +203,9 @@ expect 0 s3 "$pretok" -t "$work/tok.model" -o "$work/s3" $small s3://bucket/data
 expect 0 s3 "$pretok" plan -t "$work/tok.model" -o "$work/s3t" $small s3://bucket/data/
 ask reset >/dev/null
 for i in 1 2 3; do expect 0 s3 "$pretok" -t "$work/tok.model" -o "$work/s3t" $small --task $i/3 s3://bucket/data/; done
-ask log | grep -q 'bytes=0-65535 -' && complain "a task has looked at inputs that the plan knows"
+ask log >"$work/log"
+grep -q 'bytes=0-65535 -' "$work/log" && complain "a task has looked at inputs that the plan knows"
+grep -q '^GET /bucket/* ' "$work/log" && complain "a task has asked for a list that the plan makes needless"
 expect 0 s3 "$pretok" finish "$work/s3t"
 same_set "$work/files" "$work/s3t"
 # with a session token, to one bucket without credentials, and all of a bucket

@@ -20,9 +20,8 @@ enum pretok_format {
 struct pretok_remote;
 
 struct pretok_input {
-    char *name;        /* in shards: relative to the folder given, or the file's own name */
-    char *path;        /* to open it, a path or an address (remote/url.h); NULL: standard input */
-    bool name_in_path; /* name is the end of path */
+    char *name; /* in shards: relative to the folder given, or the file's own name */
+    char *path; /* to open it, a path or an address (remote/url.h); NULL: standard input */
     char *
         address; /* of what has a query, which may be a secret: all of it, and path only what may be
                       shown. Not stored. Else NULL */
@@ -33,6 +32,7 @@ struct pretok_input {
     enum pretok_format format;
     bool plain;            /* not compressed, no archive: may be cut into ranges */
     bool parquet;          /* begins like one; not stored */
+    bool name_in_path;     /* name is the end of path */
     uint64_t device, node; /* tells a file given twice; not stored */
 };
 

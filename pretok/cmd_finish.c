@@ -19,7 +19,7 @@ static void print_array(const struct pretok_finish_config *c, uint64_t tasks)
     struct pretok_overview o = {0};
     char *array = NULL;
 
-    if (pretok_overview_load(c->plan, c->folder, &o, NULL) != NGT_OK)
+    if (pretok_overview_load(c->plan, c->folder, NULL, &o, NULL) != NGT_OK)
         return;
     if (o.done < o.unit_count && (array = pretok_overview_array(&o, tasks)) != NULL)
         printf("array %s of %" PRIu64 "\n", array, tasks ? tasks : o.unit_count);
@@ -41,18 +41,18 @@ int pretok_cmd_finish(const struct pretok_options *o, const struct cli_list *ope
                                           .say = say};
     struct pretok_plan plan = {0};
     struct pretok_remote *remote = NULL;
-    struct pretok_ledger ledger;
+    struct pretok_report report;
     struct ngt_error error;
-    enum ngt_status status = pretok_job_folder_load(config.folder, &plan, &error);
+    enum ngt_status status = pretok_job_folder_load(config.folder, NULL, &plan, &error);
 
     config.plan = &plan;
     if (status == NGT_OK)
         status = pretok_options_remote(o, NULL, &remote, &error);
     config.remote = remote;
     if (status == NGT_OK)
-        status = pretok_finish(&config, &ledger, &error);
+        status = pretok_finish(&config, &report, &error);
     if (status == NGT_OK)
-        pretok_ledger_print(&ledger, stdout);
+        pretok_report_print(&report, stdout);
     else
         print_array(&config, o->tasks);
     int code = pretok_exit(console, status, &error);

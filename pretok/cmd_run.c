@@ -25,6 +25,7 @@ struct run {
     struct pretok_special special;
     struct pretok_keys keys;
     struct pretok_plan plan;
+    bool as_planned; /* plan is the one in the folder, of which this task's share is there */
     struct pretok_task task;
     struct pretok_remote *remote;
 
@@ -36,6 +37,7 @@ struct run {
     double start;
     struct pretok_timing timing;
     struct pretok_ledger ledger; /* of all units done that are this task's */
+    struct pretok_report report; /* of the finished job; its estimate and facts */
 };
 
 static double now(void)
@@ -134,6 +136,16 @@ static uint64_t peak_memory(void)
     return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
 }
 
+/* Of all threads, so far. */
+static double cpu_seconds(void)
+{
+    struct timespec t;
+
+    return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) == 0
+               ? (double)t.tv_sec + (double)t.tv_nsec * 1e-9
+               : -1;
+}
+
 static void tell_timing(const struct run *r)
 {
     const struct pretok_timing *t = &r->timing;
@@ -189,8 +201,9 @@ static bool is_done(const struct run *r, const struct pretok_receipt *receipt)
 
 static enum ngt_status find_todo(struct run *r, struct ngt_error *reterr)
 {
+    const struct pretok_plan_share share = {r->task.task, r->task.tasks};
     struct pretok_overview o = {0};
-    enum ngt_status status = pretok_overview_load(&r->plan, r->options->output, &o, reterr);
+    enum ngt_status status = pretok_overview_load(&r->plan, r->options->output, &share, &o, reterr);
 
     if (status != NGT_OK)
         return status;
@@ -213,19 +226,52 @@ static enum ngt_status find_todo(struct run *r, struct ngt_error *reterr)
     }
     if (status == NGT_OK && r->todo_count)
         status = pretok_job_folder_reopen(r->options->output, r->options->split_key, reterr);
-    r->complete = status == NGT_OK && r->todo_count == 0 && o.done == o.unit_count &&
-                  pretok_job_folder_complete(r->options->output);
+    r->complete =
+        status == NGT_OK && r->todo_count == 0 && pretok_job_folder_complete(r->options->output);
     pretok_overview_done(&o);
     return status;
 }
 
 /* ---- the stages ---- */
 
+/*
+ * The plan: of a task among others the one that is there, when it was made for the same words. It
+ * does not look for inputs then, which would cost the file server a look at each of them for each
+ * task, nor at other tasks' units. Its own inputs it compares with the plan when it opens them.
+ */
+static enum ngt_status find_plan(struct run *r, const struct cli_list *operands,
+                                 struct ngt_error *reterr)
+{
+    const struct pretok_options *o = r->options;
+    const struct pretok_plan_share share = {r->task.task, r->task.tasks};
+    struct pretok_plan planned = {0};
+    char query[33], *path = ngt_path_join(o->output, PRETOK_PLAN_FILE);
+    bool known = path && r->task.share &&
+                 pretok_job_folder_load(o->output, &share, &planned, NULL) == NGT_OK;
+    enum ngt_status status;
+
+    if (known && planned.query && pretok_options_query(o, operands, query) &&
+        strcmp(query, planned.query) == 0) {
+        r->plan = planned;
+        r->as_planned = true;
+        status = pretok_options_check(o, r->tokenizer, &r->special, &r->plan, path, reterr);
+    } else {
+        if (known && planned.mapped) { /* a share is not enough to compare with */
+            pretok_plan_done(&planned);
+            known = pretok_job_folder_load(o->output, NULL, &planned, NULL) == NGT_OK;
+        }
+        status = pretok_options_plan(o, operands, r->tokenizer, &r->special,
+                                     known ? &planned : NULL, r->remote, &r->plan, reterr);
+        pretok_plan_done(&planned);
+    }
+    free(path);
+    return status;
+}
+
 static enum ngt_status prepare(struct run *r, const struct cli_list *operands,
                                struct ngt_error *reterr)
 {
     const struct pretok_options *o = r->options;
-    struct pretok_plan planned = {0};
     enum ngt_status status;
 
     status = pretok_options_output(o, reterr);
@@ -240,28 +286,24 @@ static enum ngt_status prepare(struct run *r, const struct cli_list *operands,
         status = pretok_options_tokenizer(o, &r->tokenizer, reterr);
     if (status == NGT_OK)
         status = pretok_options_special(o, r->tokenizer, &r->special, reterr);
-    if (status == NGT_OK) {
-        bool known = r->task.share && pretok_job_folder_load(o->output, &planned, NULL) == NGT_OK;
+    if (status == NGT_OK)
         status = pretok_options_remote(o, stopped, &r->remote, reterr);
-        if (status == NGT_OK)
-            status = pretok_options_plan(o, operands, r->tokenizer, &r->special,
-                                         known ? &planned : NULL, r->remote, &r->plan, reterr);
-        pretok_plan_done(&planned);
-    }
+    if (status == NGT_OK)
+        status = find_plan(r, operands, reterr);
     if (status != NGT_OK)
         return status;
-    if (o->on_lost && r->plan.inputs.items[0].path == NULL)
+    if (o->on_lost && pretok_plan_is_stream(&r->plan))
         return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
                         "--on-lost drop reads inputs twice, which standard input is not");
-    if (r->task.share && r->plan.inputs.items[0].path == NULL)
+    if (r->task.share && pretok_plan_is_stream(&r->plan))
         return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
                         "standard input is one unit and cannot be split into tasks (--task none)");
     if (o->limit_given && r->task.tasks > 1)
         return ngt_fail(
             reterr, NGT_E_RANGE, NULL, HERE,
             "--limit counts records in order and cannot be split into tasks (--task none)");
-    status = pretok_job_folder_make(o->output, o->split_key, reterr);
-    if (status == NGT_OK)
+    status = pretok_job_folder_make(o->output, o->split_key, r->task.tasks == 1, reterr);
+    if (status == NGT_OK && !r->as_planned)
         status = pretok_job_folder_plan(o->output, &r->plan, reterr);
     if (status == NGT_OK)
         status = find_todo(r, reterr);
@@ -323,7 +365,6 @@ static enum ngt_status finish(struct run *r, struct ngt_error *reterr)
                                           .threads = pretok_options_threads(r->options),
                                           .arg = r,
                                           .say = NULL};
-    struct pretok_ledger ledger;
 
     if (r->task.share)
         return NGT_OK;
@@ -331,9 +372,11 @@ static enum ngt_status finish(struct run *r, struct ngt_error *reterr)
         return pretok_dataset_ledger(r->options->output, &r->ledger, reterr);
     if (r->todo_count == 0)
         config.say = say; /* else the units have told it */
-    enum ngt_status status = pretok_finish(&config, &ledger, reterr);
+    enum ngt_status status = pretok_finish(&config, &r->report, reterr);
     if (status == NGT_OK)
-        r->ledger = ledger; /* duplicates are counted over all units */
+        r->ledger = r->report.ledger;   /* duplicates are counted over all units */
+    if (r->units == r->plan.unit_count) /* else others took their time too */
+        r->report.facts.figures[PRETOK_F_CPU_SECONDS] = cpu_seconds();
     return status;
 }
 
@@ -374,6 +417,12 @@ static enum ngt_status write_stats(const struct run *r, enum ngt_status outcome,
     ngt_json_object(&out);
     pretok_ledger_write(&r->ledger, &out);
     ngt_json_object_end(&out);
+    if (r->report.estimated) {
+        ngt_json_key(&out, "estimate");
+        ngt_json_object(&out);
+        pretok_estimate_write(&r->report.estimate, &r->report.facts, &out);
+        ngt_json_object_end(&out);
+    }
     ngt_json_object_end(&out);
     status = out.failed ? ngt_fail(reterr, NGT_E_NOMEM, r->options->stats, HERE, "out of memory")
                         : ngt_file_write(r->options->stats, out.bytes, out.size, reterr);
@@ -398,6 +447,8 @@ static void tell_end(const struct run *r, enum ngt_status status)
         cli_say(r->console, "the data set is complete already");
     if (status == NGT_OK || r->ledger.records)
         pretok_ledger_print(&r->ledger, stdout);
+    if (status == NGT_OK && r->report.estimated)
+        pretok_estimate_print(&r->report.estimate, &r->report.facts, stdout);
 }
 
 int pretok_cmd_run(const struct pretok_options *o, const struct cli_list *operands,

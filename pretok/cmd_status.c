@@ -29,7 +29,7 @@ static enum ngt_status look(struct state *s, uint64_t tasks, struct ngt_error *r
 {
     const struct pretok_overview *o = &s->overview;
     struct timespec t;
-    enum ngt_status status = pretok_overview_load(s->plan, s->folder, &s->overview, reterr);
+    enum ngt_status status = pretok_overview_load(s->plan, s->folder, NULL, &s->overview, reterr);
 
     if (status != NGT_OK)
         return status;
@@ -147,7 +147,7 @@ int pretok_cmd_status(const struct pretok_options *o, const struct cli_list *ope
     struct pretok_plan plan = {0};
     struct state s = {.plan = &plan, .folder = operands->items[0]};
     struct ngt_error error;
-    enum ngt_status status = pretok_job_folder_load(s.folder, &plan, &error);
+    enum ngt_status status = pretok_job_folder_load(s.folder, NULL, &plan, &error);
 
     if (status == NGT_OK)
         status = look(&s, o->tasks, &error);

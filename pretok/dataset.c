@@ -120,6 +120,14 @@ static void write_ledger(struct ngt_json_out *out, const struct pretok_ledger *l
     ngt_json_object_end(out);
 }
 
+static void write_estimate(struct ngt_json_out *out, const struct pretok_dataset *d)
+{
+    ngt_json_key(out, "estimate");
+    ngt_json_object(out);
+    pretok_estimate_write(d->estimate, d->facts, out);
+    ngt_json_object_end(out);
+}
+
 /* What is the same for the whole and for each set; ends the object. */
 static void write_rest(struct ngt_json_out *out, const struct pretok_dataset *d, uint64_t set)
 {
@@ -203,6 +211,8 @@ static enum ngt_status write_set(const struct pretok_dataset *d, uint64_t set,
     }
     if (status == NGT_OK) {
         write_ledger(&out, s->folder ? &s->ledger : &d->ledger);
+        if (!s->folder && d->estimate)
+            write_estimate(&out, d);
         write_rest(&out, d, set);
         status = save(&out, folder, reterr);
     }
@@ -243,6 +253,8 @@ static enum ngt_status write_whole(const struct pretok_dataset *d, struct ngt_di
     }
     ngt_json_array_end(&out);
     write_ledger(&out, &d->ledger);
+    if (d->estimate)
+        write_estimate(&out, d);
     write_rest(&out, d, WHOLE);
     status = save(&out, d->folder, reterr);
     ngt_json_out_done(&out);

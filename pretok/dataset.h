@@ -3,6 +3,7 @@
 #define PRETOK_DATASET_H
 
 #include "duplicates.h"
+#include "estimate.h"
 
 struct pretok_dataset {
     const struct pretok_plan *plan;
@@ -11,6 +12,8 @@ struct pretok_dataset {
     const struct pretok_dropped *dropped; /* [sets->count]; NULL: duplicates were not looked for */
     const char *folder, *version;
     struct pretok_ledger ledger; /* of all, with what was dropped */
+    const struct pretok_estimate *estimate; /* of a dry run, beside these facts; NULL: there was none */
+    const struct pretok_facts *facts;
 };
 
 /* Drop lists, then the sets' descriptions, then the folder's own: whoever sees that sees all. */

@@ -8,7 +8,6 @@
 
 #include "dataset.h"
 #include "input/source.h"
-#include "job/failure.h"
 #include "job_folder.h"
 #include "ngt/dataset.h"
 #include "ngt/file.h"
@@ -254,9 +253,36 @@ static enum ngt_status find_duplicates(const struct pretok_finish_config *c,
     return status;
 }
 
-enum ngt_status pretok_finish(const struct pretok_finish_config *config,
-                              struct pretok_ledger *ret_ledger, struct ngt_error *reterr)
+/* The dry run's figures beside these; a damaged file of them is told, and is no failure. */
+static void compare_estimate(const struct pretok_finish_config *c, const struct pretok_sets *sets,
+                             struct pretok_report *report)
 {
+    struct ngt_error error;
+    double bytes = 0;
+
+    for (uint64_t i = 0; i < sets->count; i++)
+        bytes += (double)sets->sets[i].bytes;
+    pretok_facts_of(&report->ledger, bytes, &report->facts);
+    if (pretok_estimate_load(c->folder, c->plan->fingerprint, &report->estimated, &report->estimate,
+                             &error) != NGT_OK &&
+        c->say) {
+        char line[700];
+        ngt_error_print(&error, line, sizeof line);
+        c->say(c->arg, line);
+    }
+}
+
+void pretok_report_print(const struct pretok_report *r, FILE *to)
+{
+    pretok_ledger_print(&r->ledger, to);
+    if (r->estimated)
+        pretok_estimate_print(&r->estimate, &r->facts, to);
+}
+
+enum ngt_status pretok_finish(const struct pretok_finish_config *config,
+                              struct pretok_report *ret_report, struct ngt_error *reterr)
+{
+    struct pretok_report report = {0};
     struct pretok_overview o = {0};
     struct pretok_sets sets = {0};
     struct pretok_dropped *dropped = NULL;
@@ -266,11 +292,11 @@ enum ngt_status pretok_finish(const struct pretok_finish_config *config,
                                  .folder = config->folder,
                                  .version = config->version};
     char open_units[200];
-    enum ngt_status status = pretok_overview_load(config->plan, config->folder, &o, reterr);
+    enum ngt_status status = pretok_overview_load(config->plan, config->folder, NULL, &o, reterr);
 
     if (status != NGT_OK)
         return status;
-    *ret_ledger = o.ledger;
+    *ret_report = (struct pretok_report){.ledger = o.ledger};
     if (o.done < o.unit_count)
         status =
             ngt_fail(reterr, NGT_E_DATA, config->folder, HERE,
@@ -289,12 +315,14 @@ enum ngt_status pretok_finish(const struct pretok_finish_config *config,
     set.ledger = o.ledger;
     if (status == NGT_OK && pretok_plan_option(config->plan, "dedup"))
         status = find_duplicates(config, &set, &dropped, reterr);
-    if (status == NGT_OK)
+    report.ledger = set.ledger;
+    if (status == NGT_OK) {
+        compare_estimate(config, &sets, &report);
+        set.estimate = report.estimated ? &report.estimate : NULL;
+        set.facts = &report.facts;
         status = pretok_dataset_write(&set, reterr);
-    *ret_ledger = set.ledger;
-    /* of a task that failed at a unit while another one committed it */
-    for (uint64_t u = 1; u <= o.unit_count && status == NGT_OK; u++)
-        pretok_failure_remove(config->plan, config->folder, u);
+    }
+    *ret_report = report;
     if (status == NGT_OK)
         pretok_job_folder_sweep(config->folder, sets.split);
     pretok_duplicates_done(dropped, sets.count);

@@ -5,6 +5,7 @@
 #ifndef PRETOK_FINISH_H
 #define PRETOK_FINISH_H
 
+#include "estimate.h"
 #include "job/receipt.h"
 
 struct pretok_finish_config {
@@ -21,12 +22,21 @@ struct pretok_finish_config {
     void (*say)(void *arg, const char *message); /* lost sources, one by one; NULL: not wanted */
 };
 
+/* What there is to tell of a job. */
+struct pretok_report {
+    struct pretok_ledger ledger;
+    bool estimated; /* there was a dry run of this plan */
+    struct pretok_estimate estimate;
+    struct pretok_facts facts; /* what it came to */
+};
+void pretok_report_print(const struct pretok_report *r, FILE *to);
+
 /*
  * NGT_OK: dataset.json is written. NGT_E_DATA: units are open, too many records refused, no
  * document at all, or sources lost without allow_lost; NGT_E_MISMATCH, NGT_E_CORRUPT: a shard or an
  * input is not what a receipt says.
  */
 NGT_NODISCARD enum ngt_status pretok_finish(const struct pretok_finish_config *config,
-                                            struct pretok_ledger *ret_ledger,
+                                            struct pretok_report *ret_report,
                                             struct ngt_error *reterr);
 #endif

@@ -33,7 +33,16 @@ static bool is_old(const char *path)
 static bool is_ours(const char *name)
 {
     return strstr(name, ".ngt.tmp.") || strstr(name, ".ngd.tmp.") || strstr(name, ".json.tmp.") ||
-           strstr(name, ".jsonl.tmp.") || strncmp(name, "duplicates.", 11) == 0 || strstr(name, ".failed.tmp.");
+           strstr(name, ".jsonl.tmp.") || strncmp(name, "duplicates.", 11) == 0 ||
+           strstr(name, ".failed.tmp.") || strstr(name, ".table.tmp.");
+}
+
+/* Of a failure at a unit, which is done by now. */
+static bool is_note(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+
+    return name[0] >= '0' && name[0] <= '9' && dot && strcmp(dot, ".failed") == 0;
 }
 
 static void sweep(const char *folder, bool foreign)
@@ -41,7 +50,7 @@ static void sweep(const char *folder, bool foreign)
     DIR *dir = opendir(folder);
 
     for (struct dirent *e; dir && (e = readdir(dir)) != NULL;) {
-        bool stale = ngt_output_is_stale(e->d_name);
+        bool stale = ngt_output_is_stale(e->d_name) || (foreign && is_note(e->d_name));
         if (!stale && (!foreign || !is_ours(e->d_name)))
             continue;
         char *path = ngt_path_join(folder, e->d_name);
@@ -81,7 +90,8 @@ static void sweep_set(const char *path, const char *name, void *foreign)
     sweep(path, *(const bool *)foreign);
 }
 
-enum ngt_status pretok_job_folder_make(const char *folder, bool split, struct ngt_error *reterr)
+enum ngt_status pretok_job_folder_make(const char *folder, bool split, bool sweeps,
+                                       struct ngt_error *reterr)
 {
     char *receipts = ngt_path_join(folder, PRETOK_RECEIPT_FOLDER);
     enum ngt_status status;
@@ -92,7 +102,7 @@ enum ngt_status pretok_job_folder_make(const char *folder, bool split, struct ng
     status = ngt_folder_make(folder, reterr);
     if (status == NGT_OK)
         status = ngt_folder_make(receipts, reterr);
-    if (status == NGT_OK) {
+    if (status == NGT_OK && sweeps) {
         bool foreign = false;
         sweep(folder, foreign);
         sweep(receipts, foreign);
@@ -183,8 +193,8 @@ enum ngt_status pretok_job_folder_reopen(const char *folder, bool split, struct 
     return status == NGT_OK ? sets.status : status;
 }
 
-enum ngt_status pretok_job_folder_load(const char *folder, struct pretok_plan *ret_plan,
-                                       struct ngt_error *reterr)
+enum ngt_status pretok_job_folder_load(const char *folder, const struct pretok_plan_share *share,
+                                       struct pretok_plan *ret_plan, struct ngt_error *reterr)
 {
     char *path = ngt_path_join(folder, PRETOK_PLAN_FILE);
     struct stat st;
@@ -197,7 +207,7 @@ enum ngt_status pretok_job_folder_load(const char *folder, struct pretok_plan *r
         status = ngt_fail(reterr, NGT_E_DATA, folder, HERE,
                           "holds no " PRETOK_PLAN_FILE ": no run of pretok began here");
     else
-        status = pretok_plan_load(path, ret_plan, reterr);
+        status = pretok_plan_load(path, share, ret_plan, reterr);
     free(path);
     return status;
 }
@@ -217,9 +227,9 @@ enum ngt_status pretok_job_folder_plan(const char *folder, const struct pretok_p
         status = pretok_job_folder_complete(folder)
                      ? ngt_fail(reterr, NGT_E_EXISTS, folder, HERE,
                                 "holds another data set; use another folder")
-                     : pretok_plan_save(plan, path, reterr);
+                     : pretok_plan_save(plan, path, PRETOK_PLAN_SMALL, reterr);
     } else {
-        status = pretok_plan_load(path, &planned, reterr);
+        status = pretok_plan_load(path, NULL, &planned, reterr);
         if (status == NGT_OK)
             status = pretok_plan_compare(&planned, plan, path, reterr);
     }

@@ -4,12 +4,12 @@
 
 #include "job/plan.h"
 
-/* Makes DIR and DIR/receipts, and removes temporaries of processes that no longer run; split: also in
- * the folders of sets. */
-NGT_NODISCARD enum ngt_status pretok_job_folder_make(const char *folder, bool split,
+/* Makes DIR and DIR/receipts. sweeps: removes temporaries of processes that no longer run; split: also
+ * in the folders of sets. That lists the folders, which is too much for each of many tasks. */
+NGT_NODISCARD enum ngt_status pretok_job_folder_make(const char *folder, bool split, bool sweeps,
                                                      struct ngt_error *reterr);
 
-/* What killed tasks left, once all units are done: also temporaries of other hosts, of which no
+/* What killed and failed tasks left, once all units are done: also temporaries of other hosts, of which no
  * process can be asked, when nobody has written to them for an hour. */
 void pretok_job_folder_sweep(const char *folder, bool split);
 
@@ -21,9 +21,11 @@ void pretok_job_folder_sweep(const char *folder, bool split);
 NGT_NODISCARD enum ngt_status pretok_job_folder_plan(const char *folder,
                                                      const struct pretok_plan *plan,
                                                      struct ngt_error *reterr);
-/* NGT_E_DATA: there is none. */
-NGT_NODISCARD enum ngt_status
-pretok_job_folder_load(const char *folder, struct pretok_plan *ret_plan, struct ngt_error *reterr);
+/* share: see pretok_plan_load. NGT_E_DATA: there is none. */
+NGT_NODISCARD enum ngt_status pretok_job_folder_load(const char *folder,
+                                                     const struct pretok_plan_share *share,
+                                                     struct pretok_plan *ret_plan,
+                                                     struct ngt_error *reterr);
 /* Is dataset.json there? */
 bool pretok_job_folder_complete(const char *folder);
 /* Removes dataset.json, of a split job also that of each set: they are not complete while a unit is

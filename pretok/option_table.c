@@ -116,28 +116,40 @@ static const char *const progress_choices[] = {"auto", "always", "never", NULL};
      .help = "print what is missing as an array of N tasks; a task a unit by default"}
 
 /* of plan too, which passes over those that say how, not what: the same words plan a job and run it */
+#define RUN_OPTIONS \
+    TOKENIZER_OPTIONS, \
+    JOB_OPTIONS, \
+    THREADS_OPTION, \
+    INPUT_OPTIONS, \
+    REMOTE_OPTION, \
+    DOCUMENT_OPTIONS, \
+    SPECIAL_OPTIONS, \
+    ROUNDTRIP_OPTION, \
+    {.name = "on-bad", .type = CLI_CHOICE, .target = AT(on_bad), .fallback = "quarantine", .choices = bad_choices, \
+     .group = "Refused records", .help = "what becomes of a record without a usable text"}, \
+    {.name = "on-lost", .type = CLI_CHOICE, .target = AT(on_lost), .fallback = "keep", .choices = lost_choices, \
+     .group = "Refused records", \
+     .help = "of a source that cannot be read to its end: keep what is readable, or take nothing (reads twice)"}, \
+    {.name = "max-expansion", .argument = "N", .type = CLI_SIZE, .target = AT(max_expansion), .fallback = "1000", .min = 1, \
+     .group = "Refused records", .help = "a stored byte may become N bytes of text, after the first GiB; more is a lost source"}, \
+    JUDGE_OPTIONS, \
+    {.name = "task", .argument = "I/N|auto|none", .type = CLI_STRING, .target = AT(task), .group = "Output", \
+     .help = "this task's share of the units; auto, and the default where there are several: as Slurm or MPI says"}, \
+    {.name = "stats", .argument = "FILE", .type = CLI_STRING, .target = AT(stats), .group = "Messages", \
+     .help = "write the figures as JSON"}, \
+    TALK_OPTIONS
+
 static const struct cli_option run_options[] = {
-    TOKENIZER_OPTIONS,
-    JOB_OPTIONS,
-    THREADS_OPTION,
-    INPUT_OPTIONS,
-    REMOTE_OPTION,
-    DOCUMENT_OPTIONS,
-    SPECIAL_OPTIONS,
-    ROUNDTRIP_OPTION,
-    {.name = "on-bad", .type = CLI_CHOICE, .target = AT(on_bad), .fallback = "quarantine", .choices = bad_choices,
-     .group = "Refused records", .help = "what becomes of a record without a usable text"},
-    {.name = "on-lost", .type = CLI_CHOICE, .target = AT(on_lost), .fallback = "keep", .choices = lost_choices,
-     .group = "Refused records",
-     .help = "of a source that cannot be read to its end: keep what is readable, or take nothing (reads twice)"},
-    {.name = "max-expansion", .argument = "N", .type = CLI_SIZE, .target = AT(max_expansion), .fallback = "1000", .min = 1,
-     .group = "Refused records", .help = "a stored byte may become N bytes of text, after the first GiB; more is a lost source"},
-    JUDGE_OPTIONS,
-    {.name = "task", .argument = "I/N|auto|none", .type = CLI_STRING, .target = AT(task), .group = "Output",
-     .help = "this task's share of the units; auto, and the default where there are several: as Slurm or MPI says"},
-    {.name = "stats", .argument = "FILE", .type = CLI_STRING, .target = AT(stats), .group = "Messages",
-     .help = "write the figures as JSON"},
-    TALK_OPTIONS,
+    RUN_OPTIONS,
+    {0},
+};
+
+static const struct cli_option plan_options[] = {
+    RUN_OPTIONS,
+    {.name = "sample", .argument = "SHARE|N", .type = CLI_STRING, .target = AT(sample), .group = "Dry run",
+     .help = "tokenize that share (1%), or N records of the input, and tell what all of it will come to"},
+    {.name = "sample-seed", .argument = "N", .type = CLI_U64, .target = AT(sample_seed), .fallback = "1", .group = "Dry run",
+     .help = "draw another sample"},
     {0},
 };
 
@@ -186,7 +198,7 @@ static const struct cli_command commands[] = {
     {.operands = "INPUT...", .summary = "tokenize text into document shards", .options = run_options,
      .max_operands = UINT64_MAX},
     {.name = "plan", .operands = "INPUT...", .summary = "fix inputs and units of work, no more",
-     .options = run_options, .max_operands = UINT64_MAX},
+     .options = plan_options, .max_operands = UINT64_MAX},
     {.name = "status", .operands = "DIR", .summary = "what is done and what is open", .options = status_options,
      .min_operands = 1, .max_operands = 1},
     {.name = "finish", .operands = "DIR", .summary = "prove that all is there and complete the set",

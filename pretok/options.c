@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ngt/file.h"
 #include "ngt/pool.h"
 #include "remote/url.h"
 
@@ -15,15 +16,39 @@ unsigned pretok_options_threads(const struct pretok_options *o)
     return o->threads ? (unsigned)o->threads : ngt_pool_cores();
 }
 
+enum ngt_status pretok_options_sample(const struct pretok_options *o, double *ret_share,
+                                      uint64_t *ret_records, struct ngt_error *reterr)
+{
+    char *end = NULL;
+    double value = o->sample[0] >= '0' && o->sample[0] <= '9' ? strtod(o->sample, &end) : -1;
+    const bool percent = end && *end == '%';
+
+    ngt_error_clear(reterr);
+    if (percent) {
+        value /= 100;
+        end++;
+    }
+    *ret_share = percent || value < 1 ? value : 0;
+    *ret_records = percent || value < 1 || value > 9e18 ? 0 : (uint64_t)value;
+    if (!end || *end || !(value > 0) || (percent && value > 1) || value > 9e18 ||
+        (!percent && value >= 1 && value != (double)*ret_records))
+        return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
+                        "--sample: \"%.40s\" is neither a share (1%% or 0.01) nor a number of "
+                        "records",
+                        o->sample);
+    return NGT_OK;
+}
+
 enum ngt_status pretok_options_output(const struct pretok_options *o, struct ngt_error *reterr)
 {
     ngt_error_clear(reterr);
     if (!o->output)
         return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE, "no folder for the data set; give -o DIR");
     if (pretok_url_is(o->output))
-        return ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
-                        "a data set is written to a folder of this machine's file system, not to an "
-                        "address (-o)");
+        return ngt_fail(
+            reterr, NGT_E_RANGE, NULL, HERE,
+            "a data set is written to a folder of this machine's file system, not to an "
+            "address (-o)");
     return NGT_OK;
 }
 
@@ -236,6 +261,140 @@ static void join(const struct cli_list *globs, char *out, size_t room)
     ngt_digest_stream_free(&d);
 }
 
+/* The options that affect bytes, as they stand in plans and shards. */
+struct spelled {
+    char numbers[10][24], exclude[512], *template;
+    struct ngt_pair pairs[32];
+    uint64_t count;
+};
+
+static void spell(const struct pretok_options *o, const struct pretok_special *special,
+                  struct spelled *s)
+{
+    char(*numbers)[24] = s->numbers;
+
+    s->template = o->text_template ? pretok_template_line(o->text_template) : NULL;
+    join(&o->exclude, s->exclude, sizeof s->exclude);
+    const struct ngt_pair all[] = {
+        {o->text_template ? "text_template" : "text_key",
+         o->text_template ? s->template : o->text_key},
+        {"input_format", pretok_format_name((enum pretok_format)o->input_format)},
+        {"bos", o->bos ? "yes" : "no"},
+        {"bos_id", id_text(special->bos, numbers[0])},
+        {"eos", o->eos ? "yes" : "no"},
+        {"eos_id", id_text(special->eos, numbers[1])},
+        {"parse_special", o->parse_special},
+        {"max_doc_bytes", decimal(o->max_doc_bytes, numbers[2])},
+        {"shard_tokens", decimal(o->shard_tokens, numbers[3])},
+        {"unit_bytes", decimal(o->unit_bytes, numbers[4])},
+        {"limit", o->limit_given ? decimal(o->limit, numbers[5]) : "none"},
+        {"exclude", s->exclude}, /* also decides about members of archives */
+        /* those that are absent where they are off */
+        {"on_lost", o->on_lost ? "drop" : NULL},
+        {"verify_roundtrip", o->verify_roundtrip ? "yes" : NULL},
+        {"id_key", o->id_key},
+        {"meta_keys", o->meta_keys},
+        {"split_by_key", o->split_key},
+        {"dedup", o->dedup ? "exact" : NULL},
+        {"min_chars", o->filter.min_chars ? decimal(o->filter.min_chars, numbers[6]) : NULL},
+        {"max_chars", o->filter.max_chars ? decimal(o->filter.max_chars, numbers[7]) : NULL},
+        {"min_tokens", o->filter.min_tokens ? decimal(o->filter.min_tokens, numbers[8]) : NULL},
+        {"max_tokens", o->filter.max_tokens ? decimal(o->filter.max_tokens, numbers[9]) : NULL},
+    };
+    _Static_assert(sizeof all / sizeof *all <= sizeof s->pairs / sizeof *s->pairs, "room");
+
+    s->count = 0;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].value)
+            s->pairs[s->count++] = all[i];
+}
+
+/* Adds a path, from the root on where it can be; an address as it is. */
+static void add_path(struct ngt_digest_stream *d, const char *path)
+{
+    char *real = pretok_url_is(path) ? NULL : realpath(path, NULL);
+    const char *text = real ? real : path;
+
+    ngt_digest_stream_add(d, text, strlen(text) + 1);
+    free(real);
+}
+
+static void add_list(struct ngt_digest_stream *d, const struct cli_list *list)
+{
+    for (uint64_t i = 0; i < list->count; i++)
+        ngt_digest_stream_add(d, list->items[i], strlen(list->items[i]) + 1);
+    ngt_digest_stream_add(d, "", 1);
+}
+
+/* An address of which only a part may be stored: a plan does not say how to ask for it again. */
+static bool is_secret(const char *operand)
+{
+    char *shown = pretok_url_is(operand) ? pretok_url_shown(operand) : NULL;
+    bool secret = pretok_url_is(operand) && (!shown || pretok_url_is_cut(shown));
+
+    free(shown);
+    return secret;
+}
+
+static bool list_has_secret(const char *list)
+{
+    bool secret = false;
+
+    for (const char *at = list; *at && !secret; at += *at == '\n') {
+        size_t n = strcspn(at, "\n");
+        char *line = strndup(at, n);
+        secret = !line || is_secret(line);
+        free(line);
+        at += n;
+    }
+    return secret;
+}
+
+bool pretok_options_query(const struct pretok_options *o, const struct cli_list *operands,
+                          char out[33])
+{
+    struct ngt_digest_stream *d = ngt_digest_stream_new();
+    uint8_t *list = NULL;
+    uint64_t size = 0;
+    bool good = d && (!o->files_from || ngt_file_read(o->files_from, UINT64_C(1) << 34, &list,
+                                                      &size, NULL) == NGT_OK);
+
+    for (uint64_t i = 0; i < operands->count && good; i++)
+        good = !is_secret(operands->items[i]);
+    good = good && !(list && list_has_secret((const char *)list));
+    if (good) {
+        for (uint64_t i = 0; i < operands->count; i++)
+            add_path(d, operands->items[i]);
+        ngt_digest_stream_add(d, "", 1);
+        add_list(d, &o->include);
+        add_list(d, &o->exclude);
+        if (list) {
+            add_path(d, "."); /* what stands in the list may be relative */
+            ngt_digest_stream_add(d, list, size);
+        }
+        ngt_digest128_hex(ngt_digest_stream_value128(d), out);
+    }
+    free(list);
+    ngt_digest_stream_free(&d);
+    return good;
+}
+
+enum ngt_status pretok_options_check(const struct pretok_options *o, const struct tok_tokenizer *t,
+                                     const struct pretok_special *special,
+                                     const struct pretok_plan *planned, const char *path,
+                                     struct ngt_error *reterr)
+{
+    struct spelled spelled;
+    uint64_t count;
+    const struct ngt_pair *identity = tok_identity(t, &count);
+
+    spell(o, special, &spelled);
+    enum ngt_status status = pretok_plan_compare_options(planned, spelled.pairs, spelled.count,
+                                                         identity, count, path, reterr);
+    free(spelled.template);
+    return status;
+}
+
 enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct cli_list *operands,
                                     const struct tok_tokenizer *t,
                                     const struct pretok_special *special,
@@ -256,51 +415,26 @@ enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct
         .known = known ? &known->inputs : NULL,
         .remote = remote,
     };
-    char numbers[10][24], exclude[512], *template = NULL;
-    const struct ngt_pair all[] = {
-        {o->text_template ? "text_template" : "text_key",
-         o->text_template ? template = pretok_template_line(o->text_template) : o->text_key},
-        {"input_format", pretok_format_name((enum pretok_format)o->input_format)},
-        {"bos", o->bos ? "yes" : "no"},
-        {"bos_id", id_text(special->bos, numbers[0])},
-        {"eos", o->eos ? "yes" : "no"},
-        {"eos_id", id_text(special->eos, numbers[1])},
-        {"parse_special", o->parse_special},
-        {"max_doc_bytes", decimal(o->max_doc_bytes, numbers[2])},
-        {"shard_tokens", decimal(o->shard_tokens, numbers[3])},
-        {"unit_bytes", decimal(o->unit_bytes, numbers[4])},
-        {"limit", o->limit_given ? decimal(o->limit, numbers[5]) : "none"},
-        {"exclude", exclude}, /* also decides about members of archives */
-        /* those that are absent where they are off */
-        {"on_lost", o->on_lost ? "drop" : NULL},
-        {"verify_roundtrip", o->verify_roundtrip ? "yes" : NULL},
-        {"id_key", o->id_key},
-        {"meta_keys", o->meta_keys},
-        {"split_by_key", o->split_key},
-        {"dedup", o->dedup ? "exact" : NULL},
-        {"min_chars", o->filter.min_chars ? decimal(o->filter.min_chars, numbers[6]) : NULL},
-        {"max_chars", o->filter.max_chars ? decimal(o->filter.max_chars, numbers[7]) : NULL},
-        {"min_tokens", o->filter.min_tokens ? decimal(o->filter.min_tokens, numbers[8]) : NULL},
-        {"max_tokens", o->filter.max_tokens ? decimal(o->filter.max_tokens, numbers[9]) : NULL},
-    };
-    struct ngt_pair options[sizeof all / sizeof *all];
+    struct spelled spelled;
+    char query[33];
     struct pretok_plan_config config = {
         .unit_bytes = o->unit_bytes,
         .known = known,
+        .options = spelled.pairs,
         .remote = remote,
-        .options = options,
+        .query = query,
         .keep_compressed = o->on_lost == 1}; /* of a source with damage nothing is taken */
     struct pretok_keys keys = {0};
     enum ngt_status status;
 
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (all[i].value)
-            options[config.option_count++] = all[i];
+    spell(o, special, &spelled);
+    config.option_count = spelled.count;
+    if (!pretok_options_query(o, operands, query))
+        config.query = NULL;
     status = pretok_options_keys(o, &keys, reterr); /* what is wrong with them is told first */
     pretok_keys_done(&keys);
     if (status != NGT_OK)
         goto out;
-    join(&o->exclude, exclude, sizeof exclude);
     config.identity = tok_identity(t, &config.identity_count);
     if (operands->count == 0 && !o->files_from)
         status = ngt_fail(reterr, NGT_E_RANGE, NULL, HERE,
@@ -314,6 +448,6 @@ enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct
     else
         status = pretok_plan_build(&config, ret_plan, reterr);
 out:
-    free(template);
+    free(spelled.template);
     return status;
 }

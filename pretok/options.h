@@ -6,8 +6,8 @@
 #include "cli/progress.h"
 #include "filter.h"
 #include "job/plan.h"
-#include "remote/remote.h"
 #include "keys.h"
+#include "remote/remote.h"
 #include "tok/tokenizer.h"
 
 struct pretok_options {
@@ -40,6 +40,8 @@ struct pretok_options {
     uint64_t remote_timeout; /* seconds */
     uint64_t limit;
     bool limit_given;
+    const char *sample; /* plan; NULL: no sample */
+    uint64_t sample_seed;
     bool check_inputs, quick; /* finish */
     uint64_t tasks;           /* finish, status; 0: a task a unit */
     bool ids, pieces, nul;    /* encode */
@@ -78,6 +80,21 @@ pretok_options_plan(const struct pretok_options *o, const struct cli_list *opera
                     const struct tok_tokenizer *t, const struct pretok_special *special,
                     const struct pretok_plan *known, const struct pretok_remote *remote,
                     struct pretok_plan *ret_plan, struct ngt_error *reterr);
+/* --sample: a share of the input, or records. NGT_E_RANGE: neither. */
+NGT_NODISCARD enum ngt_status pretok_options_sample(const struct pretok_options *o,
+                                                    double *ret_share, uint64_t *ret_records,
+                                                    struct ngt_error *reterr);
+/* What of the command line says which inputs there are, as a hash: equal ones find the same files, as
+ * long as nobody adds or takes away any. False: a list cannot be read, or an address has a query, which
+ * no plan holds, so that the words are needed to read it. */
+bool pretok_options_query(const struct pretok_options *o, const struct cli_list *operands,
+                          char out[33]);
+/* NGT_E_MISMATCH: the plan was made with another tokenizer or other options; path is the plan's. */
+NGT_NODISCARD enum ngt_status pretok_options_check(const struct pretok_options *o,
+                                                   const struct tok_tokenizer *t,
+                                                   const struct pretok_special *special,
+                                                   const struct pretok_plan *planned,
+                                                   const char *path, struct ngt_error *reterr);
 
 /* NGT_E_RANGE: no folder for the data set is given, or an address. */
 NGT_NODISCARD enum ngt_status pretok_options_output(const struct pretok_options *o,

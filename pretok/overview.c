@@ -6,6 +6,7 @@
 #include <string.h>
 
 enum ngt_status pretok_overview_load(const struct pretok_plan *plan, const char *folder,
+                                     const struct pretok_plan_share *share,
                                      struct pretok_overview *ret_overview, struct ngt_error *reterr)
 {
     struct pretok_overview o = {.unit_count = plan->unit_count};
@@ -16,7 +17,8 @@ enum ngt_status pretok_overview_load(const struct pretok_plan *plan, const char 
     if (!o.receipts)
         return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
                         "out of memory for the receipts");
-    for (uint64_t u = 1; u <= plan->unit_count && status == NGT_OK; u++) {
+    for (uint64_t u = share ? share->task : 1; u <= plan->unit_count && status == NGT_OK;
+         u += share ? share->tasks : 1) {
         struct pretok_receipt *r = &o.receipts[u - 1];
         bool there = false;
         status = pretok_receipt_load(plan, folder, u, &there, r, reterr);

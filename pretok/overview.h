@@ -9,8 +9,10 @@ struct pretok_overview {
     uint64_t unit_count, done, lost_sources;
     struct pretok_ledger ledger; /* of the units done */
 };
+/* share: look for the receipts of that task's units alone; NULL: of all. */
 NGT_NODISCARD enum ngt_status pretok_overview_load(const struct pretok_plan *plan,
                                                    const char *folder,
+                                                   const struct pretok_plan_share *share,
                                                    struct pretok_overview *ret_overview,
                                                    struct ngt_error *reterr);
 void pretok_overview_done(struct pretok_overview *o);

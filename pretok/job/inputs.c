@@ -15,6 +15,7 @@
 #include "job/remote_inputs.h"
 #include "ngt/digest.h"
 #include "ngt/file.h"
+#include "ngt/pool.h"
 #include "remote/bucket.h"
 #include "remote/url.h"
 
@@ -190,9 +191,14 @@ static enum ngt_status decide_format(const struct pretok_inputs_config *c, const
     return NGT_OK;
 }
 
+/* Files looked at at the same time, and from how many on. */
+#define PROBES 32
+#define PROBES_FROM 512
+
 static void input_done(struct pretok_input *in)
 {
-    free(in->name);
+    if (!in->name_in_path)
+        free(in->name);
     free(in->path);
     if (in->address)
         explicit_bzero(in->address, strlen(in->address));
@@ -268,15 +274,12 @@ static enum ngt_status add(struct search *s, const char *name, const char *path,
     if (!is_wanted(c, name))
         return NGT_OK;
     status = decide_format(c, name, path, &in.format, reterr);
-    if (status == NGT_OK)
-        status = probe(c->known, name, path, &in, reterr);
-    in.path = (char *)(uintptr_t)path;
-    if (status == NGT_OK)
-        status = check_parquet(&in, reterr);
     if (status != NGT_OK)
         return status;
-    in.name = strdup(name);
+    size_t p = strlen(path), n = strlen(name);
     in.path = strdup(path);
+    in.name_in_path = in.path && p >= n && strcmp(path + p - n, name) == 0;
+    in.name = in.name_in_path ? in.path + p - n : strdup(name);
     return push(s, in, reterr);
 }
 
@@ -368,6 +371,41 @@ static enum ngt_status add_address(struct search *s, const char *address, bool o
         free(name);
     }
     pretok_url_done(&url);
+    return status;
+}
+
+static enum ngt_status probe_one(void *arg, uint64_t index, unsigned worker,
+                                 struct ngt_error *reterr)
+{
+    struct search *s = arg;
+    struct pretok_input *in = &s->found.items[index];
+    enum ngt_status status = NGT_OK;
+
+    (void)worker;
+    if (!pretok_url_is(in->path))
+        status = probe(s->config->known, in->name, in->path, in, reterr);
+    else if (in->size == NGT_NO_POS)
+        status = pretok_remote_input_probe(s->config->remote, in->address ? in->address : in->path,
+                                           in, reterr);
+    return status == NGT_OK ? check_parquet(in, reterr) : status;
+}
+
+/* A server, of files or objects, answers each look after a while, whatever the cores here: many wait
+ * at once. */
+static enum ngt_status probe_all(struct search *s, struct ngt_error *reterr)
+{
+    struct ngt_pool *pool = NULL;
+    const uint64_t count = s->found.count;
+    bool many = count >= PROBES_FROM;
+    enum ngt_status status;
+
+    for (uint64_t i = 0; i < count && !many; i++)
+        many = s->found.items[i].size == NGT_NO_POS; /* an address */
+    status = ngt_pool_new(!many ? 1 : count < PROBES ? (unsigned)count : PROBES, &pool, reterr);
+
+    if (status == NGT_OK)
+        status = ngt_pool_each(pool, s->found.count, probe_one, s, reterr);
+    ngt_pool_free(&pool);
     return status;
 }
 
@@ -576,10 +614,6 @@ enum ngt_status pretok_inputs_find(const struct pretok_inputs_config *config,
                      : add_operand(&s, config->operands[i], true, reterr);
     if (status == NGT_OK && config->files_from)
         status = add_list(&s, config->files_from, reterr);
-    if (status == NGT_OK)
-        status = pretok_remote_inputs_probe(config->remote, &s.found, reterr);
-    for (uint64_t i = 0; i < s.found.count && status == NGT_OK; i++)
-        status = check_parquet(&s.found.items[i], reterr);
     if (status == NGT_OK && s.found.count == 0)
         status = ngt_fail(
             reterr, NGT_E_DATA, config->operand_count == 1 ? config->operands[0] : NULL, HERE,
@@ -588,6 +622,10 @@ enum ngt_status pretok_inputs_find(const struct pretok_inputs_config *config,
                                                            : "");
     if (status == NGT_OK) {
         qsort(s.found.items, s.found.count, sizeof *s.found.items, by_name);
+        if (s.found.items[0].path)
+            status = probe_all(&s, reterr);
+    }
+    if (status == NGT_OK) {
         status = check_twins(&s.found, reterr);
     }
     if (status == NGT_OK)

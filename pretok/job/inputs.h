@@ -20,11 +20,13 @@ enum pretok_format {
 struct pretok_remote;
 
 struct pretok_input {
-    char *name; /* in shards: relative to the folder given, or the file's own name */
-    char *path; /* to open it, a path or an address (remote/url.h); NULL: standard input */
-    char *address; /* of what has a query, which may be a secret: all of it, and path only what may be
+    char *name;        /* in shards: relative to the folder given, or the file's own name */
+    char *path;        /* to open it, a path or an address (remote/url.h); NULL: standard input */
+    bool name_in_path; /* name is the end of path */
+    char *
+        address; /* of what has a query, which may be a secret: all of it, and path only what may be
                       shown. Not stored. Else NULL */
-    char *etag;    /* of an address, where the server has one; else NULL */
+    char *etag;  /* of an address, where the server has one; else NULL */
     uint64_t size;
     uint64_t mtime;     /* nanoseconds since 1970 */
     uint64_t head_tail; /* XXH3-64 of its first and last 64 KiB */

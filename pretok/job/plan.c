@@ -10,13 +10,16 @@
 
 #include "input/stream.h"
 #include "input/zstd_frames.h"
+#include "job/plan_table.h"
+#include "job/real_path.h"
 #include "ngt/file.h"
 #include "ngt/json.h"
 #include "remote/object.h"
 #include "remote/spool.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
-#define PLAN_VERSION 1
+#define PLAN_VERSION 1       /* inputs and units in it */
+#define PLAN_TABLE_VERSION 2 /* in a table beside it */
 #define PLAN_LIMIT (UINT64_C(1) << 32)
 
 static enum ngt_status no_memory(struct ngt_error *reterr)
@@ -160,6 +163,21 @@ static enum ngt_status boundary(struct places *p, uint64_t at, uint64_t *ret,
     }
     *ret = p->in->size;
     return NGT_OK;
+}
+
+enum ngt_status pretok_plan_boundary(const struct pretok_input *in,
+                                     const struct pretok_remote *remote, uint64_t at, uint64_t *ret,
+                                     struct ngt_error *reterr)
+{
+    struct places places;
+    enum ngt_status status;
+
+    ngt_error_clear(reterr);
+    status = places_open(in, remote, &places, reterr);
+    if (status == NGT_OK)
+        status = boundary(&places, at, ret, reterr);
+    places_close(&places);
+    return status;
 }
 
 static enum ngt_status cut_plain(struct units *units, const struct pretok_input *in, uint64_t index,
@@ -353,6 +371,11 @@ static enum ngt_status make_units(const struct pretok_inputs *inputs,
     return NGT_OK;
 }
 
+bool pretok_plan_is_stream(const struct pretok_plan *plan)
+{
+    return plan->inputs.count == 1 && !plan->inputs.items[0].path;
+}
+
 uint64_t pretok_plan_bytes(const struct pretok_plan *plan, uint64_t unit)
 {
     return plan->units[unit - 1].bytes;
@@ -444,7 +467,9 @@ enum ngt_status pretok_plan_build(struct pretok_plan_config *config, struct pret
     status = make_units(&p.inputs, config, &units, reterr);
     p.units = units.items;
     p.unit_count = units.count;
-    if (status == NGT_OK && (!copy_pairs(config->options, config->option_count, &p.options) ||
+    p.query = config->query ? strdup(config->query) : NULL;
+    if (status == NGT_OK && ((config->query && !p.query) ||
+                             !copy_pairs(config->options, config->option_count, &p.options) ||
                              !copy_pairs(config->identity, config->identity_count, &p.identity) ||
                              !set_fingerprint(&p)))
         status = no_memory(reterr);
@@ -457,8 +482,11 @@ enum ngt_status pretok_plan_build(struct pretok_plan_config *config, struct pret
 
 void pretok_plan_done(struct pretok_plan *plan)
 {
+    if (plan->mapped)
+        pretok_plan_table_close(plan);
     pretok_inputs_done(&plan->inputs);
     free(plan->units);
+    free(plan->query);
     free_pairs(plan->options, plan->option_count);
     free_pairs(plan->identity, plan->identity_count);
     *plan = (struct pretok_plan){0};
@@ -476,90 +504,110 @@ static void write_pairs(struct ngt_json_out *out, const char *key, const struct 
     ngt_json_object_end(out);
 }
 
-/*
- * The last folder that was resolved: neighbours in the list lie in the same one, and each look at it
- * costs a file server a call for every part of the path.
- */
-struct folder_cache {
-    char *given, *real;
-};
-
-/* The path from the root on, a link at its end left as it is; owned by the caller, NULL when out of
- * memory. */
-static char *absolute(struct folder_cache *cache, const char *path)
+static void write_inputs(struct ngt_json_out *out, const struct pretok_plan *plan)
 {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    char *folder = slash ? strndup(path, (size_t)(slash + (slash == path) - path)) : strdup(".");
-    char *full = NULL;
+    struct pretok_real_path cache = {0};
+    char hex[17];
 
-    if (folder && (!cache->given || strcmp(cache->given, folder) != 0)) {
-        free(cache->given);
-        free(cache->real);
-        cache->real = realpath(folder, NULL);
-        cache->given = folder;
-        folder = NULL;
+    ngt_json_key(out, "inputs");
+    ngt_json_array(out);
+    for (uint64_t i = 0; i < plan->inputs.count; i++) {
+        const struct pretok_input *in = &plan->inputs.items[i];
+        char *full = in->path ? pretok_real_path(&cache, in->path) : NULL;
+        ngt_json_object(out);
+        ngt_json_member_string(out, "name", in->name);
+        if (in->path)
+            ngt_json_member_string(out, "path", full ? full : in->path);
+        ngt_json_member_string(out, "format", pretok_format_name(in->format));
+        ngt_json_member_bool(out, "plain", in->plain);
+        ngt_json_member_u64(out, "bytes", in->size);
+        ngt_json_member_u64(out, "mtime_ns", in->mtime);
+        ngt_digest64_hex(in->head_tail, hex);
+        ngt_json_member_string(out, "head_tail", hex);
+        if (in->etag)
+            ngt_json_member_string(out, "etag", in->etag);
+        ngt_json_object_end(out);
+        free(full);
     }
-    if (cache->given)
-        full = cache->real ? ngt_path_join(cache->real, name) : strdup(path);
-    free(folder);
-    return full;
+    ngt_json_array_end(out);
+    pretok_real_path_done(&cache);
 }
 
-enum ngt_status pretok_plan_save(const struct pretok_plan *plan, const char *path,
+static void write_units(struct ngt_json_out *out, const struct pretok_plan *plan)
+{
+    ngt_json_key(out, "units");
+    ngt_json_array(out);
+    for (uint64_t i = 0; i < plan->unit_count; i++) {
+        const struct pretok_unit *u = &plan->units[i];
+        ngt_json_object(out);
+        ngt_json_member_u64(out, "first_input", u->first_input);
+        ngt_json_member_u64(out, "inputs", u->input_count);
+        ngt_json_member_u64(out, "start", u->start);
+        ngt_json_member_u64(out, "bytes", u->bytes);
+        if (u->text_start != u->start)
+            ngt_json_member_u64(out, "text_start", u->text_start);
+        ngt_json_member_bool(out, "part", u->part);
+        ngt_json_object_end(out);
+    }
+    ngt_json_array_end(out);
+}
+
+/* malloced: the table of the plan at path; NULL: no memory */
+static char *table_path(const char *path, uint64_t fingerprint)
+{
+    const char *slash = strrchr(path, '/');
+    char *out = NULL;
+
+    if (asprintf(&out, "%.*splan.%016" PRIx64 ".table", slash ? (int)(slash + 1 - path) : 0, path,
+                 fingerprint) < 0)
+        return NULL;
+    return out;
+}
+
+/* The table first: plan.json says that it is there. */
+static enum ngt_status save_table(struct ngt_json_out *out, const struct pretok_plan *plan,
+                                  const char *path, struct ngt_error *reterr)
+{
+    char *table = table_path(path, plan->fingerprint), hex[17];
+    uint64_t root = 0;
+    enum ngt_status status =
+        table ? pretok_plan_table_write(plan, table, &root, reterr) : no_memory(reterr);
+
+    ngt_digest64_hex(plan->fingerprint, hex);
+    ngt_json_member_string(out, "fingerprint", hex);
+    ngt_digest64_hex(root, hex);
+    ngt_json_member_string(out, "table_root", hex);
+    ngt_json_member_u64(out, "input_count", plan->inputs.count);
+    ngt_json_member_u64(out, "unit_count", plan->unit_count);
+    free(table);
+    return status;
+}
+
+enum ngt_status pretok_plan_save(const struct pretok_plan *plan, const char *path, uint64_t small,
                                  struct ngt_error *reterr)
 {
-    struct folder_cache cache = {0};
+    const bool table = plan->inputs.count > small || plan->unit_count > small;
     struct ngt_json_out out;
-    enum ngt_status status;
-    char hex[17];
+    enum ngt_status status = NGT_OK;
 
     ngt_error_clear(reterr);
     ngt_json_out_init(&out, false);
     ngt_json_object(&out);
-    ngt_json_member_u64(&out, "plan_version", PLAN_VERSION);
+    ngt_json_member_u64(&out, "plan_version", table ? PLAN_TABLE_VERSION : PLAN_VERSION);
+    if (plan->query)
+        ngt_json_member_string(&out, "query", plan->query);
     write_pairs(&out, "options", plan->options, plan->option_count);
     write_pairs(&out, "tokenizer", plan->identity, plan->identity_count);
-    ngt_json_key(&out, "inputs");
-    ngt_json_array(&out);
-    for (uint64_t i = 0; i < plan->inputs.count; i++) {
-        const struct pretok_input *in = &plan->inputs.items[i];
-        char *full = in->path && !pretok_url_is(in->path) ? absolute(&cache, in->path) : NULL;
-        ngt_json_object(&out);
-        ngt_json_member_string(&out, "name", in->name);
-        if (in->path)
-            ngt_json_member_string(&out, "path", full ? full : in->path);
-        ngt_json_member_string(&out, "format", pretok_format_name(in->format));
-        ngt_json_member_bool(&out, "plain", in->plain);
-        ngt_json_member_u64(&out, "bytes", in->size);
-        ngt_json_member_u64(&out, "mtime_ns", in->mtime);
-        ngt_digest64_hex(in->head_tail, hex);
-        ngt_json_member_string(&out, "head_tail", hex);
-        if (in->etag)
-            ngt_json_member_string(&out, "etag", in->etag);
-        ngt_json_object_end(&out);
-        free(full);
+    if (table) {
+        status = save_table(&out, plan, path, reterr);
+    } else {
+        write_inputs(&out, plan);
+        write_units(&out, plan);
     }
-    ngt_json_array_end(&out);
-    ngt_json_key(&out, "units");
-    ngt_json_array(&out);
-    for (uint64_t i = 0; i < plan->unit_count; i++) {
-        const struct pretok_unit *u = &plan->units[i];
-        ngt_json_object(&out);
-        ngt_json_member_u64(&out, "first_input", u->first_input);
-        ngt_json_member_u64(&out, "inputs", u->input_count);
-        ngt_json_member_u64(&out, "start", u->start);
-        ngt_json_member_u64(&out, "bytes", u->bytes);
-        if (u->text_start != u->start)
-            ngt_json_member_u64(&out, "text_start", u->text_start);
-        ngt_json_member_bool(&out, "part", u->part);
-        ngt_json_object_end(&out);
-    }
-    ngt_json_array_end(&out);
     ngt_json_object_end(&out);
-    status = out.failed ? no_memory(reterr) : ngt_file_write(path, out.bytes, out.size, reterr);
+    if (status == NGT_OK)
+        status = out.failed ? no_memory(reterr) : ngt_file_write(path, out.bytes, out.size, reterr);
     ngt_json_out_done(&out);
-    free(cache.given);
-    free(cache.real);
     return status;
 }
 
@@ -641,14 +689,62 @@ static bool units_cover(const struct pretok_plan *p)
     return input == p->inputs.count && at == 0;
 }
 
+static bool read_head(const struct ngt_json *root, struct pretok_plan *p)
+{
+    const char *query;
+
+    if (ngt_json_get_string(root, "query", &query) && !(p->query = strdup(query)))
+        return false;
+    return read_pairs(ngt_json_get(root, "options"), &p->options, &p->option_count) &&
+           read_pairs(ngt_json_get(root, "tokenizer"), &p->identity, &p->identity_count);
+}
+
+static bool read_hash(const struct ngt_json *root, const char *key, uint64_t *ret)
+{
+    const char *hex;
+    char *end;
+
+    if (!ngt_json_get_string(root, key, &hex) || strlen(hex) != 16)
+        return false;
+    *ret = strtoull(hex, &end, 16);
+    return *end == '\0';
+}
+
+static enum ngt_status damaged(const char *path, struct ngt_error *reterr)
+{
+    return ngt_fail(reterr, NGT_E_DATA, path, HERE,
+                    "the plan is damaged; start again in another folder");
+}
+
+static enum ngt_status load_table(const struct ngt_json *root, const char *path,
+                                  const struct pretok_plan_share *share, struct pretok_plan *p,
+                                  struct ngt_error *reterr)
+{
+    uint64_t fingerprint, table_root;
+    enum ngt_status status;
+
+    if (!read_head(root, p) || !read_hash(root, "fingerprint", &fingerprint) ||
+        !read_hash(root, "table_root", &table_root))
+        return damaged(path, reterr);
+    char *table = table_path(path, fingerprint);
+    status =
+        table ? pretok_plan_table_read(table, table_root, share, p, reterr) : no_memory(reterr);
+    free(table);
+    if (status != NGT_OK)
+        return status;
+    p->fingerprint = fingerprint;
+    if (!share && (!units_cover(p) || !set_fingerprint(p) || p->fingerprint != fingerprint))
+        return damaged(path, reterr);
+    return NGT_OK;
+}
+
 static bool read_plan(const struct ngt_json *root, struct pretok_plan *p)
 {
     const struct ngt_json *inputs = ngt_json_get(root, "inputs"),
                           *units = ngt_json_get(root, "units");
 
-    if (!read_pairs(ngt_json_get(root, "options"), &p->options, &p->option_count) ||
-        !read_pairs(ngt_json_get(root, "tokenizer"), &p->identity, &p->identity_count) || !inputs ||
-        inputs->type != NGT_JSON_ARRAY || !units || units->type != NGT_JSON_ARRAY)
+    if (!read_head(root, p) || !inputs || inputs->type != NGT_JSON_ARRAY || !units ||
+        units->type != NGT_JSON_ARRAY)
         return false;
     p->inputs.items = calloc(inputs->length ? inputs->length : 1, sizeof *p->inputs.items);
     p->units = calloc(units->length ? units->length : 1, sizeof *p->units);
@@ -671,8 +767,8 @@ static bool read_plan(const struct ngt_json *root, struct pretok_plan *p)
     return units_cover(p) && set_fingerprint(p);
 }
 
-enum ngt_status pretok_plan_load(const char *path, struct pretok_plan *ret_plan,
-                                 struct ngt_error *reterr)
+enum ngt_status pretok_plan_load(const char *path, const struct pretok_plan_share *share,
+                                 struct pretok_plan *ret_plan, struct ngt_error *reterr)
 {
     struct pretok_plan p = {0};
     struct ngt_json *root = NULL;
@@ -690,17 +786,17 @@ enum ngt_status pretok_plan_load(const char *path, struct pretok_plan *ret_plan,
         status = ngt_fail(reterr, NGT_E_DATA, path, HERE, "not a plan of pretok");
         goto out;
     }
-    if (version != PLAN_VERSION) {
+    if (version != PLAN_VERSION && version != PLAN_TABLE_VERSION) {
         status = ngt_fail(reterr, NGT_E_UNSUPPORTED, path, HERE,
                           "plan version %" PRIu64 "; this program makes version %d", version,
-                          PLAN_VERSION);
+                          PLAN_TABLE_VERSION);
         goto out;
     }
-    if (!read_plan(root, &p)) {
-        status = ngt_fail(reterr, NGT_E_DATA, path, HERE,
-                          "the plan is damaged; start again in another folder");
+    status = version == PLAN_TABLE_VERSION ? load_table(root, path, share, &p, reterr)
+             : read_plan(root, &p)         ? NGT_OK
+                                           : damaged(path, reterr);
+    if (status != NGT_OK)
         goto out;
-    }
     *ret_plan = p;
     p = (struct pretok_plan){0};
 out:
@@ -768,18 +864,30 @@ static enum ngt_status compare_inputs(const struct pretok_inputs *a, const struc
     return NGT_OK;
 }
 
-enum ngt_status pretok_plan_compare(const struct pretok_plan *planned,
-                                    const struct pretok_plan *now, const char *path,
-                                    struct ngt_error *reterr)
+enum ngt_status pretok_plan_compare_options(const struct pretok_plan *planned,
+                                            const struct ngt_pair *options, uint64_t option_count,
+                                            const struct ngt_pair *identity,
+                                            uint64_t identity_count, const char *path,
+                                            struct ngt_error *reterr)
 {
     enum ngt_status status;
 
     ngt_error_clear(reterr);
-    status = compare_pairs("tokenizer", planned->identity, planned->identity_count, now->identity,
-                           now->identity_count, path, reterr);
+    status = compare_pairs("tokenizer", planned->identity, planned->identity_count, identity,
+                           identity_count, path, reterr);
     if (status == NGT_OK)
-        status = compare_pairs("option", planned->options, planned->option_count, now->options,
-                               now->option_count, path, reterr);
+        status = compare_pairs("option", planned->options, planned->option_count, options,
+                               option_count, path, reterr);
+    return status;
+}
+
+enum ngt_status pretok_plan_compare(const struct pretok_plan *planned,
+                                    const struct pretok_plan *now, const char *path,
+                                    struct ngt_error *reterr)
+{
+    enum ngt_status status = pretok_plan_compare_options(
+        planned, now->options, now->option_count, now->identity, now->identity_count, path, reterr);
+
     if (status == NGT_OK)
         status = compare_inputs(&planned->inputs, &now->inputs, path, reterr);
     if (status == NGT_OK && planned->fingerprint != now->fingerprint)

@@ -15,6 +15,7 @@
 
 #include "job/inputs.h"
 #include "ngt/digest.h"
+#include "ngt/file.h"
 #include "ngt/writer.h"
 
 #define PRETOK_PLAN_FILE "plan.json"
@@ -35,6 +36,15 @@ struct pretok_plan {
     struct ngt_pair *identity; /* of the tokenizer; owned strings */
     uint64_t identity_count;
     uint64_t fingerprint; /* of all of it but paths and times; stands in every receipt */
+    char *query;          /* what was asked for: operands, lists, globs; NULL: not known */
+    /* Of a table: inputs and units, or a share of them, point into it. */
+    struct ngt_map table;
+    bool mapped;
+};
+
+/* The units of task I of N: I, I + N, I + 2 N ... */
+struct pretok_plan_share {
+    uint64_t task, tasks; /* 1 <= task <= tasks */
 };
 
 struct pretok_plan_config {
@@ -47,6 +57,7 @@ struct pretok_plan_config {
     /* A plan made before, or NULL: a file in it that has not changed since is cut at the same places
      * without looking at it. Where another unit_bytes was asked then, comparing the options tells. */
     const struct pretok_plan *known;
+    const char *query;                  /* copied; NULL: not known */
     const struct pretok_remote *remote; /* as pretok_inputs_config */
 };
 
@@ -57,10 +68,18 @@ NGT_NODISCARD enum ngt_status pretok_plan_build(struct pretok_plan_config *confi
                                                 struct ngt_error *reterr);
 void pretok_plan_done(struct pretok_plan *plan);
 
+/* With more inputs or units than this, they stand in a table (plan_table.h) beside plan.json, whose name
+ * has the plan's fingerprint in it: two that plan at the same time do not mix. */
+#define PRETOK_PLAN_SMALL 4096u
 NGT_NODISCARD enum ngt_status pretok_plan_save(const struct pretok_plan *plan, const char *path,
-                                               struct ngt_error *reterr);
-/* NGT_E_IO (sys_errno ENOENT): there is none. NGT_E_DATA, NGT_E_UNSUPPORTED. */
-NGT_NODISCARD enum ngt_status pretok_plan_load(const char *path, struct pretok_plan *ret_plan,
+                                               uint64_t small, struct ngt_error *reterr);
+/*
+ * share: of a plan with a table the units of that share alone are there, and their inputs; of a small
+ * one all. NULL: all. NGT_E_IO (sys_errno ENOENT): there is none. NGT_E_DATA, NGT_E_UNSUPPORTED.
+ */
+NGT_NODISCARD enum ngt_status pretok_plan_load(const char *path,
+                                               const struct pretok_plan_share *share,
+                                               struct pretok_plan *ret_plan,
                                                struct ngt_error *reterr);
 
 /* NGT_E_MISMATCH names the first difference: what was planned, what is asked for now. */
@@ -68,6 +87,19 @@ NGT_NODISCARD enum ngt_status pretok_plan_compare(const struct pretok_plan *plan
                                                   const struct pretok_plan *now, const char *path,
                                                   struct ngt_error *reterr);
 
+/* The first place at or behind `at` (>= 1) of a plain input where a line begins, or its end. */
+NGT_NODISCARD enum ngt_status pretok_plan_boundary(const struct pretok_input *in,
+                                                   const struct pretok_remote *remote, uint64_t at,
+                                                   uint64_t *ret, struct ngt_error *reterr);
+
+/* As pretok_plan_compare, but of tokenizer and options alone. */
+NGT_NODISCARD enum ngt_status
+pretok_plan_compare_options(const struct pretok_plan *planned, const struct ngt_pair *options,
+                            uint64_t option_count, const struct ngt_pair *identity,
+                            uint64_t identity_count, const char *path, struct ngt_error *reterr);
+
+/* Is it standard input? */
+bool pretok_plan_is_stream(const struct pretok_plan *plan);
 uint64_t pretok_plan_bytes(const struct pretok_plan *plan, uint64_t unit); /* 1-based */
 /* The value of an option, or NULL. */
 const char *pretok_plan_option(const struct pretok_plan *plan, const char *key);

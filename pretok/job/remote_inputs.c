@@ -5,12 +5,9 @@
 
 #include "input/stream.h"
 #include "ngt/digest.h"
-#include "ngt/pool.h"
 #include "remote/object.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
-/* Requests at the same time: they wait, they do not work. */
-#define AT_ONCE 32u
 
 enum ngt_status pretok_remote_input_probe(const struct pretok_remote *remote, const char *address,
                                           struct pretok_input *ret_input, struct ngt_error *reterr)
@@ -57,44 +54,5 @@ out:
     pretok_object_close(&o);
     free(edges);
     free(shown);
-    return status;
-}
-
-struct probes {
-    const struct pretok_remote *remote;
-    struct pretok_inputs *inputs;
-    uint64_t *which;
-};
-
-static enum ngt_status probe_one(void *arg, uint64_t item, unsigned worker,
-                                 struct ngt_error *reterr)
-{
-    const struct probes *p = arg;
-    struct pretok_input *in = &p->inputs->items[p->which[item]];
-
-    (void)worker;
-    return pretok_remote_input_probe(p->remote, in->address ? in->address : in->path, in, reterr);
-}
-
-enum ngt_status pretok_remote_inputs_probe(const struct pretok_remote *remote,
-                                           struct pretok_inputs *inputs, struct ngt_error *reterr)
-{
-    struct probes p = {remote, inputs, calloc(inputs->count + 1, sizeof *p.which)};
-    struct ngt_pool *pool = NULL;
-    uint64_t count = 0;
-    enum ngt_status status = NGT_OK;
-
-    ngt_error_clear(reterr);
-    if (!p.which)
-        return ngt_fail(reterr, NGT_E_NOMEM, NULL, HERE, "out of memory for the list of inputs");
-    for (uint64_t i = 0; i < inputs->count; i++)
-        if (inputs->items[i].size == NGT_NO_POS)
-            p.which[count++] = i;
-    if (count)
-        status = ngt_pool_new(count < AT_ONCE ? (unsigned)count : AT_ONCE, &pool, reterr);
-    if (count && status == NGT_OK)
-        status = ngt_pool_each(pool, count, probe_one, &p, reterr);
-    ngt_pool_free(&pool);
-    free(p.which);
     return status;
 }

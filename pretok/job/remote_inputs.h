@@ -14,8 +14,4 @@ NGT_NODISCARD enum ngt_status pretok_remote_input_probe(const struct pretok_remo
                                                         struct pretok_input *ret_input,
                                                         struct ngt_error *reterr);
 
-/* All of those without an etag whose size is NGT_NO_POS, many at the same time. */
-NGT_NODISCARD enum ngt_status pretok_remote_inputs_probe(const struct pretok_remote *remote,
-                                                         struct pretok_inputs *inputs,
-                                                         struct ngt_error *reterr);
 #endif

@@ -208,7 +208,7 @@ static enum ngt_status run(const struct pretok_plan *plan, const struct tok_toke
     T_REQUIRE(plan->unit_count <= 64);
     for (uint64_t i = 0; i < plan->unit_count; i++)
         todo[i] = i + 1;
-    T_REQUIRE(pretok_job_folder_make(folder, false, error) == NGT_OK);
+    T_REQUIRE(pretok_job_folder_make(folder, false, true, error) == NGT_OK);
     config.writer.identity = tok_identity(t, &config.writer.identity_count);
     T_REQUIRE(pretok_keys_new(&wanted, &keys, error) == NGT_OK);
     enum ngt_status status = pretok_pipeline_run(&config, &timing, error);
@@ -319,7 +319,7 @@ T_CASE(sets_and_duplicates)
             free(b);
         }
 
-    T_REQUIRE(pretok_overview_load(&plan, t_path("seven"), &o, &error) == NGT_OK);
+    T_REQUIRE(pretok_overview_load(&plan, t_path("seven"), NULL, &o, &error) == NGT_OK);
     T_REQUIRE(pretok_sets_find(&plan, &o, &sets, &error) == NGT_OK);
     T_EQ_U64(sets.count, 3);
     T_EQ_U64(o.ledger.quarantined[PRETOK_NO_SET], RECORDS / 500);

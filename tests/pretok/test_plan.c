@@ -148,8 +148,8 @@ T_CASE(saved_and_loaded)
 
     files();
     T_REQUIRE(plan_of(100, &plan, &error) == NGT_OK);
-    T_REQUIRE(pretok_plan_save(&plan, t_path("plan.json"), &error) == NGT_OK);
-    T_REQUIRE(pretok_plan_load(t_path("plan.json"), &back, &error) == NGT_OK);
+    T_REQUIRE(pretok_plan_save(&plan, t_path("plan.json"), PRETOK_PLAN_SMALL, &error) == NGT_OK);
+    T_REQUIRE(pretok_plan_load(t_path("plan.json"), NULL, &back, &error) == NGT_OK);
     T_EQ_U64(back.fingerprint, plan.fingerprint);
     T_EQ_U64(back.unit_count, plan.unit_count);
     T_EQ_INT(pretok_plan_compare(&plan, &back, "x", &error), NGT_OK);
@@ -159,6 +159,89 @@ T_CASE(saved_and_loaded)
     T_EQ_STR(pretok_shard_name(&back, 7, 12, name), "00007-0012.ngt");
     pretok_plan_done(&plan);
     pretok_plan_done(&back);
+}
+
+/* The same as a table: whole, and of each task what it needs and nothing else. */
+T_CASE(table_and_shares)
+{
+    struct pretok_plan plan = {0}, back = {0};
+    struct ngt_error error;
+    uint64_t seen = 0;
+
+    files();
+    T_REQUIRE(plan_of(100, &plan, &error) == NGT_OK);
+    T_REQUIRE(plan.unit_count > 12);
+    T_REQUIRE(pretok_plan_save(&plan, t_path("large.json"), 0, &error) == NGT_OK);
+    T_REQUIRE(pretok_plan_load(t_path("large.json"), NULL, &back, &error) == NGT_OK);
+    T_EQ_U64(back.fingerprint, plan.fingerprint);
+    T_EQ_INT(pretok_plan_compare(&plan, &back, "x", &error), NGT_OK);
+    for (uint64_t i = 0; i < plan.inputs.count; i++) {
+        T_EQ_STR(back.inputs.items[i].name, plan.inputs.items[i].name);
+        T_EQ_STR(strrchr(back.inputs.items[i].path, '/'), strrchr(plan.inputs.items[i].path, '/'));
+    }
+    pretok_plan_done(&back);
+    for (uint64_t task = 1; task <= 5; task++) {
+        struct pretok_plan_share share = {task, 5};
+        T_REQUIRE(pretok_plan_load(t_path("large.json"), &share, &back, &error) == NGT_OK);
+        T_EQ_U64(back.unit_count, plan.unit_count);
+        T_EQ_U64(back.inputs.count, plan.inputs.count);
+        T_EQ_U64(back.fingerprint, plan.fingerprint);
+        for (uint64_t u = 0; u < plan.unit_count; u++) {
+            const struct pretok_unit *x = &plan.units[u], *y = &back.units[u];
+            if (u % 5 != task - 1) {
+                T_EQ_U64(y->bytes, 0);
+                continue;
+            }
+            seen++;
+            T_EQ_U64(y->start, x->start);
+            T_EQ_U64(y->bytes, x->bytes);
+            T_EQ_U64(y->first_input, x->first_input);
+            T_EQ_STR(back.inputs.items[y->first_input].name,
+                     plan.inputs.items[x->first_input].name);
+        }
+        pretok_plan_done(&back);
+    }
+    T_EQ_U64(seen, plan.unit_count);
+    pretok_plan_done(&plan);
+}
+
+/* Whatever byte of a table is another one, reading all of it fails; so does every cut. */
+T_CASE(damaged_table)
+{
+    struct pretok_plan plan = {0}, back = {0};
+    struct ngt_error error;
+    char name[64];
+    uint8_t *bytes = NULL;
+    uint64_t size;
+
+    files();
+    T_REQUIRE(plan_of(100, &plan, &error) == NGT_OK);
+    T_REQUIRE(pretok_plan_save(&plan, t_path("large.json"), 0, &error) == NGT_OK);
+    snprintf(name, sizeof name, "plan.%016" PRIx64 ".table", plan.fingerprint);
+    T_REQUIRE(ngt_file_read(t_path(name), 1 << 20, &bytes, &size, &error) == NGT_OK);
+    for (uint64_t i = 0; i < size; i++) {
+        bytes[i] ^= 0x41;
+        t_put(name, bytes, size);
+        bytes[i] ^= 0x41;
+        if (pretok_plan_load(t_path("large.json"), NULL, &back, &error) == NGT_OK) {
+            T_FAIL("byte %" PRIu64 " of %" PRIu64 " can be changed", i, size);
+            pretok_plan_done(&back);
+        }
+    }
+    for (uint64_t n = 0; n < size; n += 7) {
+        t_put(name, bytes, n);
+        T_TRUE(pretok_plan_load(t_path("large.json"), NULL, &back, &error) != NGT_OK);
+    }
+    /* a task sees what is its own */
+    struct pretok_plan_share share = {1, plan.unit_count};
+    bytes[size - 1] ^= 1; /* the last string's end: not of unit 1 */
+    t_put(name, bytes, size);
+    T_EQ_INT(pretok_plan_load(t_path("large.json"), &share, &back, &error), NGT_OK);
+    pretok_plan_done(&back);
+    share.task = plan.unit_count;
+    T_EQ_INT(pretok_plan_load(t_path("large.json"), &share, &back, &error), NGT_E_DATA);
+    free(bytes);
+    pretok_plan_done(&plan);
 }
 
 T_CASE(differences)
@@ -198,7 +281,7 @@ T_CASE(damaged)
 
     files();
     T_REQUIRE(plan_of(100, &plan, &error) == NGT_OK);
-    T_REQUIRE(pretok_plan_save(&plan, t_path("plan.json"), &error) == NGT_OK);
+    T_REQUIRE(pretok_plan_save(&plan, t_path("plan.json"), PRETOK_PLAN_SMALL, &error) == NGT_OK);
     T_REQUIRE(ngt_file_read(t_path("plan.json"), 1 << 20, &bytes, &size, &error) == NGT_OK);
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
         char *at = strstr((char *)bytes, changes[i][0]), *changed = malloc(size + 64);
@@ -207,12 +290,12 @@ T_CASE(damaged)
         int n = snprintf(changed, size + 64, "%.*s%s%s", head, (char *)bytes, changes[i][1],
                          at + strlen(changes[i][0]));
         t_put("bad.json", changed, (size_t)n);
-        enum ngt_status status = pretok_plan_load(t_path("bad.json"), &back, &error);
+        enum ngt_status status = pretok_plan_load(t_path("bad.json"), NULL, &back, &error);
         if (status != NGT_E_DATA && status != NGT_E_UNSUPPORTED)
             T_FAIL("%s passes: %d", changes[i][1], status);
         free(changed);
     }
-    T_EQ_INT(pretok_plan_load(t_path("nothing.json"), &back, &error), NGT_E_IO);
+    T_EQ_INT(pretok_plan_load(t_path("nothing.json"), NULL, &back, &error), NGT_E_IO);
     free(bytes);
     pretok_plan_done(&plan);
 }

@@ -36,7 +36,7 @@ fi
 
 # A set's bytes: every file but the plan, which has times and paths in it.
 bytes_of() {
-    (cd "$1" && find . -type f ! -name plan.json | sort | xargs cksum)
+    (cd "$1" && find . -type f ! -name 'plan.*' | sort | xargs cksum)
 }
 same_set() { # DIR DIR
     bytes_of "$1" >"$work/set1"

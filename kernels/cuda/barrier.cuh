@@ -53,7 +53,14 @@ __device__ __noinline__ bool still_waits(uint32_t phase, uint32_t target, uint32
     return false;
 }
 
-/* Thread 0 of the block that times phases: one ends, the next begins. Not waited for. */
+/*
+ * The thread that waits at barriers and keeps the block's clocks. Not thread 0: that one's release takes as long as the
+ * block's last writes, and a look at the others' arrivals as long again as the way to L2 and back; by another warp
+ * the two go side by side.
+ */
+#define CLERK (KERN_DEVICE_THREADS - 1)
+
+/* The clerk of the block that times phases: one ends, the next begins. Not waited for. */
 __device__ __forceinline__ void tell_phase(const kern_cuda_run &r, block_state *l, uint32_t phase)
 {
     uint64_t now = nanoseconds();
@@ -62,8 +69,8 @@ __device__ __forceinline__ void tell_phase(const kern_cuda_run &r, block_state *
 }
 
 /*
- * This block is done with phase `phase`. Thread 0's release covers the block's writes, as its acquire in await_phase() does
- * the block's later reads (bar.sync is cumulative). `arrived` only grows: turn t ends at t * blocks (thread 0 counts
+ * This block is done with phase `phase`. Thread 0's release covers the block's writes, as the clerk's acquire in await_phase()
+ * does the block's later reads (bar.sync is cumulative). `arrived` only grows: turn t ends at t * blocks (the clerk counts
  * them). `between` is run by all threads when all are done and seen by all afterwards. Nobody waits for thread 0, whose
  * release takes as long as the block's last writes: the others fetch the code of what comes next meanwhile.
  */
@@ -73,24 +80,37 @@ __device__ __forceinline__ void arrive(const kern_cuda_run &r, block_state *l, u
     __syncthreads();
     between();
     __syncthreads();
-    if (threadIdx.x == 0) {
+    if (thread_here() == 0) {
         if (r.delay_key)
             dawdle(r.delay_key, phase, 20000);
         add_release(&r.state->arrived, 1);
-        l->turn++, l->left = phase;
     }
+    if (thread_here() == CLERK)
+        l->turn++, l->left = phase;
+}
+
+/* The clerk, when a barrier opens; where it is asked for. */
+__device__ __noinline__ void at_opening(uint32_t phase)
+{
+    block_state *l = state_here();
+    const kern_cuda_run &r = l->run;
+
+    if (r.delay_key) /* late with the next phase: who does not wait for it gets ahead */
+        dawdle(~r.delay_key, phase, 100000);
+    if (l->timer)
+        tell_phase(r, l, phase);
 }
 
 /*
  * All blocks have finished the phase that this one arrived from, and see each other's writes. False: a block gave up or did
  * not come within the deadline (then go_on says so too). Synchronises.
  */
-__device__ __noinline__ bool await_phase()
+__device__ __forceinline__ bool await_phase()
 {
     block_state *l = state_here();
     const kern_cuda_run &r = l->run;
 
-    if (threadIdx.x == 0) {
+    if (threadIdx.x == CLERK) {
         uint32_t phase = l->left, target = l->turn * gridDim.x, seen = 0;
         uint64_t since = 0;
         bool ok = true;
@@ -103,11 +123,9 @@ __device__ __noinline__ bool await_phase()
                 break;
             }
         }
-        if (r.delay_key) /* late with the next phase: who does not wait for it gets ahead */
-            dawdle(~r.delay_key, phase, 100000);
+        if (r.delay_key || l->timer)
+            at_opening(phase);
         l->go_on = ok;
-        if (l->timer)
-            tell_phase(r, l, phase);
         l->start = clock64();
     }
     __syncthreads();

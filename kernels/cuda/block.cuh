@@ -27,14 +27,17 @@ struct block_state {
     uint32_t go_on;
     uint32_t rank;  /* of this block among all */
     uint32_t index; /* of the phase */
+    uint32_t tile;  /* the block's: by no argument, which would go through memory that every barrier moves far away */
+    uint32_t waits_from; /* first phase before which there is a barrier to be waited for */
     uint32_t owes;  /* a slot's result is still to be told */
     uint32_t next;  /* tile, drawn */
     /* thread 0's */
     uint32_t *ticket; /* where to draw; NULL: no block works more than one tile of this phase */
+    uint64_t closed, closed_ns; /* the slot whose result is to be told */
+    /* the clerk's (barrier.cuh) */
     uint32_t turn, left; /* barriers so far; the phase of the last */
     uint32_t timer;      /* this block times phases */
     uint64_t since, entered, ns, busy, all;
-    uint64_t closed, closed_ns; /* the slot whose result is to be told */
     int64_t came, start;
 };
 static_assert(sizeof(block_state) <= KERN_CUDA_SHARED_BYTES - KERN_CUDA_TILE_BYTES, "lines beside a tile");
@@ -47,6 +50,19 @@ __device__ __forceinline__ block_state *state_here()
     return reinterpret_cast<block_state *>(reinterpret_cast<unsigned char *>(block_memory) + KERN_CUDA_TILE_BYTES);
 }
 
+__device__ __forceinline__ uint32_t tile_here()
+{
+    return *(volatile uint32_t *)&state_here()->tile;
+}
+
+/* Whether the barrier before the phase is still to be waited for when the block begins its first tile, `rank`: it is a product's
+ * then, which asks for its weights before. The other tiles are drawn, and larger. */
+__device__ __forceinline__ bool waits_inside(uint32_t tile)
+{
+    const block_state *l = state_here();
+    return l->index >= l->waits_from && tile == l->rank && tile < l->phase.product.tiles && !l->phase.weights_first;
+}
+
 /*
  * Draws the block's next tile. Once a tile, after its operands are asked for: the answer takes as long as they do, and
  * is waited for at once, because what a call leaves in registers goes to memory.
@@ -56,6 +72,17 @@ __device__ __forceinline__ void draw()
     block_state *l = state_here();
     if (threadIdx.x == 0 && l->ticket)
         l->next = gridDim.x + atomicAdd(l->ticket, 1);
+}
+
+/*
+ * threadIdx.x where the loop over phases asks for it. What the compiler knows to be the same all the time it computes once, whether
+ * a thread is this or that one included, and keeps in local memory.
+ */
+__device__ __forceinline__ uint32_t thread_here()
+{
+    uint32_t thread;
+    asm volatile("mov.u32 %0, %%tid.x;" : "=r"(thread));
+    return thread;
 }
 
 struct block {

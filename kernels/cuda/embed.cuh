@@ -4,9 +4,10 @@
 
 #include "product.cuh"
 
-__device__ __noinline__ void embed_tile(uint32_t tile)
+__device__ __noinline__ void embed_tile()
 {
     const block b = here();
+    const uint32_t tile = tile_here();
     const kern_cuda_run &r = b.run;
     uint32_t lane = threadIdx.x % 32, n = tile * 8 + threadIdx.x / 32, width = r.width;
     const float *gain = master(r, layer_at(r, 0, r.layout.norm1));
@@ -42,9 +43,10 @@ __device__ __noinline__ void embed_tile(uint32_t tile)
     }
 }
 
-__device__ __noinline__ void embed_backward_tile(uint32_t tile)
+__device__ __noinline__ void embed_backward_tile()
 {
     const block b = here();
+    const uint32_t tile = tile_here();
     const kern_cuda_run &r = b.run;
     uint32_t lane = threadIdx.x % 32, width = r.width, spans = (width + 255) / 256;
     uint32_t item = tile * 8 + threadIdx.x / 32, run = item / spans, column = item % spans * 256 + lane * 8;

@@ -112,9 +112,10 @@ __device__ __noinline__ void span_min(uint32_t at, const uint32_t *firsts, const
  * longer: all are asked for before the first is needed (the slot's arrays are padded). Short, as nothing of it is in any
  * cache.
  */
-__device__ __noinline__ void fetch_tile(uint32_t tile)
+__device__ __noinline__ void fetch_tile()
 {
     const block b = here();
+    const uint32_t tile = tile_here();
     const kern_cuda_run &r = b.run;
     uint64_t array = kern_cuda_slot_array(r.tokens);
     const unsigned char *from = slot_at(r, state_here()->number) + KERN_CUDA_SLOT_HEADER, *of_first = from + 4 * 2 * array;

@@ -61,12 +61,12 @@ __device__ __forceinline__ void logits_from_registers(const block &b, const sums
                                     r.vocab_padded, at.m - at.m0, at.n - at.n0);
 }
 
-template <class S> __device__ __noinline__ void logits_tile(uint32_t tile)
+template <class S> __device__ __noinline__ void logits_tile()
 {
     const block b = here();
     const kern_cuda_run &r = b.run;
     const kern_device_product &p = b.phase.product;
-    place at = tile_place<S>(p, tile);
+    place at = product_place<S>(b);
     const float *squares = buffer<float>(r, KERN_DEV_SS, r.layers);
     bf16 *to = buffer<bf16>(r, KERN_DEV_LOGITS_OUT);
     float *most = buffer<float>(r, KERN_DEV_LOGIT_MAX), *total = buffer<float>(r, KERN_DEV_LOGIT_SUM);
@@ -75,9 +75,9 @@ template <class S> __device__ __noinline__ void logits_tile(uint32_t tile)
     const uint32_t vocab = r.vocab, pitch = r.vocab_padded, tiles = r.vocab_tiles;
     sums<S> c;
 
-    multiply<S, false, false>(b, p, at, c, [&] {
-        scale_rows<S>(r, at, squares, scale, b.phase.row0);
-    });
+    multiply<S, false, false>(
+        b, p, at, c, [&] { return row_scales<S>(r, at, squares, b.phase.row0); },
+        [&](row_scales<S> &scales) { scales.put(r, scale); });
     if constexpr (S::PARTS == 1) {
         logits_from_registers(b, c, at, scale);
         return;
@@ -118,9 +118,10 @@ template <class S> __device__ __noinline__ void logits_tile(uint32_t tile)
 }
 
 /* Four warps a row. */
-__device__ __noinline__ void loss_tile(uint32_t tile)
+__device__ __noinline__ void loss_tile()
 {
     const block b = here();
+    const uint32_t tile = tile_here();
     constexpr uint32_t THREADS = 256 / KERN_DEVICE_LOSS_ROWS, FLIGHT = 8;
     const kern_cuda_run &r = b.run;
     uint32_t in_tile = threadIdx.x / THREADS, thread = threadIdx.x % THREADS;
@@ -202,20 +203,22 @@ __device__ __noinline__ void loss_tile(uint32_t tile)
     }
 }
 
-template <class S> __device__ __noinline__ void head_input_tile(uint32_t tile)
+template <class S> __device__ __noinline__ void head_input_tile()
 {
     const block b = here();
     const kern_device_product &p = b.phase.product;
-    place at = tile_place<S>(p, tile);
+    place at = product_place<S>(b);
     sums<S> c;
 
-    multiply<S, false, true>(b, p, at, c, [] {});
+    multiply<S, false, true>(
+        b, p, at, c, [] { return nothing(); }, [](nothing) {});
     store_sums(b, c, at, buffer<float>(b.run, KERN_DEV_HEAD_SPLIT, at.split), false);
 }
 
-__device__ __noinline__ void final_backward_tile(uint32_t tile)
+__device__ __noinline__ void final_backward_tile()
 {
     const block b = here();
+    const uint32_t tile = tile_here();
     const kern_cuda_run &r = b.run;
     const uint32_t width = r.width, splits = b.phase.product.splits, each = r.final_rows;
     const uint32_t row0 = b.phase.row0 + tile * each;

@@ -64,6 +64,10 @@ static void describe_run(struct kern_cuda *c)
     r->q_width = t->q_width, r->kv_width = t->kv_width, r->qkv_width = t->qkv_width;
     r->final_rows = t->final_rows;
     r->norm_slots = t->norm_slots, r->mlp_slots = t->mlp_slots, r->vocab_tiles = t->vocab_tiles;
+    r->attention_rows = t->attention_rows, r->attention_back_rows = t->attention_back_rows;
+    r->by_heads = kern_device_divisor(m->heads), r->by_rows_heads = kern_device_divisor(t->rows * m->heads);
+    r->by_kv_heads = kern_device_divisor(m->kv_heads), r->by_rows_kv_heads = kern_device_divisor(t->rows * m->kv_heads);
+    r->by_group = kern_device_divisor(m->heads / m->kv_heads), r->by_seq_len = kern_device_divisor(t->seq_len);
     r->head_splits = t->head_splits, r->head_span = t->head_span;
     r->head_rows = t->head_rows, r->gain_slots = t->gain_slots;
     r->untied = m->untied, r->forward_only = t->forward_only;

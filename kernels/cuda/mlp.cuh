@@ -42,21 +42,20 @@ __device__ __forceinline__ void gate_up_from_registers(const block &b, const sum
                                         (at.n - at.n0) / 2);
 }
 
-template <class S> __device__ __noinline__ void gate_up_tile(uint32_t tile)
+template <class S> __device__ __noinline__ void gate_up_tile()
 {
     const block b = here();
     const kern_cuda_run &r = b.run;
     const kern_device_product &p = b.phase.product;
-    place at = tile_place<S>(p, tile);
+    place at = product_place<S>(b);
     uint32_t l = b.phase.layer, ffn = r.ffn;
     const float *squares = buffer<float>(r, KERN_DEV_SS_MID, l);
     bf16 *to = buffer<bf16>(r, KERN_DEV_GU, l), *hidden = buffer<bf16>(r, KERN_DEV_HIDDEN, l);
     float *scale = lines_of(b); /* [SIDE] */
     sums<S> c;
 
-    multiply<S, false, false>(b, p, at, c, [&] {
-        scale_rows<S>(r, at, squares, scale);
-    });
+    multiply<S, false, false>(
+        b, p, at, c, [&] { return row_scales<S>(r, at, squares); }, [&](row_scales<S> &scales) { scales.put(r, scale); });
     if constexpr (S::PARTS == 1) {
         gate_up_from_registers(b, c, at, scale, to, hidden, ffn);
         return;
@@ -87,12 +86,12 @@ template <class S> __device__ __noinline__ void gate_up_tile(uint32_t tile)
     });
 }
 
-template <class S> __device__ __noinline__ void down_backward_tile(uint32_t tile)
+template <class S> __device__ __noinline__ void down_backward_tile()
 {
     const block b = here();
     const kern_cuda_run &r = b.run;
     const kern_device_product &p = b.phase.product;
-    place at = tile_place<S>(p, tile);
+    place at = product_place<S>(b);
     uint32_t l = b.phase.layer, ffn = r.ffn, mlp_slots = r.mlp_slots;
     const float *squares = buffer<float>(r, KERN_DEV_SS_MID, l);
     const bf16 *gu = buffer<bf16>(r, KERN_DEV_GU, l);
@@ -105,10 +104,12 @@ template <class S> __device__ __noinline__ void down_backward_tile(uint32_t tile
     row_inputs<S, 2> inputs;
     sums<S> c;
 
-    multiply<S, false, true>(b, p, at, c, [&] {
-        inputs.ahead(at, where);
-        scale_rows<S>(r, at, squares, scale);
-    });
+    multiply<S, false, true>(
+        b, p, at, c, [&] { return row_scales<S>(r, at, squares); },
+        [&](row_scales<S> &scales) {
+            inputs.ahead(at, where);
+            scales.put(r, scale);
+        });
     float *rows = lay_out(b, c, at, inputs, where);
     each_row<S, 2>(rows, at, inputs, where, [&](uint32_t row, uint32_t, float (&v)[8], uint4 *in, bool inside) {
         uint32_t n = at.m0 + row;

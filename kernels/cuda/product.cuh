@@ -33,20 +33,29 @@ template <int SIDE_, int STAGES_, int PARTS_> struct tile_shape {
 typedef tile_shape<128, 3, 1> large_tile;
 typedef tile_shape<64, 3, 2> small_tile;
 
-/* In a product tile's number: the block has not waited yet for the phase before. multiply() does. */
-#define TILE_WAITS (1u << 31)
-
 /* Where a tile of C lies. */
 struct place {
     uint32_t m0, n0, m, n, split; /* first row and column; sizes of C */
-    bool waits;
+    bool waits;                   /* the block has not waited yet for the phase before: multiply() does */
 };
 
-template <class S>
-__device__ __forceinline__ place tile_place(const kern_device_product &p, uint32_t tile)
+template <class S> __device__ __forceinline__ place place_of(const kern_device_product &p, uint32_t tile, bool waits)
 {
-    kern_device_coordinates c = kern_device_tile(&p, tile & ~TILE_WAITS);
-    return {c.m * S::SIDE, c.n * S::SIDE, p.m, p.n, c.split, (tile & TILE_WAITS) != 0};
+    kern_device_coordinates c = kern_device_tile(&p, tile);
+    return {c.m * S::SIDE, c.n * S::SIDE, p.m, p.n, c.split, waits};
+}
+
+/* The block's tile being one of the phase's product. */
+template <class S> __device__ __forceinline__ place product_place(const block &b)
+{
+    uint32_t tile = tile_here();
+    return place_of<S>(b.phase.product, tile - (b.phase.weights_first ? b.phase.weight.tiles : 0), waits_inside(tile));
+}
+
+/* The same, being one of its weight. */
+template <class S> __device__ __forceinline__ place weight_place(const block &b)
+{
+    return place_of<S>(b.phase.weight, tile_here() - (b.phase.weights_first ? 0 : b.phase.product.tiles), false);
 }
 
 /*
@@ -140,11 +149,12 @@ template <class S> struct warp_block {
 /*
  * The main loop. Reads A and B past L1; returns after all warps have left the stages. Where the phase before is still to be
  * waited for, B's first stages are asked for first: B is weights then, which only an update writes (table.c).
- * `meanwhile` runs while the first stages are on their way (no synchronisation inside).
+ * `ask` loads what the phase before wrote beside the operands, and gives it to `use` once they are asked for, too: what is
+ * loaded behind them comes after them. No synchronisation inside either.
  */
-template <class S, bool A_FIRST, bool B_FIRST, class F>
+template <class S, bool A_FIRST, bool B_FIRST, class Ask, class Use>
 __device__ __forceinline__ void multiply(const block &b, const kern_device_product &p, const place &at,
-                                         sums<S> &c, F meanwhile)
+                                         sums<S> &c, Ask ask_beside, Use use)
 {
     constexpr uint32_t DEEP = S::PARTS * DEPTH;
     uint32_t begin = at.split * p.k_split, left = min(p.k_split, p.k - begin); /* not asked for yet */
@@ -167,6 +177,7 @@ __device__ __forceinline__ void multiply(const block &b, const kern_device_produ
         w.copy(b_base + i * S::OPERAND, rest);
     if (at.waits)
         await_phase();
+    auto beside = ask_beside();
 #pragma unroll 1
     for (int i = 0; i < S::STAGES - 1; i++) {
         if (left) {
@@ -175,7 +186,7 @@ __device__ __forceinline__ void multiply(const block &b, const kern_device_produ
         }
         async_commit(); /* the first group has all of B so far */
     }
-    meanwhile();
+    use(beside);
     draw();
 #pragma unroll
     for (int i = 0; i < S::MI; i++)
@@ -390,16 +401,25 @@ template <class S> struct tile_row {
     }
 };
 
-/* 1 / rms of the tile's rows, which are row0 .. of the residual stream. */
-template <class S>
-__device__ __forceinline__ void scale_rows(const kern_cuda_run &r, const place &at, const float *squares, float *scale,
-                                           uint32_t row0 = 0)
-{
-    tile_row<S> mine(at);
-    float sum = mine.sum(squares, r.norm_slots, row0).value();
-    if (mine.there && mine.first)
-        scale[mine.row] = rms_scale(r, sum);
-}
+/* 1 / rms of the tile's rows, which are row0 .. of the residual stream: asked for at once, stored by put(). */
+template <class S> struct row_scales {
+    tile_row<S> mine;
+    slot_sum<tile_row<S>::LANES> squares;
+
+    __device__ __forceinline__ row_scales(const kern_cuda_run &r, const place &at, const float *of, uint32_t row0 = 0)
+        : mine(at), squares(mine.sum(of, r.norm_slots, row0))
+    {
+    }
+    __device__ __forceinline__ void put(const kern_cuda_run &r, float *scale)
+    {
+        float sum = squares.value();
+        if (mine.there && mine.first)
+            scale[mine.row] = rms_scale(r, sum);
+    }
+};
+
+/* What a product that needs nothing else gives multiply(). */
+struct nothing {};
 
 __device__ __forceinline__ const uint4 *vector_at(const void *from)
 {
@@ -452,16 +472,17 @@ __device__ __forceinline__ void store_sums(const block &b, const sums<S> &c, con
 }
 
 /* The weight's part of a backward phase: dW = dY^T X. */
-template <class S> __device__ __noinline__ void weight_tile(uint32_t tile)
+template <class S> __device__ __noinline__ void weight_tile()
 {
     const block b = here();
     const kern_device_product &p = b.phase.weight;
-    place at = tile_place<S>(p, tile);
+    place at = weight_place<S>(b);
     sums<S> c;
     bool adds = b.phase.weight_adds == KERN_DEV_ADDS_ALWAYS ||
                 (b.phase.weight_adds == KERN_DEV_ADDS_LATER && !b.slot.first_micro);
 
-    multiply<S, true, true>(b, p, at, c, [] {});
+    multiply<S, true, true>(
+        b, p, at, c, [] { return nothing(); }, [](nothing) {});
     store_sums(b, c, at, in_arena<float>(b.run, b.phase.weight_out) +
                              (uint64_t)at.split * p.m * p.n, adds);
 }

@@ -70,12 +70,12 @@ __device__ __forceinline__ void qkv_from_registers(const block &b, const sums<S>
     store_rounded<S::SIDE, S::SIDE>(rows, to + (uint64_t)at.m0 * pitch + at.n0, pitch, at.m - at.m0, at.n - at.n0);
 }
 
-template <class S> __device__ __noinline__ void qkv_tile(uint32_t tile)
+template <class S> __device__ __noinline__ void qkv_tile()
 {
     const block b = here();
     const kern_cuda_run &r = b.run;
     const kern_device_product &p = b.phase.product;
-    place at = tile_place<S>(p, tile);
+    place at = product_place<S>(b);
     const uint32_t l = b.phase.layer, head_dim = r.head_dim, turning = r.q_width + r.kv_width, pitch = r.qkv_width;
     const float *squares = buffer<float>(r, KERN_DEV_SS, l), *rope = buffer<float>(r, KERN_DEV_ROPE);
     const uint32_t *starts = buffer<uint32_t>(r, KERN_DEV_FIRST);
@@ -84,13 +84,22 @@ template <class S> __device__ __noinline__ void qkv_tile(uint32_t tile)
     uint32_t *position = reinterpret_cast<uint32_t *>(lines_of(b) + 128); /* [SIDE] in the segment */
     sums<S> c;
 
-    multiply<S, false, false>(b, p, at, c, [&] {
-        tile_row<S> mine(at);
-        uint32_t start = mine.there ? starts[mine.n] : 0;
-        scale_rows<S>(r, at, squares, scale);
-        if (mine.there && mine.first)
-            position[mine.row] = mine.n % r.seq_len - start;
-    });
+    struct beside {
+        row_scales<S> scales;
+        uint32_t start;
+    };
+    multiply<S, false, false>(
+        b, p, at, c,
+        [&] {
+            row_scales<S> scales(r, at, squares);
+            return beside{scales, scales.mine.there ? starts[scales.mine.n] : 0};
+        },
+        [&](beside &is) {
+            const tile_row<S> &mine = is.scales.mine;
+            is.scales.put(r, scale);
+            if (mine.there && mine.first)
+                position[mine.row] = mine.n - kern_device_divide(mine.n, r.by_seq_len) * r.seq_len - is.start;
+        });
     if constexpr (S::PARTS == 1) {
         qkv_from_registers(b, c, at, scale, position, rope, to, pitch);
         return;

@@ -5,12 +5,12 @@
 #include "product.cuh"
 
 /* x' = product + x, x'g, and the block's shares of the sum of squares. */
-template <class S> __device__ __noinline__ void residual_tile(uint32_t tile)
+template <class S> __device__ __noinline__ void residual_tile()
 {
     const block b = here();
     const kern_cuda_run &r = b.run;
     const kern_device_product &p = b.phase.product;
-    place at = tile_place<S>(p, tile);
+    place at = product_place<S>(b);
     uint32_t l = b.phase.layer, width = r.width, norm_slots = r.norm_slots;
     bool out = b.phase.op == KERN_DEV_OUT;
     const bf16 *x = out ? buffer<bf16>(r, KERN_DEV_X, l) : buffer<bf16>(r, KERN_DEV_MID, l);
@@ -26,11 +26,13 @@ template <class S> __device__ __noinline__ void residual_tile(uint32_t tile)
     sums<S> c;
     float g[8] = {0, 0, 0, 0, 0, 0, 0, 0};
 
-    multiply<S, false, false>(b, p, at, c, [&] {
-        inputs.ahead(at, where);
-        if (S::AHEAD && column < at.n)
-            load8(g, gain + column);
-    });
+    multiply<S, false, false>(
+        b, p, at, c, [] { return nothing(); },
+        [&](nothing) {
+            inputs.ahead(at, where);
+            if (S::AHEAD && column < at.n)
+                load8(g, gain + column);
+        });
     float *rows = lay_out(b, c, at, inputs, where);
     if (!S::AHEAD && column < at.n)
         load8(g, gain + column);
@@ -63,12 +65,12 @@ template <class S> __device__ __noinline__ void residual_tile(uint32_t tile)
  * The gradient of x through y = rmsnorm(x) W^T, added to the residual's, from a = (r dY) W; and the
  * gain's share. The two norms of a layer by the phase's op.
  */
-template <class S> __device__ __noinline__ void norm_backward_tile(uint32_t tile)
+template <class S> __device__ __noinline__ void norm_backward_tile()
 {
     const block b = here();
     const kern_cuda_run &r = b.run;
     const kern_device_product &p = b.phase.product;
-    place at = tile_place<S>(p, tile);
+    place at = product_place<S>(b);
     uint32_t l = b.phase.layer, width = r.width;
     bool mlp = b.phase.op == KERN_DEV_GATE_UP_BACKWARD;
     const bf16 *x = mlp ? buffer<bf16>(r, KERN_DEV_MID, l) : buffer<bf16>(r, KERN_DEV_X, l);
@@ -86,16 +88,24 @@ template <class S> __device__ __noinline__ void norm_backward_tile(uint32_t tile
     sums<S> c;
     float g[8] = {0, 0, 0, 0, 0, 0, 0, 0}, share[8] = {0, 0, 0, 0, 0, 0, 0, 0};
 
-    multiply<S, false, true>(b, p, at, c, [&] {
-        tile_row<S> mine(at);
-        auto of_row = mine.sum(dots, dots_count), of_x = mine.sum(squares, r.norm_slots);
-        inputs.ahead(at, where);
-        if (S::AHEAD && column < at.n)
-            load8(g, gain + column);
-        float dot = of_row.value(), scale = rms_scale(r, of_x.value());
-        if (mine.there && mine.first)
-            factor[mine.row] = scale * scale * dot * reciprocal((float)width);
-    });
+    struct beside {
+        tile_row<S> mine;
+        slot_sum<tile_row<S>::LANES> of_row, of_x;
+    };
+    multiply<S, false, true>(
+        b, p, at, c,
+        [&] {
+            tile_row<S> mine(at);
+            return beside{mine, mine.sum(dots, dots_count), mine.sum(squares, r.norm_slots)};
+        },
+        [&](beside &is) {
+            inputs.ahead(at, where);
+            if (S::AHEAD && column < at.n)
+                load8(g, gain + column);
+            float dot = is.of_row.value(), scale = rms_scale(r, is.of_x.value());
+            if (is.mine.there && is.mine.first)
+                factor[is.mine.row] = scale * scale * dot * reciprocal((float)width);
+        });
     float *rows = lay_out(b, c, at, inputs, where);
     if (!S::AHEAD && column < at.n)
         load8(g, gain + column);

@@ -9,20 +9,20 @@
 #include "block.cuh"
 #include "hw/async.cuh"
 
-#define STREAM 64 /* rows of a stage */
+#define STREAM 64 /* rows of a stage, where nothing else is said */
 
 __device__ __forceinline__ void store_shared(uint32_t at, uint32_t v)
 {
     asm volatile("st.shared.b32 [%0], %1;" ::"r"(at), "r"(v) : "memory");
 }
 
-/* Two warps that share rows; `pair`, not 0, is theirs alone. */
-__device__ __forceinline__ void pair_sync(uint32_t pair)
+/* WARPS that share rows; `team`, not 0, is theirs alone. */
+template <int WARPS> __device__ __forceinline__ void team_sync(uint32_t team)
 {
-    asm volatile("bar.sync %0, 64;" ::"r"(pair) : "memory");
+    asm volatile("bar.sync %0, %1;" ::"r"(team), "n"(WARPS * 32) : "memory");
 }
 
-/* This thread's copies of STREAM rows of HD elements from a row-major matrix into a swizzled tile. */
+/* This thread's copies of rows of HD elements from a row-major matrix into a swizzled tile. */
 template <int HD> struct row_copies {
     static constexpr int CHUNKS = HD / 8, STEP = 256 / CHUNKS;
     static_assert(STEP % 8 == 0, "copies of a thread share their swizzle");
@@ -38,12 +38,13 @@ template <int HD> struct row_copies {
         row = threadIdx.x / CHUNKS, to = swizzled<HD * 2>(row, chunk);
         offset = (uint64_t)row * pitch + chunk * 8, step = (uint64_t)STEP * pitch;
     }
-    /* Rows from `limit` on are not read but zero. */
-    __device__ __forceinline__ void copy(uint32_t shared, const bf16 *from, uint32_t limit) const
+    /* ROWS of them. Rows from `limit` on are not read but zero. */
+    template <int ROWS = STREAM> __device__ __forceinline__ void copy(uint32_t shared, const bf16 *from, uint32_t limit) const
     {
+        static_assert(ROWS % STEP == 0, "copies of all threads");
         from += offset;
 #pragma unroll
-        for (int i = 0; i < STREAM / STEP; i++)
+        for (int i = 0; i < ROWS / STEP; i++)
             async_copy16(shared + to + i * STEP * HD * 2, from + i * step, there && row + i * STEP < limit);
     }
 };

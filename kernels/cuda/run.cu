@@ -15,75 +15,67 @@
 #include "scan.cuh"
 #include "update.cuh"
 
-#define BY_SHAPE(function, shape)                                                                  \
-    ((shape) == KERN_DEV_LARGE ? function<large_tile>(tile) : function<small_tile>(tile))
-#define BY_HEAD(call64, call128) (b.run.head_dim == 64 ? call64 : call128)
+#define BY_SHAPE(function, shape) ((shape) == KERN_DEV_LARGE ? function<large_tile>() : function<small_tile>())
+#define BY_HEAD(function, rows)                                                                    \
+    (b.run.head_dim == 128 ? function<attention_128>()                                             \
+     : (rows) == 64        ? function<attention_64>()                                              \
+                           : function<attention_64_few>())
 
-__device__ __forceinline__ void product_tile(const block &b, uint32_t tile)
+/* The block's tile. Every tile draws the next one. Few jumps: each may lead where the code is still to be fetched. */
+__device__ __forceinline__ void work(const block &b)
 {
-    uint32_t shape = b.phase.product.shape;
-    switch (b.phase.op) {
-    case KERN_DEV_QKV:
-        return BY_SHAPE(qkv_tile, shape);
-    case KERN_DEV_OUT:
-    case KERN_DEV_DOWN:
-        return BY_SHAPE(residual_tile, shape);
-    case KERN_DEV_GATE_UP:
-        return BY_SHAPE(gate_up_tile, shape);
-    case KERN_DEV_LOGITS:
-        return BY_SHAPE(logits_tile, shape);
-    case KERN_DEV_HEAD_BACKWARD:
-        return BY_SHAPE(head_input_tile, shape);
-    case KERN_DEV_DOWN_BACKWARD:
-        return BY_SHAPE(down_backward_tile, shape);
-    case KERN_DEV_GATE_UP_BACKWARD:
-    case KERN_DEV_QKV_BACKWARD:
-        return BY_SHAPE(norm_backward_tile, shape);
-    case KERN_DEV_OUT_BACKWARD:
-        return BY_SHAPE(out_backward_tile, shape);
+    const kern_device_phase &p = b.phase;
+    if (p.product.tiles) {
+        if (p.weights_first ? tile_here() < p.weight.tiles : tile_here() >= p.product.tiles)
+            return BY_SHAPE(weight_tile, p.weight.shape);
+#define PRODUCT(op, function)                                                                      \
+    case 2 * (op) + KERN_DEV_LARGE:                                                                \
+        return function<large_tile>();                                                             \
+    case 2 * (op) + KERN_DEV_SMALL:                                                                \
+        return function<small_tile>();
+        static_assert(KERN_DEV_LARGE + KERN_DEV_SMALL == 1, "two shapes");
+        switch (2 * p.op + p.product.shape) {
+            PRODUCT(KERN_DEV_QKV, qkv_tile)
+            PRODUCT(KERN_DEV_OUT, residual_tile)
+            PRODUCT(KERN_DEV_DOWN, residual_tile)
+            PRODUCT(KERN_DEV_GATE_UP, gate_up_tile)
+            PRODUCT(KERN_DEV_LOGITS, logits_tile)
+            PRODUCT(KERN_DEV_HEAD_BACKWARD, head_input_tile)
+            PRODUCT(KERN_DEV_DOWN_BACKWARD, down_backward_tile)
+            PRODUCT(KERN_DEV_GATE_UP_BACKWARD, norm_backward_tile)
+            PRODUCT(KERN_DEV_QKV_BACKWARD, norm_backward_tile)
+            PRODUCT(KERN_DEV_OUT_BACKWARD, out_backward_tile)
+        }
+#undef PRODUCT
+        return;
     }
-}
-
-/* `waits`: TILE_WAITS or 0, for a product's tile. Every tile draws the next one. */
-__device__ __forceinline__ void work(const block &b, uint32_t tile, uint32_t waits)
-{
-    switch (b.phase.op) {
+    switch (p.op) {
     case KERN_DEV_FETCH:
-        return fetch_tile(tile);
+        return fetch_tile();
     case KERN_DEV_EMBED:
-        return embed_tile(tile);
+        return embed_tile();
     case KERN_DEV_ATTENTION:
-        return BY_HEAD(attention_tile<64>(tile), attention_tile<128>(tile));
+        return BY_HEAD(attention_tile, b.run.attention_rows);
     case KERN_DEV_LOSS:
-        return loss_tile(tile);
+        return loss_tile();
     case KERN_DEV_FINAL_BACKWARD:
-        return final_backward_tile(tile);
+        return final_backward_tile();
     case KERN_DEV_HEAD_SCAN:
-        return head_scan_tile(tile);
+        return head_scan_tile();
     case KERN_DEV_HEAD_LOSS:
-        return head_loss_tile(tile);
+        return head_loss_tile();
     case KERN_DEV_HEAD_WEIGHT:
-        return head_weight_tile(tile);
-    case KERN_DEV_ATTENTION_BACKWARD: {
-        uint32_t keys = b.run.rows * b.run.kv_heads * ((b.run.seq_len + KERN_DEVICE_ATTENTION_ROWS - 1) / KERN_DEVICE_ATTENTION_ROWS);
-        if (tile < keys)
-            return BY_HEAD(key_backward_tile<64>(tile), key_backward_tile<128>(tile));
-        tile = kern_device_query_tile(tile, keys, b.phase.tiles);
-        return BY_HEAD(query_backward_tile<64>(tile), query_backward_tile<128>(tile));
-    }
+        return head_weight_tile();
+    case KERN_DEV_ATTENTION_BACKWARD:
+        if (tile_here() < key_tiles(b.run))
+            return BY_HEAD(key_backward_tile, b.run.attention_back_rows);
+        return BY_HEAD(query_backward_tile, b.run.attention_back_rows);
     case KERN_DEV_EMBED_BACKWARD:
-        return embed_backward_tile(tile);
+        return embed_backward_tile();
     case KERN_DEV_COLLECT:
-        return collect_tile(tile);
+        return collect_tile();
     case KERN_DEV_ADAMW:
-        return adamw_tile(tile);
-    default:
-        if (b.phase.weights_first)
-            tile = tile < b.phase.weight.tiles ? b.phase.product.tiles + tile : tile - b.phase.weight.tiles;
-        if (tile < b.phase.product.tiles)
-            return product_tile(b, tile | waits);
-        tile -= b.phase.product.tiles;
-        return BY_SHAPE(weight_tile, b.phase.weight.shape);
+        return adamw_tile();
     }
 }
 
@@ -131,19 +123,21 @@ template <class T> __device__ __forceinline__ void load_words(T *to, const T *fr
 __device__ __forceinline__ void ask_page(block_state *l, const kern_device_phase *from)
 {
     static_assert(sizeof *from % 4 == 0 && sizeof *from / 4 <= KERN_DEVICE_THREADS, "words");
-    if (threadIdx.x < sizeof *from / 4)
-        async_copy4(shared_address(&l->coming) + 4 * threadIdx.x, reinterpret_cast<const uint32_t *>(from) + threadIdx.x, true);
+    uint32_t thread = thread_here();
+    if (thread < sizeof *from / 4)
+        async_copy4(shared_address(&l->coming) + 4 * thread, reinterpret_cast<const uint32_t *>(from) + thread, true);
     async_commit();
 }
 
 /* The phase after `index` is the block's: when all its threads have done with this one. */
 __device__ __forceinline__ void turn_page(block_state *l, uint32_t next)
 {
+    uint32_t thread = thread_here();
     async_wait<0>();
-    if (threadIdx.x < sizeof l->phase / 4)
-        reinterpret_cast<uint32_t *>(&l->phase)[threadIdx.x] = reinterpret_cast<const uint32_t *>(&l->coming)[threadIdx.x];
-    if (threadIdx.x == 0)
-        l->index = next;
+    if (thread < sizeof l->phase / 4)
+        reinterpret_cast<uint32_t *>(&l->phase)[thread] = reinterpret_cast<const uint32_t *>(&l->coming)[thread];
+    if (thread == 0)
+        l->index = next, l->tile = l->rank;
 }
 
 /* The slot's header to device memory, by one warp. */
@@ -287,12 +281,21 @@ __device__ __noinline__ void begin_update()
         l->run.state->norm = judged.norm, l->run.state->updated = judged.update;
 }
 
-/* Thread 0: the block's clocks for RESULT. */
+/* The clerk: what the block has done since its tiles began, or since this was called, was work. */
+__device__ __forceinline__ void count_busy(block_state *l)
+{
+    int64_t now = clock64();
+    l->busy += now - l->start;
+    l->start = now;
+}
+
+/* The clerk: the block's clocks for RESULT. */
 __device__ __noinline__ void tell_clocks()
 {
     block_state *l = state_here();
     kern_cuda_clocks *clocks = &l->run.clocks[blockIdx.x];
 
+    count_busy(l);
     clocks->busy = l->busy;
     clocks->all = l->all + (clock64() - l->came);
     clocks->ns = l->ns + (nanoseconds() - l->entered);
@@ -310,6 +313,7 @@ __device__ __noinline__ uint32_t enter()
         nth = atomicAdd(&r.state->on[processor], 1);
     if (!barrier(UINT32_MAX - 1))
         return UINT32_MAX;
+    __syncthreads(); /* all have seen that they go on */
     if (threadIdx.x == 0)
         l->go_on = rank_of(r, processor, nth);
     __syncthreads();
@@ -340,7 +344,8 @@ kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint
     if (rank == UINT32_MAX)
         return;
     if (threadIdx.x == 0) {
-        l->rank = rank, l->index = first, l->owes = 0;
+        l->rank = l->tile = rank, l->index = first, l->owes = 0;
+        l->waits_from = resident ? first + 2 : UINT32_MAX; /* FETCH's is waited for at once */
         /* phases are timed by the block that has nothing to do in small ones */
         l->timer = rank == gridDim.x - 1, l->since = nanoseconds();
     }
@@ -352,52 +357,56 @@ kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint
         uint32_t i = l->index, op = l->phase.op;
         ask_page(l, &run.phases[i + 1 < last ? i + 1 : first]);
         if (op == KERN_DEV_FETCH || l->phase.when <= l->slot.when) {
-            /* the barrier before is still to be waited for, but for FETCH's; the first tile of a product waits when it
-             * has to */
-            bool pending = resident && i > first + 1, inside = pending && l->rank < l->phase.product.tiles && !l->phase.weights_first;
-            if (threadIdx.x == 0)
+            if (thread_here() == 0)
                 l->ticket = l->phase.tiles > gridDim.x ? &run.tickets[i] : nullptr;
-            if (pending && !inside && !await_phase())
+            if (i >= l->waits_from && !waits_inside(l->rank) && !await_phase())
                 return;
-            if (op == KERN_DEV_FETCH && !begin_slot())
-                return;
-            if (op == KERN_DEV_ADAMW)
-                begin_update();
-            if (op == KERN_DEV_COLLECT)
-                look_ahead();
-            if (op == KERN_DEV_RESULT && l->rank == gridDim.x - 1)
-                end_slot(resident);
-            if (threadIdx.x == 0)
+            if (op == KERN_DEV_FETCH || op >= KERN_DEV_COLLECT) {
+                static_assert(KERN_DEV_ADAMW == KERN_DEV_COLLECT + 1 && KERN_DEV_RESULT == KERN_DEV_COLLECT + 2, "the last");
+                if (op == KERN_DEV_FETCH && !begin_slot())
+                    return;
+                if (op == KERN_DEV_ADAMW)
+                    begin_update();
+                if (op == KERN_DEV_COLLECT)
+                    look_ahead();
+                if (op == KERN_DEV_RESULT && l->rank == gridDim.x - 1)
+                    end_slot(resident);
+            }
+            if (thread_here() == CLERK)
                 l->start = clock64();
             /* every block's first tile is given, the others are drawn: tiles differ in cost */
-            uint32_t tile = op == KERN_DEV_RESULT ? UINT32_MAX : l->rank, waits = inside ? TILE_WAITS : 0;
 #pragma unroll 1
-            while (tile < l->phase.tiles) {
-                work(b, tile, waits);
+            while (l->phase.op != KERN_DEV_RESULT && tile_here() < l->phase.tiles) {
+                work(b);
                 if (l->phase.tiles <= gridDim.x)
                     break;
                 __syncthreads();
-                tile = l->next, waits = 0;
+                if (thread_here() == 0)
+                    l->tile = l->next;
                 __syncthreads();
             }
             i = l->index, op = l->phase.op;
             if (resident && op != KERN_DEV_FETCH && !l->go_on)
                 return;
-            if (threadIdx.x == 0) {
-                l->busy += clock64() - l->start;
-                /* once a slot is enough: also stores are waited for at barriers */
-                if (op == KERN_DEV_FETCH || i + 2 == last || !resident)
-                    tell_clocks();
-            }
+            /* once a slot is enough: also stores are waited for at barriers */
+            if (thread_here() == CLERK && (op == KERN_DEV_FETCH || i + 2 == last || !resident))
+                tell_clocks();
             uint32_t next = i + 1 < last ? i + 1 : first;
             if (resident && op != KERN_DEV_RESULT) {
-                arrive(run, l, i, [&] { turn_page(l, next); });
+                arrive(run, l, i, [&] {
+                    turn_page(l, next);
+                    if (thread_here() == CLERK)
+                        count_busy(l);
+                });
             } else {
-                if (l->timer && threadIdx.x == 0)
-                    tell_phase(run, l, i);
+                if (thread_here() == CLERK) {
+                    count_busy(l);
+                    if (l->timer)
+                        tell_phase(run, l, i);
+                }
                 __syncthreads();
                 turn_page(l, next);
-                if (op == KERN_DEV_RESULT && threadIdx.x == 0)
+                if (op == KERN_DEV_RESULT && thread_here() == 0)
                     l->number++;
                 __syncthreads();
             }

@@ -105,6 +105,8 @@ struct kern_cuda_run {
     uint32_t layers, width, heads, kv_heads, head_dim, ffn, vocab, vocab_padded;
     uint32_t q_width, kv_width, qkv_width;
     uint32_t final_rows, norm_slots, mlp_slots, vocab_tiles, head_splits, head_span, head_rows, gain_slots;
+    uint32_t attention_rows, attention_back_rows;
+    uint64_t by_heads, by_kv_heads, by_rows_heads, by_rows_kv_heads, by_group, by_seq_len; /* kern_device_divisor() of them */
     uint32_t untied, forward_only;
     struct kern_device_layout layout;
     struct kern_device_constants constants;

@@ -47,7 +47,7 @@ struct scan_warp {
     }
     __device__ __forceinline__ void meet() const
     {
-        pair_sync(pair);
+        team_sync<2>(pair);
     }
     /* Whether it holds for a thread of either. */
     __device__ __forceinline__ bool meet_any(bool holds) const
@@ -132,9 +132,10 @@ __device__ __forceinline__ void scan_mix(float (&o)[2][8][4], const scan_warp &w
     }
 }
 
-__device__ __noinline__ void head_scan_tile(uint32_t tile)
+__device__ __noinline__ void head_scan_tile()
 {
     const block b = here();
+    const uint32_t tile = tile_here();
     const kern_cuda_run &r = b.run;
     const uint32_t width = r.width, tokens = r.tokens, splits = r.head_splits;
     uint32_t blocks = (tokens + SCAN_OWN - 1) / SCAN_OWN, span = tile / blocks, m0 = tile % blocks * SCAN_OWN;
@@ -287,9 +288,10 @@ __device__ __noinline__ void head_scan_tile(uint32_t tile)
 }
 
 /* A warp a row: lse over the spans, the loss, and in training what DX is made of. */
-__device__ __noinline__ void head_loss_tile(uint32_t tile)
+__device__ __noinline__ void head_loss_tile()
 {
     const block b = here();
+    const uint32_t tile = tile_here();
     const kern_cuda_run &r = b.run;
     const uint32_t width = r.width, splits = r.head_splits, row0 = tile * r.final_rows;
     const uint32_t rows = min(r.final_rows, r.tokens - row0);
@@ -376,9 +378,10 @@ __device__ __noinline__ void head_loss_tile(uint32_t tile)
 }
 
 /* Own rows are the head's, tokens stream by. */
-__device__ __noinline__ void head_weight_tile(uint32_t tile)
+__device__ __noinline__ void head_weight_tile()
 {
     const block b = here();
+    const uint32_t tile = tile_here();
     const kern_cuda_run &r = b.run;
     const uint32_t width = r.width, tokens = r.tokens, vocab = r.vocab;
     uint32_t id0 = tile * SCAN_OWN, count = (tokens + STREAM - 1) / STREAM;

@@ -26,9 +26,10 @@ __device__ __forceinline__ float4 add_shares(const unsigned char *from, uint64_t
     return sum;
 }
 
-__device__ __noinline__ void collect_tile(uint32_t tile)
+__device__ __noinline__ void collect_tile()
 {
     const block b = here();
+    const uint32_t tile = tile_here();
     const kern_cuda_run &r = b.run;
     const kern_device_piece piece = r.pieces[tile];
     float4 *g = reinterpret_cast<float4 *>(buffer<float>(r, KERN_DEV_GRADIENTS) + piece.begin);
@@ -120,11 +121,12 @@ __device__ __forceinline__ verdict judge(const block &b)
     return v;
 }
 
-__device__ __noinline__ void adamw_tile(uint32_t tile)
+__device__ __noinline__ void adamw_tile()
 {
     const block b = here();
     const kern_cuda_run &r = b.run;
-    const kern_device_piece piece = r.pieces[tile];
+    /* the last pieces first: their gradients are the ones that COLLECT left in L2 */
+    const kern_device_piece piece = r.pieces[b.phase.tiles - 1 - tile_here()];
     const float4 *g = reinterpret_cast<const float4 *>(buffer<float>(r, KERN_DEV_GRADIENTS) + piece.begin);
     float4 *w = reinterpret_cast<float4 *>(buffer<float>(r, KERN_DEV_MASTER) + piece.begin);
     float4 *m1 = reinterpret_cast<float4 *>(buffer<float>(r, KERN_DEV_MOMENT1) + piece.begin);

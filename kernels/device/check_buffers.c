@@ -3,6 +3,11 @@
 
 #include <string.h>
 
+static bool attention_rows(const struct kern_model *m, uint32_t rows)
+{
+    return rows == KERN_DEVICE_ATTENTION_ROWS || (rows == KERN_DEVICE_ATTENTION_FEW && m->head_dim == 64);
+}
+
 static enum kern_status check_shapes(const struct check *c)
 {
     const struct kern_device_table *t = c->t;
@@ -44,6 +49,9 @@ static enum kern_status check_shapes(const struct check *c)
                             t->head_splits, t->head_span);
     if (t->recompute && (t->forward_only || m->layers < 2))
         return check_refuse(c, NULL, "no layer's activations are made again");
+    if (!attention_rows(m, t->attention_rows) || !attention_rows(m, t->attention_back_rows))
+        return check_refuse(c, NULL, "attention's tiles own %u and %u rows of heads of %u: they own 64, or 32 of 64",
+                            t->attention_rows, t->attention_back_rows, m->head_dim);
     if (t->final_rows != 8 && t->final_rows != 32)
         return check_refuse(c, NULL, "final_rows is %u, not 8 or 32", t->final_rows);
     /* Sums of rows of a tile of LOSS (NLL_SLOT) and of 32 at most (FINAL_SLOT) must not cross chunks. */

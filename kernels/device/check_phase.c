@@ -162,6 +162,11 @@ static enum kern_status check_cut(const struct check *c, const struct kern_devic
     if (q->tiles != (uint64_t)q->tiles_m * q->tiles_n * q->splits)
         return check_refuse(c, p, "%s: %u tiles, expected %u x %u x %u", which, q->tiles,
                             q->tiles_m, q->tiles_n, q->splits);
+    uint64_t plane = (uint64_t)q->tiles_m * q->tiles_n, wide = 8 * (uint64_t)q->tiles_n;
+    if (q->by_plane != kern_device_divisor((uint32_t)plane) || q->by_wide != kern_device_divisor((uint32_t)wide) ||
+        q->tiles * (plane > wide ? plane : wide) >= UINT64_C(1) << KERN_DEVICE_DIVISOR_BITS)
+        return check_refuse(c, p, "%s: divisors of other numbers than %llu and %llu, or too few bits for %u tiles", which,
+                            (unsigned long long)plane, (unsigned long long)wide, q->tiles);
     return KERN_OK;
 }
 
@@ -189,7 +194,7 @@ static enum kern_status check_no_product(const struct check *c, const struct ker
                                          uint32_t splits)
 {
     if (q->a || q->b || q->lda || q->ldb || q->m || q->n || q->k || q->shape || q->tiles_m ||
-        q->tiles_n != tiles_n || q->splits != splits || q->k_split || q->tiles)
+        q->tiles_n != tiles_n || q->splits != splits || q->k_split || q->tiles || q->by_plane || q->by_wide)
         return check_refuse(c, p,
                             "describes a product that it has not, or another than %u column "
                             "blocks and %u shares of its chunk's",
@@ -305,7 +310,6 @@ static uint32_t when_of(const struct kern_device_table *t, const struct kern_dev
 static uint64_t tiles_of(const struct kern_device_table *t, const struct kern_device_phase *p)
 {
     const struct kern_model *m = &t->model;
-    uint64_t blocks = divide_up(t->seq_len, KERN_DEVICE_ATTENTION_ROWS) * t->rows;
 
     switch (p->op) {
     case KERN_DEV_FETCH:
@@ -313,7 +317,7 @@ static uint64_t tiles_of(const struct kern_device_table *t, const struct kern_de
     case KERN_DEV_EMBED:
         return divide_up(t->tokens, 8);
     case KERN_DEV_ATTENTION:
-        return blocks * m->heads;
+        return divide_up(t->seq_len, t->attention_rows) * t->rows * m->heads;
     case KERN_DEV_LOSS:
         return divide_up(p->rows, KERN_DEVICE_LOSS_ROWS);
     case KERN_DEV_FINAL_BACKWARD:
@@ -325,7 +329,7 @@ static uint64_t tiles_of(const struct kern_device_table *t, const struct kern_de
     case KERN_DEV_HEAD_WEIGHT:
         return divide_up(t->vocab_padded, KERN_DEVICE_SCAN_ROWS);
     case KERN_DEV_ATTENTION_BACKWARD:
-        return blocks * (m->heads + m->kv_heads);
+        return divide_up(t->seq_len, t->attention_back_rows) * t->rows * (m->heads + m->kv_heads);
     case KERN_DEV_EMBED_BACKWARD:
         return divide_up(t->tokens * divide_up(m->width, 256), 8);
     case KERN_DEV_COLLECT:

@@ -262,16 +262,14 @@ struct queries {
     uint64_t head, kv;
 };
 
-static struct queries queries_of(const struct kern_device_table *t, uint32_t tile)
+static struct queries queries_of(const struct kern_device_table *t, uint32_t own, uint32_t tile)
 {
     const struct kern_model *m = &t->model;
-    uint64_t pairs = (uint64_t)t->rows * m->heads,
-             blocks = (t->seq_len + KERN_DEVICE_ATTENTION_ROWS - 1) / KERN_DEVICE_ATTENTION_ROWS;
+    uint64_t pairs = (uint64_t)t->rows * m->heads, blocks = (t->seq_len + own - 1) / own;
     uint64_t block = blocks - 1 - tile / pairs, base = tile % pairs / m->heads * t->seq_len;
     uint64_t head = tile % m->heads;
 
-    return (struct queries){base, base + block * KERN_DEVICE_ATTENTION_ROWS,
-                            base + least((block + 1) * KERN_DEVICE_ATTENTION_ROWS, t->seq_len),
+    return (struct queries){base, base + block * own, base + least((block + 1) * own, t->seq_len),
                             head, head / (m->heads / m->kv_heads)};
 }
 
@@ -292,7 +290,7 @@ static void reads_queries(struct list *l, const struct queries *q)
 
 static void attention(struct list *l, uint32_t tile)
 {
-    struct queries q = queries_of(l->table, tile);
+    struct queries q = queries_of(l->table, l->table->attention_rows, tile);
 
     reads_queries(l, &q);
     part(l, KERN_DEV_WRITES, KERN_DEV_MIX, l->p->layer,
@@ -471,9 +469,9 @@ static void key_gradients(struct list *l, uint32_t tile)
     const struct kern_model *m = &t->model;
     uint64_t pairs = (uint64_t)t->rows * m->kv_heads, group = m->heads / m->kv_heads;
     uint64_t base = tile % pairs / m->kv_heads * t->seq_len, kv = tile % m->kv_heads;
-    uint64_t row0 = base + tile / pairs * KERN_DEVICE_ATTENTION_ROWS, end = base + t->seq_len,
+    uint64_t row0 = base + tile / pairs * t->attention_back_rows, end = base + t->seq_len,
              hd = m->head_dim;
-    uint64_t row1 = least(row0 + KERN_DEVICE_ATTENTION_ROWS, end), key = t->q_width + kv * hd,
+    uint64_t row1 = least(row0 + t->attention_back_rows, end), key = t->q_width + kv * hd,
              query = kv * group * hd;
     struct cut heads = {row0, end, kv * group, (kv + 1) * group};
 
@@ -498,13 +496,13 @@ static void attention_backward(struct list *l, uint32_t tile)
 {
     const struct kern_device_table *t = l->table;
     uint32_t keys = t->rows * t->model.kv_heads *
-                    ((t->seq_len + KERN_DEVICE_ATTENTION_ROWS - 1) / KERN_DEVICE_ATTENTION_ROWS);
+                    ((t->seq_len + t->attention_back_rows - 1) / t->attention_back_rows);
 
     if (tile < keys) {
         key_gradients(l, tile);
         return;
     }
-    struct queries q = queries_of(t, kern_device_query_tile(tile, keys, l->p->tiles));
+    struct queries q = queries_of(t, t->attention_back_rows, kern_device_query_tile(tile, keys, l->p->tiles));
     struct cut heads = {q.row0, q.row1, q.head, q.head + 1};
     uint64_t query = q.head * t->model.head_dim;
 

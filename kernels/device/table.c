@@ -56,6 +56,8 @@ static void shape(struct kern_device_product *p, uint32_t shape)
     p->k_split = (uint32_t)round_up(p->k, KERN_DEVICE_DEPTH);
     p->splits = 1;
     p->tiles = p->tiles_m * p->tiles_n;
+    p->by_plane = kern_device_divisor(p->tiles);
+    p->by_wide = kern_device_divisor(8 * p->tiles_n);
 }
 
 static uint64_t stages(const struct kern_device_product *p)
@@ -352,7 +354,7 @@ static void add_layers(struct builder *b, uint32_t begin, uint32_t end, enum ker
                    .when = when,
                    .layer = l,
                    .tiles = (uint32_t)(t->rows * m->heads *
-                                       divide_up(t->seq_len, KERN_DEVICE_ATTENTION_ROWS))});
+                                       divide_up(t->seq_len, t->attention_rows))});
         add(b, (struct kern_device_phase){.op = KERN_DEV_OUT,
                                           .when = when,
                                           .layer = l,
@@ -493,7 +495,7 @@ static void add_backward(struct builder *b)
                    .when = KERN_DEV_TRAINING,
                    .layer = l,
                    .tiles = (uint32_t)(t->rows * (m->heads + m->kv_heads) *
-                                       divide_up(t->seq_len, KERN_DEVICE_ATTENTION_ROWS))});
+                                       divide_up(t->seq_len, t->attention_back_rows))});
 
         w = layer_at(t, l, t->layout.qkv);
         p.op = KERN_DEV_QKV_BACKWARD;
@@ -636,6 +638,17 @@ static void derive_spans(struct kern_device_table *t)
     t->head_splits = (uint32_t)divide_up(t->model.vocab, t->head_span);
 }
 
+/*
+ * Rows of a tile of attention with `heads` tiles a block of rows and sequence. Half as many where each tile finds a block even then:
+ * the longest takes half the time. More tiles than blocks take longer instead, as beginning and end cost as much as before.
+ */
+static uint32_t attention_rows(const struct kern_model *m, const struct kern_config *c, uint32_t heads)
+{
+    uint64_t few = c->rows * (uint64_t)heads * divide_up(c->seq_len, KERN_DEVICE_ATTENTION_FEW);
+
+    return m->head_dim == 64 && few <= BLOCKS ? KERN_DEVICE_ATTENTION_FEW : KERN_DEVICE_ATTENTION_ROWS;
+}
+
 static void derive(struct kern_device_table *t, const struct kern_config *c)
 {
     const struct kern_model *m = &c->model;
@@ -653,6 +666,8 @@ static void derive(struct kern_device_table *t, const struct kern_config *c)
     kern_device_layout(m, &t->layout);
     t->vocab_padded = t->layout.vocab_padded;
     t->first_blocks = (uint32_t)divide_up(t->seq_len, 32);
+    t->attention_rows = attention_rows(m, c, m->heads);
+    t->attention_back_rows = attention_rows(m, c, m->heads + m->kv_heads);
 
     t->norm_slots = forward(t, 0, 0, t->tokens, m->width, m->width).tiles_n;
     t->final_rows = t->tokens <= FEW_TOKENS ? 8 : 32;

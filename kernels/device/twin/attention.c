@@ -48,24 +48,22 @@ struct span {
     uint32_t begin, end;
 };
 
-static struct span block_of(const struct kern_device_table *table, uint32_t block)
+static struct span block_of(const struct kern_device_table *table, uint32_t rows, uint32_t block)
 {
-    uint32_t begin = block * KERN_DEVICE_ATTENTION_ROWS, left = table->seq_len - begin;
-    return (struct span){
-        begin, begin + (left < KERN_DEVICE_ATTENTION_ROWS ? left : KERN_DEVICE_ATTENTION_ROWS)};
+    uint32_t begin = block * rows, left = table->seq_len - begin;
+    return (struct span){begin, begin + (left < rows ? left : rows)};
 }
 
 /* ATTENTION's numbering of tiles, the longest first. */
-static struct span query_tile(const struct kern_device_table *table, uint32_t tile,
+static struct span query_tile(const struct kern_device_table *table, uint32_t rows, uint32_t tile,
                               uint32_t *ret_sequence, uint32_t *ret_head)
 {
     uint32_t heads = table->model.heads, pairs = table->rows * heads;
-    uint32_t blocks =
-        (table->seq_len + KERN_DEVICE_ATTENTION_ROWS - 1) / KERN_DEVICE_ATTENTION_ROWS;
+    uint32_t blocks = (table->seq_len + rows - 1) / rows;
 
     *ret_sequence = tile % pairs / heads;
     *ret_head = tile % heads;
-    return block_of(table, blocks - 1 - tile / pairs);
+    return block_of(table, rows, blocks - 1 - tile / pairs);
 }
 
 void twin_attention(struct kern_device_twin *t, const struct kern_device_phase *p, uint32_t tile)
@@ -73,7 +71,7 @@ void twin_attention(struct kern_device_twin *t, const struct kern_device_phase *
     const struct kern_device_table *table = t->table;
     uint32_t hd = table->model.head_dim, sequence = 0, head = 0;
     uint64_t stride = table->qkv_width;
-    struct span queries = query_tile(table, tile, &sequence, &head);
+    struct span queries = query_tile(table, table->attention_rows, tile, &sequence, &head);
     struct head h = head_of(t, p->layer, sequence, head);
     double *s = twin_scratch(table->seq_len), *sum = twin_scratch(hd);
 
@@ -150,7 +148,7 @@ static void query_backward(const struct kern_device_twin *t, uint32_t layer, uin
 {
     const struct kern_device_table *table = t->table;
     uint32_t hd = table->model.head_dim, sequence = 0, head = 0;
-    struct span queries = query_tile(table, tile, &sequence, &head);
+    struct span queries = query_tile(table, table->attention_back_rows, tile, &sequence, &head);
     struct head h = head_of(t, layer, sequence, head);
     double *p = twin_scratch(table->seq_len), *ds = twin_scratch(table->seq_len);
     double *dq = twin_scratch(hd);
@@ -180,7 +178,7 @@ static void key_backward(const struct kern_device_twin *t, uint32_t layer, uint3
     const struct kern_model *m = &table->model;
     uint32_t hd = m->head_dim, group = m->heads / m->kv_heads, pairs = table->rows * m->kv_heads;
     uint32_t sequence = tile % pairs / m->kv_heads, kv = tile % m->kv_heads;
-    struct span keys = block_of(table, tile / pairs);
+    struct span keys = block_of(table, table->attention_back_rows, tile / pairs);
     uint64_t count = keys.end - keys.begin, stride = table->qkv_width;
     double *p = twin_scratch(table->seq_len), *ds = twin_scratch(table->seq_len);
     double *dk = twin_scratch(count * hd), *dv = twin_scratch(count * hd);
@@ -224,9 +222,8 @@ void twin_attention_backward(struct kern_device_twin *t, const struct kern_devic
                              uint32_t tile)
 {
     const struct kern_device_table *table = t->table;
-    uint32_t keys =
-        table->rows * table->model.kv_heads *
-        ((table->seq_len + KERN_DEVICE_ATTENTION_ROWS - 1) / KERN_DEVICE_ATTENTION_ROWS);
+    uint32_t keys = table->rows * table->model.kv_heads *
+                    ((table->seq_len + table->attention_back_rows - 1) / table->attention_back_rows);
 
     if (tile < keys)
         key_backward(t, p->layer, tile);

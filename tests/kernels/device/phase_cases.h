@@ -40,6 +40,7 @@ static const struct phase_case phase_cases[] = {
     {"grouped_64_untied",      1, 256,   4, 2,  64, 264, 1001, 2, 200, true,  true,  false, 2, PHASE_PLAIN, false},
     {"head_128",               1, 264,   2, 2, 128, 200, 777,  2, 130, false, false, false, 1, PHASE_PLAIN, false},
     {"grouped_128",            1,  72,   3, 1, 128, 200,  77,  3, 175, true,  true,  false, 2, PHASE_PLAIN, false},
+    {"many_heads",             1,  72,   4, 2,  64,  40,   77, 24, 150, false, true,  false, 1, PHASE_PLAIN, false},
     {"width_768",              1, 768,   2, 1,  64, 136, 264,  1, 128, false, true,  false, 1, PHASE_PLAIN, false},
     {"large_tiles",            1, 136,   1, 1,  64, 136,  40, 64, 100, false, true,  false, 1, PHASE_PLAIN, false},
     {"large_logits",           1,  64,   1, 1,  64,  64, 1001, 13, 128, false, true, false, 1, PHASE_PLAIN, false},

@@ -79,12 +79,30 @@ T_CASE(presets)
         }
 }
 
+/* To the last number for which it is said to be exact, and at every multiple's edges. */
+T_CASE(divisors)
+{
+    for (uint32_t d = 1; d < 5000; d++) {
+        uint64_t by = kern_device_divisor(d), most = ((UINT64_C(1) << KERN_DEVICE_DIVISOR_BITS) - 1) / d;
+        uint32_t last = most < UINT32_MAX >> 8 ? (uint32_t)most : UINT32_MAX >> 8;
+
+        for (uint32_t k = 0; k < 40; k++) {
+            uint32_t n = k < 20 ? k * d : (last / d - (k - 20)) * d;
+            T_EQ_INT(kern_device_divide(n, by), n / d);
+            T_EQ_INT(kern_device_divide(n + d - 1, by), n / d);
+        }
+        T_EQ_INT(kern_device_divide(last, by), last / d);
+    }
+}
+
 /* A tile has its own place in the grid, and each place a tile. */
 T_CASE(tile_numbers)
 {
     for (uint32_t m = 1; m < 30; m++)
         for (uint32_t n = 1; n < 12; n++) {
-            struct kern_device_product p = {.tiles_m = m, .tiles_n = n, .splits = 3};
+            struct kern_device_product p = {.tiles_m = m, .tiles_n = n, .splits = 3,
+                                            .by_plane = kern_device_divisor(m * n),
+                                            .by_wide = kern_device_divisor(8 * n)};
             unsigned char seen[3 * 30 * 12] = {0};
 
             for (uint32_t tile = 0; tile < 3 * m * n; tile++) {
@@ -159,6 +177,7 @@ static const struct field table_fields[] = {
     FIELD(kern_device_table, vocab_tiles),  FIELD(kern_device_table, head_splits),
     FIELD(kern_device_table, head_span),    FIELD(kern_device_table, final_rows),
     FIELD(kern_device_table, first_blocks), FIELD(kern_device_table, arena),
+    FIELD(kern_device_table, attention_rows), FIELD(kern_device_table, attention_back_rows),
     FIELD(kern_device_table, layout.embed), FIELD(kern_device_table, layout.layer),
     FIELD(kern_device_table, layout.qkv),   FIELD(kern_device_table, layout.stride),
     FIELD(kern_device_table, layout.norm),  FIELD(kern_device_table, layout.head),

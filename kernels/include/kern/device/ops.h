@@ -51,7 +51,7 @@ struct kern_device_constants {
  * QKV      product XG[l] . W^T. y = r1 * sum; q and k heads turned by RoPE at position n % T - first[n]:
  *          the pair (c, c + 8) inside each 16 columns, frequency 8 * (c / 16) + c % 8 of the head
  *          (c the column in the head): (a cos - b sin, b cos + a sin). QKV_OUT[l] = bf16.
- * ATTENTION tile: 64 queries (KERN_DEVICE_ATTENTION_ROWS) of one (sequence, head): tile = (blocks - 1 - block) * rows * heads +
+ * ATTENTION tile: attention_rows queries of one (sequence, head): tile = (blocks - 1 - block) * rows * heads +
  *          sequence * heads + head. As kern/attention.h: scores of q . k / sqrt(hd) for keys first ..
  *          query; MIX[l] = bf16(sum p v) with p in bf16 in the product, LSE[l].
  * OUT      product MIX[l] . W^T + X[l]: MID[l] = bf16; then, of the rounded value v, MIDG[l] =
@@ -90,10 +90,10 @@ struct kern_device_constants {
  *          Weight: DGU^T . MIDG[l].
  * OUT_BACKWARD  product: DMIX = bf16(DX . W); DELTA[n][head] = sum over the head's columns of the rounded
  *          DMIX * MIX[l]. Weight: DX^T . MIX[l].
- * ATTENTION_BACKWARD  tiles: keys first, then queries. With B = ceil(T / 64), KV = kv_heads: tile < rows *
- *          KV * B: block = tile / (rows * KV), sequence and kv head from the rest: dk, dv of 64 keys over
+ * ATTENTION_BACKWARD  tiles: keys first, then queries. With B = ceil(T / attention_back_rows), KV = kv_heads: tile < rows *
+ *          KV * B: block = tile / (rows * KV), sequence and kv head from the rest: dk, dv of attention_back_rows keys over
  *          all query heads of the kv head. The others: kern_device_query_tile() of
- *          ATTENTION's tiles: dq of 64 queries.
+ *          ATTENTION's tiles: dq of attention_back_rows queries.
  *          p = exp(s - LSE), ds = p * (DMIX . v - DELTA) / sqrt(hd), p and ds in bf16 in the products.
  *          QKV_C[n][head] = sum of dq * q; QKV_C[n][heads + kv head] = sum of dk * k + dv * v, of the
  *          unrounded gradients; DQKV = bf16(r1 * them), dq and dk turned back by RoPE first.

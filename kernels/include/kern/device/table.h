@@ -28,8 +28,9 @@ extern "C" {
 #define KERN_DEVICE_NOMINAL 132u
 /* Threads of a block, all phases. */
 #define KERN_DEVICE_THREADS 256u
-/* Queries, or keys, that an attention tile owns. */
+/* Queries, or keys, that an attention tile owns; and where there are few tiles. */
 #define KERN_DEVICE_ATTENTION_ROWS 64u
+#define KERN_DEVICE_ATTENTION_FEW 32u
 /* Rows of a LOSS tile. */
 #define KERN_DEVICE_LOSS_ROWS 2u
 /* Widest model whose head is worked without its logits ever being stored, and the smallest vocabulary for which
@@ -151,6 +152,7 @@ struct kern_device_product {
     uint32_t tiles_m, tiles_n, splits;
     uint32_t k_split; /* of one split, a multiple of KERN_DEVICE_DEPTH; the last may be short */
     uint32_t tiles;   /* tiles_m * tiles_n * splits; 0: no product */
+    uint64_t by_plane, by_wide; /* divisors (kern_device_divisor) of tiles_m * tiles_n and of 8 * tiles_n: kern_device_tile's */
 };
 
 /* How the weight's tiles are written. */
@@ -204,6 +206,8 @@ struct kern_device_table {
     uint32_t q_width, kv_width, qkv_width, vocab_padded;
     struct kern_device_layout layout;
 
+    /* of a tile of ATTENTION, and of ATTENTION_BACKWARD: KERN_DEVICE_ATTENTION_ROWS, or _FEW where each finds a block then */
+    uint32_t attention_rows, attention_back_rows;
     uint32_t norm_slots;            /* column tiles of OUT and DOWN */
     uint32_t mlp_slots;             /* column tiles of DOWN_BACKWARD's input gradient */
     uint32_t gain_slots;            /* row blocks of the products that give a gain's shares */
@@ -253,12 +257,25 @@ KERN_DEVICE_INLINE uint32_t kern_device_query_tile(uint32_t tile, uint32_t keys,
     return tiles <= 2 * KERN_DEVICE_NOMINAL ? tiles - 1 - tile : tile - keys;
 }
 
+/*
+ * Division by a number that is known long before, as a multiplication: a division is a chain of a hundred instructions on a
+ * GPU, where tiles begin with a few. Exact where n * d < 2^40.
+ */
+#define KERN_DEVICE_DIVISOR_BITS 40
+KERN_DEVICE_INLINE uint64_t kern_device_divisor(uint32_t d)
+{
+    return ((UINT64_C(1) << KERN_DEVICE_DIVISOR_BITS) + d - 1) / d;
+}
+KERN_DEVICE_INLINE uint32_t kern_device_divide(uint32_t n, uint64_t divisor)
+{
+    return (uint32_t)(n * divisor >> KERN_DEVICE_DIVISOR_BITS);
+}
+
 KERN_DEVICE_INLINE struct kern_device_coordinates
 kern_device_tile(const struct kern_device_product *p, uint32_t tile)
 {
-    /* every tile begins with this: one division in most, not four */
-    uint32_t plane = p->tiles_m * p->tiles_n, split = p->splits > 1 ? tile / plane : 0;
-    uint32_t in = tile - split * plane, wide = 8 * p->tiles_n, group = in / wide, first = group * 8;
+    uint32_t plane = p->tiles_m * p->tiles_n, split = p->splits > 1 ? kern_device_divide(tile, p->by_plane) : 0;
+    uint32_t in = tile - split * plane, wide = 8 * p->tiles_n, group = kern_device_divide(in, p->by_wide), first = group * 8;
     uint32_t height = p->tiles_m - first < 8 ? p->tiles_m - first : 8, rest = in - group * wide;
     struct kern_device_coordinates c;
     c.n = height == 8 ? rest / 8 : rest / height;

@@ -30,7 +30,9 @@ struct block_state {
     uint32_t tile;  /* the block's: by no argument, which would go through memory that every barrier moves far away */
     uint32_t waits_from; /* first phase before which there is a barrier to be waited for */
     uint32_t owes;  /* a slot's result is still to be told */
+    uint64_t fetched, headed; /* the slots whose positions, this block's, and whose header it has brought ahead of time */
     uint32_t next;  /* tile, drawn */
+    uint32_t ahead; /* the next slot is granted already */
     /* thread 0's */
     uint32_t *ticket; /* where to draw; NULL: no block works more than one tile of this phase */
     uint64_t closed, closed_ns; /* the slot whose result is to be told */

@@ -112,13 +112,12 @@ __device__ __noinline__ void span_min(uint32_t at, const uint32_t *firsts, const
  * longer: all are asked for before the first is needed (the slot's arrays are padded). Short, as nothing of it is in any
  * cache.
  */
-__device__ __noinline__ void fetch_tile()
+__device__ __noinline__ void fetch_positions(uint64_t number, uint32_t tile)
 {
     const block b = here();
-    const uint32_t tile = tile_here();
     const kern_cuda_run &r = b.run;
     uint64_t array = kern_cuda_slot_array(r.tokens);
-    const unsigned char *from = slot_at(r, state_here()->number) + KERN_CUDA_SLOT_HEADER, *of_first = from + 4 * 2 * array;
+    const unsigned char *from = slot_at(r, number) + KERN_CUDA_SLOT_HEADER, *of_first = from + 4 * 2 * array;
     uint4 *firsts = reinterpret_cast<uint4 *>(lines_of(b)); /* [64] of four */
     uint32_t n = tile * 256 + threadIdx.x % 64 * 4, which = threadIdx.x / 64;
     /* tokens, targets, order, runs; then first positions. RUNS has one number more, for which the last tile has room or
@@ -129,7 +128,6 @@ __device__ __noinline__ void fetch_tile()
     uint4 v = make_uint4(0, 0, 0, 0), f = v;
     uint32_t rest = 0;
 
-    draw();
     if (n < count)
         v = host_vector(from + 4 * (place * array + n));
     if (which == 0 && n < r.tokens)
@@ -154,6 +152,62 @@ __device__ __noinline__ void fetch_tile()
     } else if (at < r.tokens && at % r.seq_len % 32 == 0) {
         span_min(at, each, of_first);
     }
+}
+
+__device__ __forceinline__ void fetch_tile()
+{
+    const block_state *l = state_here();
+    uint32_t tile = tile_here();
+
+    draw();
+    if (tile != l->rank || l->fetched != l->number)
+        fetch_positions(l->number, tile);
+}
+
+/* The slot's header to device memory, by one warp. */
+__device__ __forceinline__ void take_header(const kern_cuda_run &r, uint64_t number)
+{
+    const unsigned char *from = slot_at(r, number);
+    if (threadIdx.x < sizeof(kern_device_slot) / 4)
+        reinterpret_cast<uint32_t *>(&r.state->slot)[threadIdx.x] = host_word(from, threadIdx.x);
+}
+
+/* The block that brings the header: one that has no tile at FETCH, if there is one, as both take a read over the bus. */
+__device__ __forceinline__ bool takes_header(const kern_cuda_run &r, uint32_t rank)
+{
+    uint32_t tiles = r.phases[0].tiles;
+    return rank == (tiles + 1 < gridDim.x ? tiles : 0);
+}
+
+/*
+ * COLLECT: nothing of this slot's header and positions is read any more (the header stands in every block), so those of the next
+ * take their places if it is there already. The tiles of this phase are drawn: it is done as soon.
+ */
+__device__ __noinline__ void fetch_ahead()
+{
+    block_state *l = state_here();
+    const kern_cuda_run &r = l->run;
+    uint64_t number = l->number + 1;
+    bool fetches = l->rank < r.phases[0].tiles, heads = takes_header(r, l->rank);
+
+    if (!fetches && !heads)
+        return;
+    if (threadIdx.x == 0)
+        l->ahead = slot_granted(r, number);
+    __syncthreads();
+    if (!l->ahead)
+        return;
+    if (heads)
+        take_header(r, number);
+    if (fetches)
+        fetch_positions(number, l->rank);
+    if (threadIdx.x == 0) {
+        if (heads)
+            l->headed = number;
+        if (fetches)
+            l->fetched = number;
+    }
+    __syncthreads();
 }
 
 /* One block, when everything of the slot is done and seen. All phases but FETCH, which the other blocks may have begun

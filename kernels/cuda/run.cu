@@ -140,14 +140,6 @@ __device__ __forceinline__ void turn_page(block_state *l, uint32_t next)
         l->index = next, l->tile = l->rank;
 }
 
-/* The slot's header to device memory, by one warp. */
-__device__ __forceinline__ void take_header(const kern_cuda_run &r, uint64_t number)
-{
-    const unsigned char *from = slot_at(r, number);
-    if (threadIdx.x < sizeof(kern_device_slot) / 4)
-        reinterpret_cast<uint32_t *>(&r.state->slot)[threadIdx.x] = host_word(from, threadIdx.x);
-}
-
 /* The whole grid copies weights and moments. */
 __device__ __noinline__ void take_snapshot(const kern_cuda_run &r, uint32_t rank)
 {
@@ -190,8 +182,7 @@ __device__ __noinline__ bool begin_slot()
     if (threadIdx.x == 0)
         l->go_on = leader ? await_slot(r, l->number) : await_leader(r, l->number);
     __syncthreads();
-    /* by a block that has no tile, if there is one: both take a read over the bus */
-    if (l->go_on && rank == (l->phase.tiles + 1 < gridDim.x ? l->phase.tiles : 0))
+    if (l->go_on && takes_header(r, rank) && l->headed != l->number)
         take_header(r, l->number);
     return l->go_on;
 }
@@ -259,14 +250,21 @@ __device__ __noinline__ slot_end read_slot(uint32_t i, uint32_t resident)
     return SLOT_TAKEN;
 }
 
-/* COLLECT: the leader looks for the next slot, so that FETCH need not begin with a read over the bus. */
+/* Phases that last, before COLLECT, and COLLECT: the last block looks for the next slot, so that FETCH need not begin with a read
+ * over the bus. */
 __device__ __noinline__ void look_ahead()
 {
     block_state *l = state_here();
     uint64_t ready;
-    if (l->rank == 0 && threadIdx.x == 0)
+    if (l->rank == gridDim.x - 1 && threadIdx.x == 0 && !slot_granted(l->run, l->number + 1))
         grant_slot(l->run, l->number + 1, &ready);
 }
+
+/* Phases before whose tiles there is something else to do. */
+#define BIT(op) (1u << (op))
+#define BEGINS_APART                                                                               \
+    (BIT(KERN_DEV_FETCH) | BIT(KERN_DEV_LOSS) | BIT(KERN_DEV_HEAD_LOSS) | BIT(KERN_DEV_COLLECT) | BIT(KERN_DEV_ADAMW) | \
+     BIT(KERN_DEV_RESULT))
 
 /* ADAMW: what the update is. */
 __device__ __noinline__ void begin_update()
@@ -345,6 +343,7 @@ kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint
         return;
     if (threadIdx.x == 0) {
         l->rank = l->tile = rank, l->index = first, l->owes = 0;
+        l->fetched = l->headed = UINT64_MAX;
         l->waits_from = resident ? first + 2 : UINT32_MAX; /* FETCH's is waited for at once */
         /* phases are timed by the block that has nothing to do in small ones */
         l->timer = rank == gridDim.x - 1, l->since = nanoseconds();
@@ -361,14 +360,15 @@ kern_cuda_kernel(const __grid_constant__ kern_cuda_run run, uint32_t first, uint
                 l->ticket = l->phase.tiles > gridDim.x ? &run.tickets[i] : nullptr;
             if (i >= l->waits_from && !waits_inside(l->rank) && !await_phase())
                 return;
-            if (op == KERN_DEV_FETCH || op >= KERN_DEV_COLLECT) {
-                static_assert(KERN_DEV_ADAMW == KERN_DEV_COLLECT + 1 && KERN_DEV_RESULT == KERN_DEV_COLLECT + 2, "the last");
+            if (BEGINS_APART >> op & 1) {
                 if (op == KERN_DEV_FETCH && !begin_slot())
                     return;
                 if (op == KERN_DEV_ADAMW)
                     begin_update();
-                if (op == KERN_DEV_COLLECT)
+                if (op == KERN_DEV_LOSS || op == KERN_DEV_HEAD_LOSS || op == KERN_DEV_COLLECT)
                     look_ahead();
+                if (op == KERN_DEV_COLLECT && resident)
+                    fetch_ahead();
                 if (op == KERN_DEV_RESULT && l->rank == gridDim.x - 1)
                     end_slot(resident);
             }

@@ -3,11 +3,15 @@
 step. What is judged is the mean loss over the last steps: ours must not be above PyTorch's by more than --limit nats, and
 with --peer fp32, which has the digits to say so, not below it either.
 
-  scripts/compare-run packed/                                        10m, 2000 steps of 8 sequences, on the GPU
+  scripts/compare-run packed/                                        10m, 2000 steps of 8 sequences at 3e-4, on the GPU
   scripts/compare-run --device cpu --preset 1m --steps 20 --last 10 packed/
 
 PyTorch's side is bf16 as in scripts/bench-train, eager unless --mode says otherwise, with documents masked from each other;
 --peer fp32 tells which of the two is nearer to what more digits give.
+The rate is that of scripts/bench-train, the same in all steps. `--lr preset` takes ngtrain's own for the preset, three times as
+high, and its schedule: at such a rate the order in which gradients are added up decides where a run goes, and two runs of ours
+with other micro-batches end 0.1 nats apart (tests/kernels/cuda/H200.md). --micro-batch tells how far ours differs from itself.
+
 Weights come from PyTorch's generator and reach ngtrain by `ngtrain import`; the sequences and rates that ngtrain takes reach
 PyTorch by dump_feed, from ngtrain's own feed. Losses are paired step by step: the standard error is that of the mean
 difference, as if steps were independent.
@@ -106,7 +110,9 @@ def ours(a, seed, folder, log):
         write_weights(os.path.join(folder, "weights"), new_model(a, seed, vocab, 1), PRESETS[a.preset], vocab)
         if call([ngtrain, "import", os.path.join(folder, "weights"), run], log):
             raise Broken(f"ngtrain import failed: {log.name}")
-    more = [*(["--lr", a.lr] if a.lr else []), *(["--seq-len", str(a.seq_len)] if a.seq_len else [])]
+    more = [*(["--lr", a.lr, "--min-lr", a.lr, "--warmup", "0"] if a.lr != "preset" else []),
+            *(["--seq-len", str(a.seq_len)] if a.seq_len else []),
+            *(["--micro-batch", str(a.micro_batch)] if a.micro_batch else [])]
     code = call([ngtrain, "--model", a.preset, "--steps", str(a.steps), "--batch", str(a.batch), "--seed", str(seed), *more,
                  "--device", a.device, "--val-every", "0", "--checkpoint-every", "0", "--progress", "never", "-o", run, *a.data],
                 log)
@@ -228,7 +234,8 @@ def main():
     ap.add_argument("--last", type=int, default=200, help="steps whose mean is judged")
     ap.add_argument("--limit", type=float, default=0.01, help="nats that the means may differ by")
     ap.add_argument("--batch", type=int, default=8, help="sequences a step")
-    ap.add_argument("--lr", help="highest learning rate (default ngtrain's for the preset)")
+    ap.add_argument("--lr", default="3e-4", help="learning rate, or `preset`: ngtrain's rate and schedule (default 3e-4)")
+    ap.add_argument("--micro-batch", type=int, help="of ours: sequences held at once")
     ap.add_argument("--seq-len", type=int, help="for document shards")
     ap.add_argument("--seeds", default="0", help="of weights and order, by commas")
     ap.add_argument("--mode", default="eager", choices=["eager", "compile", "graph"], help="of PyTorch")

@@ -43,7 +43,8 @@ struct kern_device_constants {
 
 /*
  * FETCH    tile: 256 positions. TOKENS, TARGETS, FIRST, ORDER, RUNS from the slot; FIRST_MIN of its
- *          blocks of 32 positions of a sequence (blocks that begin in the tile's positions).
+ *          blocks of 32 positions of a sequence (blocks that begin in the tile's positions). A resident kernel may have
+ *          done it for the next slot while COLLECT ran, as nothing from there on reads what it writes.
  * EMBED    tile: 8 rows. X[0] = WEIGHTS of the id's row; XG[0] = bf16(X * norm1 gain of layer 0);
  *          SS[0][n][0] = sum of X^2, further slots 0. Untied and first_micro in training: the tiles
  *          together also zero GRADIENTS of the embedding (tile i of T: rows [V' i / T, V' (i+1) / T),

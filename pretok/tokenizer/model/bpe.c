@@ -169,12 +169,10 @@ enum ngt_status tok_bpe_encode(const struct tok_bpe *b, struct tok_bpe_scratch *
                 return status;
             symbols = s->symbols;
         }
-        if (n - at <= TOK_SHORT_MERGE && (b->characters || text[n - 1] < 0x80))
+        if (n - at <= TOK_SHORT_MERGE && tok_short_merge_pays(b, text, n))
             count = tok_short_merge_run(b, text, n, at, symbols, &stop);
-        else if (n - at < TOK_WINDOWS_FROM)
-            status = tok_chain_run(&s->chain, b, text, n, at, symbols, &count, &stop, reterr);
         else
-            status = tok_windows_run(&s->chain, b, text, n, at, 0, symbols, &count, &stop, reterr);
+            status = tok_windows_run(&s->chain, b, text, n, at, symbols, &count, &stop, reterr);
         if (status != NGT_OK)
             return status;
         if (b->has_hidden) {

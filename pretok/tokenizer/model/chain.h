@@ -47,6 +47,7 @@ struct tok_chain {
     uint64_t *known;                 /* answers of late: left, right, answer, 1; 0: free */
     struct tok_chain_end *dead_ends; /* by symbol */
     uint64_t asked;                  /* pairs that no answer of late was about */
+    uint64_t merges;                 /* windows.h's */
 };
 void tok_chain_done(struct tok_chain *c);
 

@@ -21,6 +21,13 @@ NGT_NODISCARD enum ngt_status tok_short_merge_init(struct tok_starts *ret_starts
                                                    struct ngt_error *reterr);
 void tok_short_merge_done(struct tok_starts *starts);
 
+/* Is a word faster merged than walked? Bytes of other scripts are characters after a merge or two
+ * each that the walk does not need: of byte-level vocabularies o200k lost 5 to 9 % in mixed text. */
+static inline bool tok_short_merge_pays(const struct tok_bpe *b, const uint8_t *text, uint64_t n)
+{
+    return b->characters || text[n - 1] < 0x80;
+}
+
 /* As tok_chain_run, but of TOK_SHORT_MERGE parts at most; b->chains holds. Returns the count. */
 uint64_t tok_short_merge_run(const struct tok_bpe *b, const uint8_t *text, uint64_t n,
                              uint64_t from, uint32_t *symbols, uint64_t *ret_stop);

@@ -2,10 +2,10 @@
 
 #include "model/short_merge.h"
 
-#define WALKED (1u << 15)   /* bytes of a window for chain.h */
-#define MERGED (8 * WALKED) /* bytes merged in short windows before the walk is tried again */
-#define BADLY(asked, bytes)                                                                        \
-    (5 * (asked) > (bytes)) /* pairs not met before; English: 1 in 50 bytes */
+#define WALKED (1u << 15)             /* bytes of a window for chain.h */
+#define MERGED(walked) (8 * (walked)) /* bytes merged in short windows after so many */
+/* pairs not met before in so many bytes */
+#define BADLY(asked, bytes) (5 * (asked) > (bytes))
 /* Symbols at the end of a window; of a short one, with 2 and 4 it is slower. */
 #define DROPPED(merges) ((merges) ? 3u : 16u)
 #define TRIES 8      /* windows without a step forward */
@@ -26,15 +26,15 @@ static uint64_t window_end(const struct tok_bpe *b, const uint8_t *text, uint64_
 }
 
 enum ngt_status tok_windows_run(struct tok_chain *c, const struct tok_bpe *b, const uint8_t *text,
-                                uint64_t n, uint64_t from, uint64_t merged, uint32_t *symbols,
-                                uint64_t *ret_count, uint64_t *ret_stop, struct ngt_error *reterr)
+                                uint64_t n, uint64_t from, uint32_t *symbols, uint64_t *ret_count,
+                                uint64_t *ret_stop, struct ngt_error *reterr)
 {
-    uint64_t at = from, count = 0, farthest = from, merged_to = from + merged;
+    uint64_t at = from, count = 0, farthest = from;
     unsigned tries = 0;
     enum ngt_status status = NGT_OK;
 
     while (at < n) {
-        bool merges = at < merged_to, fits = true;
+        bool merges = c->merges > 0 && tok_short_merge_pays(b, text, n), fits = true;
         uint64_t end = window_end(b, text, n, at, merges ? TOK_SHORT_MERGE : WALKED);
         uint64_t size = end - at, stop = 0, more = 0, asked = c->asked;
         if (merges)
@@ -43,8 +43,10 @@ enum ngt_status tok_windows_run(struct tok_chain *c, const struct tok_bpe *b, co
             status = tok_chain_run(c, b, text + at, size, 0, symbols + count, &more, &stop, reterr);
         if (status != NGT_OK)
             return status;
-        if (!merges && BADLY(c->asked - asked, size))
-            merged_to = end + MERGED;
+        if (merges)
+            c->merges -= size < c->merges ? size : c->merges;
+        else if (BADLY(c->asked - asked, size))
+            c->merges = MERGED(size);
         if (at > farthest) {
             farthest = at;
             tries = 0;

@@ -149,9 +149,10 @@ static bool is_encoding(struct tok_chain *chain, const struct tok_bpe *b, const 
     uint32_t *got = malloc((n + 1) * sizeof *got);
     uint64_t count = 0, stop = 0;
     struct ngt_error error;
-    enum ngt_status status =
-        windows ? tok_windows_run(chain, b, text, n, 0, merged, got, &count, &stop, &error)
-                : tok_chain_run(chain, b, text, n, 0, got, &count, &stop, &error);
+    chain->merges = merged;
+    enum ngt_status status = windows
+                                 ? tok_windows_run(chain, b, text, n, 0, got, &count, &stop, &error)
+                                 : tok_chain_run(chain, b, text, n, 0, got, &count, &stop, &error);
     bool is = status == NGT_OK && stop == n && count == want_n &&
               memcmp(got, want, want_n * sizeof *want) == 0;
 

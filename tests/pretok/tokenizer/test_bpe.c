@@ -454,7 +454,7 @@ T_CASE(rule_without_a_symbol)
 {
     struct vocabulary v = {.count = 1, .letters = 1, .ids = 1, .rule_count = 1};
     struct tok_bpe *b = NULL;
-    struct ngt_error error;
+    struct ngt_error error = {0};
     uint64_t starts[2] = {0, 1};
     bool initial = true;
     struct tok_bpe_rule rule = {0, 1, 0, 1};

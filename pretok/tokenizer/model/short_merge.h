@@ -13,7 +13,7 @@
 
 #include "model/bpe_form.h"
 
-#define TOK_SHORT_MERGE 32 /* parts */
+#define TOK_SHORT_MERGE 48 /* parts */
 
 /* From b's items and set of rules. NGT_E_NOMEM. */
 NGT_NODISCARD enum ngt_status tok_short_merge_init(struct tok_starts *ret_starts,

@@ -9,7 +9,7 @@
  *
  * Windows of thousands of bytes go through chain.h. Where it gets on badly (random letters or
  * digits: most pairs of symbols were never met before, two in five symbols are taken back) what comes
- * next, of this word or others, is merged in windows of some thirty bytes by short_merge.h for a while.
+ * next, of this word or others, is merged in windows of some fifty bytes by short_merge.h for a while.
  */
 #ifndef TOK_MODEL_WINDOWS_H
 #define TOK_MODEL_WINDOWS_H

@@ -6,6 +6,8 @@
 
 #include "model/bpe_form.h"
 #include "model/chain.h"
+#include "model/short_merge.h"
+#include "model/windows.h"
 
 #define UNKNOWN_UNIT UINT32_MAX /* in an array of symbols: a character that is none */
 
@@ -146,7 +148,7 @@ enum ngt_status tok_bpe_encode(const struct tok_bpe *b, struct tok_bpe_scratch *
 {
     struct sink out = {.ids = ret_ids};
     uint64_t at = 0, stop = 0, count = 0;
-    enum ngt_status status;
+    enum ngt_status status = NGT_OK;
 
     if (!b->chains)
         return tok_bpe_encode_plain(b, s, text, n, ret_ids, ret_count, reterr);
@@ -167,7 +169,10 @@ enum ngt_status tok_bpe_encode(const struct tok_bpe *b, struct tok_bpe_scratch *
                 return status;
             symbols = s->symbols;
         }
-        status = tok_chain_run(&s->chain, b, text, n, at, symbols, &count, &stop, reterr);
+        if (n - at <= TOK_SHORT_MERGE && tok_short_merge_pays(b, text, n))
+            count = tok_short_merge_run(b, text, n, at, symbols, &stop);
+        else
+            status = tok_windows_run(&s->chain, b, text, n, at, symbols, &count, &stop, reterr);
         if (status != NGT_OK)
             return status;
         if (b->has_hidden) {

@@ -5,6 +5,7 @@
 #include "model/bpe_form.h"
 #include "model/bpe_splits.h"
 #include "model/merge.h"
+#include "model/short_merge.h"
 
 static enum ngt_status no_memory(const char *path, struct ngt_error *reterr)
 {
@@ -21,6 +22,7 @@ void tok_bpe_free(struct tok_bpe **bpe)
     tok_trie_done(&(*bpe)->trie);
     tok_trie_done(&(*bpe)->rare_words);
     tok_pages_done(&(*bpe)->pages);
+    tok_short_merge_done(&(*bpe)->first);
     free((*bpe)->flags);
     free((*bpe)->starts);
     free((*bpe)->bytes);
@@ -186,7 +188,7 @@ static enum ngt_status relate(struct tok_bpe *b, struct ngt_error *reterr)
         if (item->born) {
             /* what the set cannot hold (ranks of millions, a crowd by design) is left to merging */
             b->chains =
-                b->chains && tok_pair_set_put(&b->proper, item->left, item->right, item->born);
+                b->chains && tok_pair_set_put(&b->proper, item->left, item->right, item->born, s);
             if (item->born < b->items[item->left].born || item->born < b->items[item->right].born) {
                 b->flags[s] |= TOK_SYMBOL_ODD;
                 b->regular = false;
@@ -309,6 +311,8 @@ enum ngt_status tok_bpe_new(const struct tok_bpe_config *c, const char *path,
     }
     if (status == NGT_OK && decided && !(b->chains && b->regular))
         status = add_splits(b, c->split_ranks, reterr); /* what is not valid has no part in it */
+    if (status == NGT_OK)
+        status = tok_short_merge_init(&b->first, b, reterr);
     if (status == NGT_OK)
         spread_odd(b);
     if (status == NGT_OK && b->whole_word && !build_trie(b, &b->rare_words, true))

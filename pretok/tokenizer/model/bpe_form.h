@@ -28,9 +28,18 @@ enum {
     TOK_SYMBOL_ODD = 4, /* somewhere in its tree a rule's rank is below that of a part */
 };
 
+/* What short words begin with. */
+struct tok_starts {
+    uint64_t *joins;     /* [256 * 256] of two bytes that are each a symbol; as tok_pair_find */
+    uint32_t *wide;      /* [0x10000], if characters: of those of two and three bytes */
+    uint32_t bytes[256]; /* TOK_NO_SYMBOL: not one byte, or none */
+    struct tok_pages memory;
+};
+
 struct tok_bpe {
-    struct tok_rule_table rules;  /* as configured: what the definition works with */
-    struct tok_pair_set proper;   /* the last rule of each valid symbol to its `born` */
+    struct tok_rule_table rules; /* as configured: what the definition works with */
+    struct tok_pair_set proper;  /* the last rule of each valid symbol to its `born` */
+    struct tok_starts first;
     struct tok_trie trie;         /* spellings of valid symbols */
     struct tok_trie rare_words;   /* if whole_word: spellings of ids that are not valid */
     struct tok_bpe_symbol *items; /* [symbols] in pages */

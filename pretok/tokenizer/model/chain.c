@@ -117,6 +117,7 @@ static inline bool compatible(struct tok_chain *c, const struct tok_bpe *b, uint
 {
     if (recall(c, left, right, ret_answer))
         return true;
+    c->asked++;
     if (is_regular(b, left, right)) {
         struct stair stair = stair_of(left, right);
         enum step step;
@@ -196,6 +197,17 @@ static bool prepare(struct tok_chain *c, uint64_t n)
     if (!c->dead_ends)
         c->dead_ends = malloc(sizeof *c->dead_ends << ENDS_BITS);
     return c->dead && c->known && c->dead_ends;
+}
+
+bool tok_chain_compatible(struct tok_chain *c, const struct tok_bpe *b, uint32_t left,
+                          uint32_t right, bool *ret_answer, struct ngt_error *reterr)
+{
+    if (!c->known && !prepare(c, 0)) {
+        (void)ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
+                       "out of memory for a pair of tokens");
+        return false;
+    }
+    return compatible(c, b, left, right, ret_answer, reterr);
 }
 
 /* Remembers that `symbol`, up to `end`, leads nowhere because of the text up to `seen`. */

@@ -46,8 +46,14 @@ struct tok_chain {
     uint64_t dead_room;              /* in words */
     uint64_t *known;                 /* answers of late: left, right, answer, 1; 0: free */
     struct tok_chain_end *dead_ends; /* by symbol */
+    uint64_t asked;                  /* pairs that no answer of late was about */
+    uint64_t merges;                 /* windows.h's */
 };
 void tok_chain_done(struct tok_chain *c);
+
+/* Does merging the text of two valid symbols give both back? False: no memory. */
+bool tok_chain_compatible(struct tok_chain *c, const struct tok_bpe *b, uint32_t left,
+                          uint32_t right, bool *ret_answer, struct ngt_error *reterr);
 
 /*
  * Encodes text [n] from position `from` up to its end or the first character that is no symbol:

@@ -16,9 +16,10 @@ enum ngt_status tok_pair_set_init(struct tok_pair_set *s, uint64_t count, struct
     *s = (struct tok_pair_set){.filter_shift = 48 - filter_bits,
                                .slot_shift = 48 - slot_bits,
                                .slot_mask = (uint32_t)((1ull << slot_bits) - 1)};
-    s->memory = tok_pages_new((8ull << filter_bits) + (8ull << slot_bits));
+    s->memory = tok_pages_new((8ull << filter_bits) + (12ull << slot_bits));
     s->filter = s->memory.at;
     s->slots = s->filter ? s->filter + (1ull << filter_bits) : NULL;
+    s->results = s->filter ? (void *)(s->slots + (1ull << slot_bits)) : NULL;
     if (!s->filter || count > TOK_PAIR_NUMBERS) {
         tok_pair_set_done(s);
         return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
@@ -33,7 +34,8 @@ void tok_pair_set_done(struct tok_pair_set *s)
     *s = (struct tok_pair_set){0};
 }
 
-bool tok_pair_set_put(struct tok_pair_set *s, uint32_t left, uint32_t right, uint32_t number)
+bool tok_pair_set_put(struct tok_pair_set *s, uint32_t left, uint32_t right, uint32_t number,
+                      uint32_t result)
 {
     uint64_t hash = tok_pair_hash(left, right), slot = hash >> s->slot_shift, behind = 0;
 
@@ -42,5 +44,6 @@ bool tok_pair_set_put(struct tok_pair_set *s, uint32_t left, uint32_t right, uin
             return false;
     s->filter[hash >> s->filter_shift] |= tok_pair_bits(hash);
     s->slots[(slot + behind) & s->slot_mask] = hash << 32 | behind << 24 | number;
+    s->results[(slot + behind) & s->slot_mask] = result;
     return true;
 }

@@ -17,6 +17,7 @@ struct tok_pair_set {
     uint64_t *filter;
     /* 0: free; else bits 0..23 the number, 24..31 slots behind the first one, 32..63 hash bits */
     uint64_t *slots;
+    uint32_t *results; /* beside them: what the pair becomes */
     unsigned filter_shift, slot_shift;
     uint32_t slot_mask;
     struct tok_pages memory;
@@ -28,7 +29,8 @@ NGT_NODISCARD enum ngt_status tok_pair_set_init(struct tok_pair_set *s, uint64_t
                                                 struct ngt_error *reterr);
 void tok_pair_set_done(struct tok_pair_set *s);
 /* No pair twice. False: 256 pairs share this one's place, as a file made for that may have it. */
-bool tok_pair_set_put(struct tok_pair_set *s, uint32_t left, uint32_t right, uint32_t number);
+bool tok_pair_set_put(struct tok_pair_set *s, uint32_t left, uint32_t right, uint32_t number,
+                      uint32_t result);
 
 /* Multiplications by odd numbers and a shift back are undone by others: no two pairs are alike. */
 static inline uint64_t tok_pair_hash(uint32_t left, uint32_t right)
@@ -66,5 +68,23 @@ static inline uint32_t tok_pair_number(const struct tok_pair_set *s, uint64_t ha
         behind++;
     }
     return 0;
+}
+
+/* Its number << 32 | its result, or TOK_PAIR_NONE. */
+#define TOK_PAIR_NONE (1ull << 60)
+static inline uint64_t tok_pair_find(const struct tok_pair_set *s, uint32_t left, uint32_t right)
+{
+    uint64_t hash = tok_pair_hash(left, right);
+    uint64_t slot = hash >> s->slot_shift, want = hash << 32, entry;
+
+    if (!tok_pair_maybe(s, hash))
+        return TOK_PAIR_NONE;
+    while ((entry = s->slots[slot]) != 0) {
+        if ((entry & ~(uint64_t)(TOK_PAIR_NUMBERS - 1)) == want)
+            return (entry & (TOK_PAIR_NUMBERS - 1)) << 32 | s->results[slot];
+        want += 1u << 24;
+        slot = (slot + 1) & s->slot_mask;
+    }
+    return TOK_PAIR_NONE;
 }
 #endif

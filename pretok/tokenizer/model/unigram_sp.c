@@ -26,6 +26,7 @@
 #define UNREACHED UINT32_MAX
 #define UNKNOWN (UINT32_MAX - 1)
 #define SLACK 1e-6
+#define SPACE_PLACES 512 /* passed at a time */
 
 /* The bonus of sentencepiece 0.2.3: computed in double, rounded once. n counts bytes of the piece
  * with U+2581 at its full length. */
@@ -43,6 +44,31 @@ static uint64_t full_size(const uint8_t *text, uint64_t n, bool marker)
     return size;
 }
 
+/* With a handful of pieces the ordinary way is as good. */
+#define FEW_SPACES 8
+
+#define LARGEST 1e30
+
+/* finite: all scores are. */
+static void find_spaces(struct tok_unigram *m, bool finite)
+{
+    struct tok_unigram_spaces *s = &m->spaces;
+    uint32_t branch = m->trie.root, depth = 0;
+    tok_trie_unit unit;
+
+    for (; depth < TOK_UNIGRAM_SPACES && tok_trie_step(&m->trie, branch, ' ', &unit); depth++) {
+        uint32_t id = tok_trie_value(unit);
+        branch = tok_trie_base(unit);
+        s->ids[depth + 1] = id == TOK_TRIE_NONE ? UNREACHED : id;
+        s->scores[depth + 1] = id == TOK_TRIE_NONE ? -INFINITY : m->scores[id];
+    }
+    if (depth && s->ids[1] == UNREACHED) {
+        s->ids[1] = UNKNOWN;
+        s->scores[1] = m->unknown_score;
+    }
+    s->depth = depth < FEW_SPACES || depth == TOK_UNIGRAM_SPACES || !finite ? 0 : depth;
+}
+
 enum ngt_status tok_unigram_init(struct tok_unigram *model, const struct tok_sp_vocab *vocab,
                                  struct ngt_error *reterr)
 {
@@ -52,6 +78,7 @@ enum ngt_status tok_unigram_init(struct tok_unigram *model, const struct tok_sp_
     struct tok_trie_key *keys = malloc(vocab->count * sizeof *keys);
     float least = FLT_MAX;
     uint64_t n = 0;
+    bool finite = true;
     enum ngt_status status = NGT_OK;
 
     memcpy(m.byte_ids, vocab->byte_ids, sizeof m.byte_ids);
@@ -76,6 +103,7 @@ enum ngt_status tok_unigram_init(struct tok_unigram *model, const struct tok_sp_
             continue;
         keys[n++] = (struct tok_trie_key){bytes, size, id};
         m.largest = fmax(m.largest, fabs((double)m.scores[id]));
+        finite = finite && isfinite(m.scores[id]);
     }
     m.unknown_score = least - 10.0f;
     /* what unknown characters become; these pieces themselves never match */
@@ -91,6 +119,7 @@ enum ngt_status tok_unigram_init(struct tok_unigram *model, const struct tok_sp_
     status = tok_trie_init(&m.trie, keys, n, reterr);
     if (status != NGT_OK)
         goto out;
+    find_spaces(&m, finite && m.largest < LARGEST);
     *model = m;
     m = (struct tok_unigram){0};
 out:
@@ -191,13 +220,53 @@ static enum ngt_status flush(const struct tok_unigram *m, struct tok_unigram_scr
     return status;
 }
 
+/*
+ * A stretch of spaces from each of which the longest piece of spaces still fits, and one more: only
+ * those pieces begin there. All sums that a place offers are made and compared at once, each by the
+ * same addition as one by one. cells [at ...] are those from the first place on, of which `reached`
+ * behind it are initialised, at most as many as `depth`; *ret_reached: of those behind the last one.
+ */
+static void pass_spaces(const struct tok_unigram_spaces *s, struct tok_unigram_cell *cells,
+                        uint64_t places, uint64_t reached, uint64_t *ret_reached)
+{
+    const uint32_t depth = s->depth;
+    float sums[SPACE_PLACES + TOK_UNIGRAM_SPACES + 1];
+    uint32_t ids[SPACE_PLACES + TOK_UNIGRAM_SPACES + 1];
+
+    for (uint64_t i = 0; i < places + depth; i++) {
+        bool known = i <= reached && (i == 0 || cells[i].id != UNREACHED);
+        sums[i] = known ? cells[i].best : -INFINITY;
+        ids[i] = known ? cells[i].id : UNREACHED;
+    }
+    for (uint64_t at = 0; at < places; at++) {
+        float *here = sums + at, best = *here;
+        uint32_t *last = ids + at;
+        if (best < -RESET || best > RESET) {
+            for (uint32_t i = 0; i <= depth; i++)
+                here[i] -= best;
+            best = 0.0f;
+        }
+        for (uint32_t i = 1; i <= depth; i++) {
+            float candidate = s->scores[i] + best;
+            bool better = candidate > here[i];
+            here[i] = better ? candidate : here[i];
+            last[i] = better ? s->ids[i] : last[i];
+        }
+    }
+    for (uint64_t i = 0; i < places + depth; i++)
+        cells[i] = (struct tok_unigram_cell){sums[i], ids[i]};
+    for (*ret_reached = depth; ids[places - 1 + *ret_reached] == UNREACHED;)
+        --*ret_reached;
+}
+
 enum ngt_status tok_unigram_encode(const struct tok_unigram *m, struct tok_unigram_scratch *s,
                                    const uint8_t *text, uint64_t n, float *sum, struct tok_ids *ids,
                                    struct ngt_error *reterr)
 {
     const uint32_t root = m->trie.root;
     /* cells[i] belongs to text + base + i; those up to the frontier are initialised */
-    uint64_t base = 0, frontier = 0, at = 0;
+    uint64_t base = 0, frontier = 0, at = 0, spaces_end = 0;
+    const uint64_t depth = m->spaces.depth;
     enum ngt_status status = grow(s, 4096, reterr);
 
     if (status != NGT_OK)
@@ -211,10 +280,23 @@ enum ngt_status tok_unigram_encode(const struct tok_unigram *m, struct tok_unigr
             s->cells[0].best = s->cells[at - base].best;
             base = at;
         }
-        status = grow(s, at - base + m->trie.max_bytes + 8, reterr);
+        status = grow(s, at - base + m->trie.max_bytes + SPACE_PLACES + 8, reterr);
         if (status != NGT_OK)
             return status;
         struct tok_unigram_cell *here = s->cells + (at - base);
+        if (depth && text[at] == ' ' && n - at > depth && text[at + depth] == ' ') {
+            for (spaces_end = spaces_end > at ? spaces_end : at;
+                 spaces_end < n && text[spaces_end] == ' ';)
+                spaces_end++;
+            uint64_t run = spaces_end - at, reached = frontier - at;
+            if (run > depth && reached <= depth) {
+                uint64_t places = run - depth < SPACE_PLACES ? run - depth : SPACE_PLACES;
+                pass_spaces(&m->spaces, here, places, reached, &reached);
+                at += places;
+                frontier = at - 1 + reached;
+                continue;
+            }
+        }
         float best = here->best;
         if (best < -RESET || best > RESET) {
             for (uint64_t i = 0; i <= frontier - at; i++)

@@ -10,10 +10,19 @@
 #include "load/sp_vocab.h"
 #include "tok/tokenizer.h"
 
+/* Pieces that are spaces and nothing else, by their number of spaces; depth 0: too few to matter. */
+#define TOK_UNIGRAM_SPACES 256
+struct tok_unigram_spaces {
+    uint32_t depth; /* no piece begins with more of them than it and goes on with another */
+    float scores[TOK_UNIGRAM_SPACES + 1]; /* -INFINITY where there is no such piece */
+    uint32_t ids[TOK_UNIGRAM_SPACES + 1];
+};
+
 struct tok_unigram {
     struct tok_trie trie; /* values are ids */
-    float *scores;        /* [vocabulary] as they are added; unknown_score for its ids */
-    uint16_t *sizes;      /* [vocabulary] bytes in internal text */
+    struct tok_unigram_spaces spaces;
+    float *scores;   /* [vocabulary] as they are added; unknown_score for its ids */
+    uint16_t *sizes; /* [vocabulary] bytes in internal text */
     float unknown_score;
     double largest; /* no score is larger in magnitude */
     uint32_t unknown_id;

@@ -143,6 +143,14 @@ static uint64_t untouched(enum tok_hf_step step, const uint8_t *text, uint64_t n
     }
 }
 
+/* ASCII to lower case, without a branch at each capital: text of random ones (base64) had them for a
+ * third of its mispredictions. */
+static void lower_ascii(const uint8_t *text, uint64_t n, uint8_t *out)
+{
+    for (uint64_t i = 0; i < n; i++)
+        out[i] = (uint8_t)(text[i] + (text[i] >= 'A' && text[i] <= 'Z') * 32);
+}
+
 /* One function a step: what a step does is known while it is compiled. */
 static inline __attribute__((always_inline)) enum ngt_status
 map_all(enum tok_hf_step step, const uint8_t *text, uint64_t n, struct tok_buffer *out,
@@ -159,6 +167,18 @@ map_all(enum tok_hf_step step, const uint8_t *text, uint64_t n, struct tok_buffe
                 at += run;
                 continue;
             }
+        }
+        if (step == TOK_HF_LOWERCASE && text[at] < 0x80) {
+            uint64_t run = tok_ascii_prefix(text + at, n - at);
+            enum ngt_status status = tok_buffer_reserve(out, at - copied + run, reterr);
+            if (status != NGT_OK)
+                return status;
+            tok_buffer_put(out, text + copied, at - copied);
+            lower_ascii(text + at, run, out->at + out->size);
+            out->size += run;
+            *ret_changed = true;
+            copied = at += run;
+            continue;
         }
         uint32_t c = tok_utf8_get(text + at, &size);
         if (stays(step, c)) {

@@ -120,11 +120,54 @@ static enum ngt_status by_pattern(const struct run *r, uint64_t level, struct to
     return status == NGT_OK ? fold_end(&f) : status;
 }
 
+/* Takes the pieces of a lone character; context is where to. */
+static enum ngt_status keep_lone(void *context, const uint8_t *piece, uint64_t n,
+                                 struct ngt_error *reterr)
+{
+    struct tok_hf_lone *lone = context;
+
+    (void)reterr;
+    if (lone->state == TOK_HF_LONE_NEW && n <= sizeof lone->bytes) {
+        memcpy(lone->bytes, piece, n);
+        lone->size = (uint8_t)n;
+        lone->state = TOK_HF_LONE_KEPT;
+    } else {
+        lone->state = TOK_HF_LONE_OTHER;
+    }
+    return NGT_OK;
+}
+
+/* A piece of one ASCII character becomes the same each time, unless a step asks where the text
+ * begins; a file that isolates digits has one for each digit. */
+static enum ngt_status give_lone(const struct run *r, uint64_t level, struct tok_hf_text t)
+{
+    struct tok_hf_lone *lone = &r->scratch->lone[level][t.at[0]];
+
+    if (lone->state == TOK_HF_LONE_NEW) {
+        const struct run alone = {r->steps, r->scratch, keep_lone, lone, r->reterr};
+        bool first = false;
+        for (uint64_t i = level; i < r->steps->count; i++)
+            first = first || r->steps->steps[i].cut == TOK_HF_CUT_METASPACE;
+        enum ngt_status status = first ? NGT_OK : one_level(&alone, level, t);
+        if (status != NGT_OK) {
+            lone->state = TOK_HF_LONE_NEW;
+            return status;
+        }
+        if (lone->state == TOK_HF_LONE_NEW)
+            lone->state = TOK_HF_LONE_OTHER; /* or it is removed */
+    }
+    return lone->state == TOK_HF_LONE_KEPT
+               ? r->piece(r->context, lone->bytes, lone->size, r->reterr)
+               : one_level(r, level, t);
+}
+
 static inline enum ngt_status give_on(const struct run *r, uint64_t level, struct tok_hf_text t,
                                       uint64_t start, uint64_t end)
 {
     if (level == r->steps->count)
         return r->piece(r->context, t.at + start, end - start, r->reterr);
+    if (end - start == 1 && t.at[start] < 0x80 && !r->scratch->plain)
+        return give_lone(r, level, tok_hf_part(t, start, end));
     return one_level(r, level, tok_hf_part(t, start, end));
 }
 
@@ -449,9 +492,11 @@ enum ngt_status tok_hf_pretokenize_scratch_init(struct tok_hf_pretokenize_scratc
     *s = (struct tok_hf_pretokenize_scratch){0};
     s->regexes = calloc(p->count + 1, sizeof(struct tok_split_scratch *));
     s->buffers = calloc(p->count + 1, sizeof *s->buffers);
-    if (!s->regexes || !s->buffers) {
+    s->lone = calloc(p->count + 1, sizeof *s->lone);
+    if (!s->regexes || !s->buffers || !s->lone) {
         free(s->regexes);
         free(s->buffers);
+        free(s->lone);
         *s = (struct tok_hf_pretokenize_scratch){0};
         return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
                         "out of memory for the tokenizer");
@@ -476,5 +521,6 @@ void tok_hf_pretokenize_scratch_done(struct tok_hf_pretokenize_scratch *s)
     }
     free(s->regexes);
     free(s->buffers);
+    free(s->lone);
     *s = (struct tok_hf_pretokenize_scratch){0};
 }

@@ -50,6 +50,12 @@ struct tok_hf_pretokenizers {
 };
 void tok_hf_pretokenizers_done(struct tok_hf_pretokenizers *p);
 
+/* What the steps from some one on make of one ASCII character: one piece that is kept here, or else. */
+struct tok_hf_lone {
+    enum { TOK_HF_LONE_NEW, TOK_HF_LONE_KEPT, TOK_HF_LONE_OTHER } state;
+    uint8_t size, bytes[11];
+};
+
 struct tok_hf_pretokenize_scratch {
     struct tok_split_scratch **regexes; /* [count], NULL where there is none */
     struct tok_buffer *buffers;         /* [count] for steps that change text */
@@ -57,6 +63,7 @@ struct tok_hf_pretokenize_scratch {
     /* Bit i: step i may change or cut a piece with this character in it. All bits set is always
      * right; steps beyond the eighth have none and are never passed over. */
     uint8_t may[128];
+    struct tok_hf_lone (*lone)[128]; /* [count]: digits one by one, punctuation */
     bool plain; /* set it for the long way: what the shorter ones are compared with */
 };
 NGT_NODISCARD enum ngt_status tok_hf_pretokenize_scratch_init(struct tok_hf_pretokenize_scratch *s,

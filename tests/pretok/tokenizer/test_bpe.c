@@ -1,12 +1,13 @@
 /*
  * Random vocabularies over few letters, where everything overlaps: trained ones (a rule's rank is
  * above its parts'), shuffled ranks, ties, all splits of a set of strings (tiktoken, SentencePiece).
- * Three encoders must agree on random words: the chain, the heap, and a search over all places
- * written here.
+ * Four encoders must agree on random words: the chain, merging in short windows, the heap, and a
+ * search over all places written here; and whichever of them the engine takes.
  */
 #include "model/bpe.h"
 
 #include "model/bpe_form.h"
+#include "model/windows.h"
 #include "t.h"
 
 #define MAX_SYMBOLS 64
@@ -140,8 +141,29 @@ static struct tok_bpe *build(const struct vocabulary *v, bool whole_word)
     return b;
 }
 
+/* The chain, or windows of which the first `merged` bytes are merged. */
+static bool is_encoding(struct tok_chain *chain, const struct tok_bpe *b, const uint8_t *text,
+                        uint64_t n, const uint32_t *want, uint64_t want_n, bool windows,
+                        uint64_t merged)
+{
+    uint32_t *got = malloc((n + 1) * sizeof *got);
+    uint64_t count = 0, stop = 0;
+    struct ngt_error error;
+    chain->merges = merged;
+    enum ngt_status status = windows
+                                 ? tok_windows_run(chain, b, text, n, 0, got, &count, &stop, &error)
+                                 : tok_chain_run(chain, b, text, n, 0, got, &count, &stop, &error);
+    bool is = status == NGT_OK && stop == n && count == want_n &&
+              memcmp(got, want, want_n * sizeof *want) == 0;
+
+    free(got);
+    return is;
+}
+
 static void compare(const struct vocabulary *v, uint64_t seed, unsigned words, uint64_t *state)
 {
+    struct tok_merge merge = {0};
+    struct tok_chain chain = {.merge = &merge};
     struct tok_bpe *b = build(v, false);
     struct tok_bpe_scratch *scratch = NULL;
     struct ngt_error error;
@@ -165,12 +187,18 @@ static void compare(const struct vocabulary *v, uint64_t seed, unsigned words, u
         T_EQ_INT(tok_bpe_encode(b, scratch, text, n, got, &got_n, &error), NGT_OK);
         T_EQ_INT(tok_bpe_encode_plain(b, scratch, text, n, plain, &plain_n, &error), NGT_OK);
         if (got_n != want_n || memcmp(got, want, want_n * sizeof *want) != 0)
+            T_FAIL("seed %" PRIu64 ": engine of %.*s", seed, (int)n, text);
+        if (n && b->chains && !is_encoding(&chain, b, text, n, want, want_n, false, 0))
             T_FAIL("seed %" PRIu64 ": chain of %.*s", seed, (int)n, text);
+        if (n && b->chains && !is_encoding(&chain, b, text, n, want, want_n, true, n))
+            T_FAIL("seed %" PRIu64 ": windows of %.*s", seed, (int)n, text);
         if (plain_n != want_n || memcmp(plain, want, want_n * sizeof *want) != 0)
             T_FAIL("seed %" PRIu64 ": heap of %.*s", seed, (int)n, text);
         if (t_failures > 5)
             break;
     }
+    tok_chain_done(&chain);
+    tok_merge_done(&merge);
     tok_bpe_scratch_free(&scratch);
     tok_bpe_free(&b);
 }
@@ -274,6 +302,52 @@ T_CASE(long_runs)
 {
     for (uint64_t seed = 1; seed <= 60 && t_failures <= 5; seed++)
         long_runs(seed);
+}
+
+/* Giant words: long windows and short ones, in turns and alone, against the heap. */
+T_CASE(windows)
+{
+    const uint64_t n = 200000, parts[] = {0, 50000, n};
+    uint8_t *text = malloc(3 * n);
+    uint32_t *want = malloc((3 * n + 8) * sizeof *want), *got = malloc((3 * n + 8) * sizeof *got);
+    struct ngt_error error;
+
+    for (uint64_t seed = 1; seed <= 12 && t_failures <= 5; seed++) {
+        struct vocabulary *v = calloc(1, sizeof *v);
+        struct tok_merge merge = {0};
+        struct tok_chain chain = {.merge = &merge};
+        struct tok_bpe_scratch *s = NULL;
+        uint64_t state = seed, size = 0, count = 0, got_n = 0;
+        v->ranks = seed % 4 == 3 ? SHUFFLED : IN_ORDER;
+        v->all_splits = seed % 3;
+        v->characters = seed % 2;
+        make(v, &state);
+        struct tok_bpe *b = build(v, false);
+        T_REQUIRE(b && b->chains && tok_bpe_scratch_new(b, &s, &error) == NGT_OK);
+        for (uint64_t run = 1, letter = 0; size < n; run--) {
+            if (run == 0 || size == 0) {
+                run = seed % 5 == 4 ? 1 + next(&state) % 200 : 1;
+                letter = next(&state) % v->letters;
+            }
+            memcpy(text + size, v->names[letter], strlen(v->names[letter]));
+            size += strlen(v->names[letter]);
+        }
+        T_EQ_INT(tok_bpe_encode_plain(b, s, text, size, want, &count, &error), NGT_OK);
+        T_EQ_INT(tok_bpe_encode(b, s, text, size, got, &got_n, &error), NGT_OK);
+        T_EQ_U64(got_n, count);
+        T_TRUE(memcmp(got, want, count * sizeof *want) == 0);
+        for (unsigned i = 0; i < 3; i++)
+            if (!is_encoding(&chain, b, text, size, want, count, true, parts[i]))
+                T_FAIL("seed %" PRIu64 ": %" PRIu64 " bytes merged", seed, parts[i]);
+        tok_chain_done(&chain);
+        tok_merge_done(&merge);
+        tok_bpe_scratch_free(&s);
+        tok_bpe_free(&b);
+        free(v);
+    }
+    free(text);
+    free(want);
+    free(got);
 }
 
 /* Ranks are the symbols' order, in which parts mostly come first; in every other vocabulary some are
@@ -380,7 +454,7 @@ T_CASE(rule_without_a_symbol)
 {
     struct vocabulary v = {.count = 1, .letters = 1, .ids = 1, .rule_count = 1};
     struct tok_bpe *b = NULL;
-    struct ngt_error error;
+    struct ngt_error error = {0};
     uint64_t starts[2] = {0, 1};
     bool initial = true;
     struct tok_bpe_rule rule = {0, 1, 0, 1};

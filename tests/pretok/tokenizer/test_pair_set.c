@@ -1,6 +1,6 @@
 /* The set of pairs against a list: what is in it, what is not, and a crowd made to share one place. */
-#include "model/pair_set.h"
 #include "t.h"
+#include "model/pair_set.h"
 
 static uint64_t next(uint64_t *state)
 {
@@ -25,7 +25,8 @@ static void filled(uint64_t count, bool near)
     T_REQUIRE(tok_pair_set_init(&s, count, NULL) == NGT_OK);
     for (uint64_t i = 0; i < count; i++) {
         pair(i, near, &left, &right);
-        T_TRUE(tok_pair_set_put(&s, left, right, (uint32_t)(i % (TOK_PAIR_NUMBERS - 1)) + 1));
+        T_TRUE(tok_pair_set_put(&s, left, right, (uint32_t)(i % (TOK_PAIR_NUMBERS - 1)) + 1,
+                                (uint32_t)i + 5));
     }
     for (uint64_t i = 0; i < 2 * count; i++) {
         pair(i, near, &left, &right);
@@ -33,6 +34,8 @@ static void filled(uint64_t count, bool near)
         uint32_t want = i < count ? (uint32_t)(i % (TOK_PAIR_NUMBERS - 1)) + 1 : 0;
         wrong += tok_pair_number(&s, hash) != want;
         wrong += i < count && !tok_pair_maybe(&s, hash);
+        uint64_t join = i < count ? (uint64_t)want << 32 | (i + 5) : TOK_PAIR_NONE;
+        wrong += tok_pair_find(&s, left, right) != join;
     }
     T_EQ_U64(wrong, 0);
     tok_pair_set_done(&s);
@@ -55,7 +58,7 @@ T_CASE(most_other_pairs_are_told_by_the_filter)
 
     T_REQUIRE(tok_pair_set_init(&s, 50000, NULL) == NGT_OK);
     for (uint32_t i = 0; i < 50000; i++)
-        T_TRUE(tok_pair_set_put(&s, i, i + 7, 1));
+        T_TRUE(tok_pair_set_put(&s, i, i + 7, 1, 2));
     for (int i = 0; i < 100000; i++)
         passed += tok_pair_maybe(&s, tok_pair_hash((uint32_t)next(&state) & 0xFFFFFF, 60001));
     T_TRUE(passed < 10000);
@@ -73,7 +76,7 @@ T_CASE(a_crowd_is_refused)
         uint64_t hash = tok_pair_hash(i & 0xFFFFFF, i >> 24);
         if (hash >> s.slot_shift != 77)
             continue;
-        refused = !tok_pair_set_put(&s, i & 0xFFFFFF, i >> 24, ++kept);
+        refused = !tok_pair_set_put(&s, i & 0xFFFFFF, i >> 24, ++kept, 0);
         T_EQ_U64(tok_pair_number(&s, hash), refused ? 0 : kept);
     }
     T_TRUE(refused);

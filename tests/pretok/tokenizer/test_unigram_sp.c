@@ -239,6 +239,83 @@ T_CASE(cut_as_whole)
     }
 }
 
+/* Pieces of up to `most` spaces, some of them missing, and what they are part of; scores such that many
+ * paths are nearly equal, equal, or beyond where sums are taken off. */
+static void space_model(struct tok_unigram *model, unsigned most, float scale)
+{
+    static char names[80][80];
+    static float scores[80];
+    static uint8_t types[80], bytes[80 * 80];
+    static uint64_t starts[81];
+    struct tok_sp_vocab vocab = {
+        .types = types, .scores = scores, .starts = starts, .bytes = bytes};
+    static const char *const others[] = {"a",   "b",         "ab",           "a  ",
+                                         "  b", "        a", ",            "};
+
+    strcpy(names[vocab.count], "");
+    types[vocab.count++] = TOK_SP_UNKNOWN;
+    for (unsigned n = 1; n <= most; n++) {
+        if (n < most && next(4) == 0)
+            continue;
+        memset(names[vocab.count], ' ', n);
+        names[vocab.count][n] = 0;
+        scores[vocab.count] = -scale * (float)(next(3) ? n + next(3) : next(100)) / 8;
+        types[vocab.count++] = TOK_SP_NORMAL;
+    }
+    for (unsigned i = 0; i < sizeof others / sizeof *others; i++) {
+        strcpy(names[vocab.count], others[i]);
+        scores[vocab.count] = -scale * (float)next(20);
+        types[vocab.count++] = TOK_SP_NORMAL;
+    }
+    for (unsigned i = 0; i < vocab.count; i++) {
+        memcpy(bytes + starts[i], names[i], strlen(names[i]));
+        starts[i + 1] = starts[i] + strlen(names[i]);
+    }
+    T_REQUIRE(tok_unigram_init(model, &vocab, NULL) == NGT_OK);
+}
+
+T_CASE(spaces_at_once_and_one_by_one)
+{
+    static const float scales[] = {1, 0.001F, 300, 60000, -1, 1e31F};
+    struct tok_unigram_scratch scratch = {0};
+    static uint8_t text[6000];
+
+    for (unsigned round = 0; round < 300 && t_failures == 0; round++) {
+        struct tok_unigram model;
+        unsigned most = 4 + next(60);
+        float scale = scales[next(sizeof scales / sizeof *scales)];
+        space_model(&model, most, scale);
+        T_TRUE((model.spaces.depth != 0) == (scale < 1e6F));
+        for (unsigned k = 0; k < 20; k++) {
+            uint64_t n = 0, room = k == 0 ? sizeof text : 300;
+            while (n + 4 < room) {
+                uint64_t run = next(3) ? next(4) : next(k == 0 ? 3000 : 200);
+                run = run < room - n - 4 ? run : room - n - 4;
+                memset(text + n, ' ', run);
+                n += run;
+                text[n++] = (uint8_t) "ab,c"[next(4)];
+            }
+            struct tok_ids ids[2] = {{0}};
+            float start = next(3) ? 0 : (float)next(200000) - 100000, sums[2] = {start, start};
+            uint32_t depth = model.spaces.depth;
+            for (unsigned way = 0; way < 2; way++) {
+                model.spaces.depth = way ? 0 : depth;
+                T_REQUIRE(tok_unigram_encode(&model, &scratch, text, n, &sums[way], &ids[way],
+                                             NULL) == NGT_OK);
+            }
+            model.spaces.depth = depth;
+            if (ids[0].count != ids[1].count || memcmp(&sums[0], &sums[1], sizeof *sums) != 0 ||
+                memcmp(ids[0].ids, ids[1].ids, ids[0].count * sizeof(uint32_t)) != 0)
+                T_FAIL("round %u: %u spaces at most, scale %g, sum %a", round, most, (double)scale,
+                       (double)start);
+            tok_ids_done(&ids[0]);
+            tok_ids_done(&ids[1]);
+        }
+        tok_unigram_done(&model);
+    }
+    tok_unigram_scratch_done(&scratch);
+}
+
 int main(int argc, char **argv)
 {
     return t_main(argc, argv);

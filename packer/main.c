@@ -102,6 +102,7 @@ int main(int argc, char **argv)
     code = status == NGT_OK          ? CLI_EXIT_OK
            : status == NGT_E_STOPPED ? CLI_EXIT_AGAIN
                                      : CLI_EXIT_FAILED;
+    code = cli_end_output(console, code);
 out:
     ngt_dataset_close(&set);
     ngt_pool_free(&pool);

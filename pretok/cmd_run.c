@@ -195,7 +195,7 @@ static bool is_done(const struct run *r, const struct pretok_receipt *receipt)
         return false;
     }
     if (r->plan.inputs.items[u->first_input].path == NULL)
-        return pretok_job_folder_complete(r->options->output); /* a stream starts over */
+        return r->complete; /* a stream starts over */
     return r->options->allow_lost || !has_lost(receipt);
 }
 
@@ -210,6 +210,8 @@ static enum ngt_status find_todo(struct run *r, struct ngt_error *reterr)
     r->todo = calloc(o.unit_count + 1, sizeof *r->todo);
     if (!r->todo)
         status = ngt_fail(reterr, NGT_E_NOMEM, NULL, HERE, "out of memory");
+    else if (pretok_plan_is_stream(&r->plan))
+        status = pretok_job_folder_complete(r->options->output, &r->complete, reterr);
     for (uint64_t u = 1; u <= o.unit_count && status == NGT_OK; u++) {
         const struct pretok_receipt *receipt = &o.receipts[u - 1];
         if (!mine(r, u))
@@ -224,10 +226,11 @@ static enum ngt_status find_todo(struct run *r, struct ngt_error *reterr)
         r->todo[r->todo_count++] = u;
         r->todo_bytes += pretok_plan_bytes(&r->plan, u);
     }
+    r->complete = false;
     if (status == NGT_OK && r->todo_count)
         status = pretok_job_folder_reopen(r->options->output, r->options->split_key, reterr);
-    r->complete =
-        status == NGT_OK && r->todo_count == 0 && pretok_job_folder_complete(r->options->output);
+    else if (status == NGT_OK)
+        status = pretok_job_folder_complete(r->options->output, &r->complete, reterr);
     pretok_overview_done(&o);
     return status;
 }

@@ -49,7 +49,7 @@ int main(int argc, char **argv)
     }
     console = cli_console_new("pretok", (enum cli_progress_mode)options.progress, options.quiet,
                               options.verbose);
-    code = function_of(command->name)(&options, &operands, console);
+    code = cli_end_output(console, function_of(command->name)(&options, &operands, console));
     cli_console_free(&console);
     cli_done(command, &options, &operands);
     return code;

@@ -62,13 +62,11 @@ int main(int argc, char **argv)
         if (status == NGT_OK)
             status = show(&config, set, stdout, &error);
     }
-    if (fflush(stdout) != 0 && status == NGT_OK)
-        status =
-            ngt_fail(&error, NGT_E_IO, "standard output", NGT_NO_POS, NGT_NO_POS, "cannot write");
     if (status == NGT_OK)
         code = CLI_EXIT_OK;
     else
         cli_error(console, &error);
+    code = cli_end_output(console, code);
 out:
     ngt_dataset_close(&set);
     cli_console_free(&console);

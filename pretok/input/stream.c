@@ -141,6 +141,15 @@ static la_ssize_t pull(struct archive *a, void *arg, const void **ret_at)
     return (la_ssize_t)n;
 }
 
+/* The file's failure, and not the archive's: libarchive's word for it would be that it is damaged. */
+static void seek_failed(struct pretok_stream *s, struct archive *a, const char *what)
+{
+    ngt_error_clear(&s->outer_error);
+    s->outer_status = ngt_fail(&s->outer_error, NGT_E_IO, s->config.place.path, NGT_NO_POS,
+                               NGT_NO_POS, "%s", what);
+    archive_set_error(a, EIO, "%s", what);
+}
+
 static la_ssize_t seek_pull(struct archive *a, void *arg, const void **ret_at)
 {
     struct pretok_stream *s = arg;
@@ -150,7 +159,7 @@ static la_ssize_t seek_pull(struct archive *a, void *arg, const void **ret_at)
         n = read(s->seek_fd, s->block, BLOCK);
     while (n < 0 && errno == EINTR);
     if (n < 0)
-        archive_set_error(a, errno, "%s", strerror(errno));
+        seek_failed(s, a, "cannot read");
     *ret_at = s->block;
     return n;
 }
@@ -161,7 +170,7 @@ static la_int64_t seek_to(struct archive *a, void *arg, la_int64_t offset, int w
     off_t at = lseek(s->seek_fd, offset, whence);
 
     if (at < 0)
-        archive_set_error(a, errno, "%s", strerror(errno));
+        seek_failed(s, a, "cannot seek");
     return at < 0 ? ARCHIVE_FATAL : at;
 }
 

@@ -206,19 +206,33 @@ static enum ngt_status cut_plain(struct units *units, const struct pretok_input 
     return status;
 }
 
-/* Whether a file holds one stream of bytes: no archive under its compression. One that cannot be
- * read is left to the reader, who tells why. */
-static bool is_one_stream(const char *path, uint64_t size)
+/*
+ * Whether a file holds one stream of bytes: no archive under its compression. What is damaged is left to the
+ * reader, who tells why; but a disk that fails today must not decide where the file is cut.
+ */
+static enum ngt_status is_one_stream(const char *path, uint64_t size, bool *ret,
+                                     struct ngt_error *reterr)
 {
     struct pretok_stream_config config = {.place.path = path, .bytes = size};
     struct pretok_stream *stream = NULL;
+    struct ngt_error error;
     const char *member = NULL;
-    bool more = false, one;
+    const uint8_t *at;
+    uint64_t n;
+    bool more = false;
+    enum ngt_status status = pretok_stream_open(&config, &stream, &error);
 
-    one = pretok_stream_open(&config, &stream, NULL) == NGT_OK &&
-          pretok_stream_next(stream, &more, &member, NULL) == NGT_OK && more && !member;
+    if (status == NGT_OK)
+        status = pretok_stream_next(stream, &more, &member, &error);
+    *ret = status == NGT_OK && more && !member;
+    if (*ret) /* looking at the first bytes, the stream keeps a failure to itself */
+        status = pretok_stream_read(stream, &at, &n, &error);
     pretok_stream_close(&stream);
-    return one;
+    if (status != NGT_E_IO && status != NGT_E_NOMEM)
+        return NGT_OK;
+    if (reterr && reterr->code == NGT_OK)
+        *reterr = error;
+    return status;
 }
 
 /* What an address stands for. */
@@ -265,8 +279,9 @@ static enum ngt_status cut_compressed(struct units *units, const struct pretok_i
     if (status == NGT_OK && frames && map.size != in->size)
         status = ngt_fail(reterr, NGT_E_DATA, in->path, HERE, "changes while it is looked at");
     frames = frames && status == NGT_OK &&
-             pretok_content_of(map.bytes, map.size < 512 ? map.size : 512) == PRETOK_ZSTD &&
-             is_one_stream(path, in->size);
+             pretok_content_of(map.bytes, map.size < 512 ? map.size : 512) == PRETOK_ZSTD;
+    if (frames)
+        status = is_one_stream(path, in->size, &frames, reterr);
     while (start.stored < in->size && status == NGT_OK) {
         struct pretok_zstd_place end = {in->size, 0};
         if (frames && in->size - start.stored > unit_bytes) {

@@ -111,11 +111,7 @@ void packer_record_done(struct packer_record *r)
 
 void packer_record_json(struct ngt_json_out *j, const struct packer_record *r)
 {
-    ngt_json_key(j, "options");
-    ngt_json_object(j);
-    for (uint64_t i = 0; i < r->option_count; i++)
-        ngt_json_member_string(j, r->options[i].key, r->options[i].value);
-    ngt_json_object_end(j);
+    ngt_json_member_pairs(j, "options", r->options, r->option_count);
     ngt_json_key(j, "inputs");
     ngt_json_array(j);
     for (uint64_t i = 0; i < r->input_count; i++) {

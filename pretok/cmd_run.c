@@ -10,6 +10,7 @@
 #include "dataset.h"
 #include "finish.h"
 #include "job/failure.h"
+#include "job/plan_file.h"
 #include "job_folder.h"
 #include "ngt/file.h"
 #include "overview.h"

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "job/plan_file.h"
 #include "job/receipt.h"
 #include "ngt/dataset.h"
 #include "ngt/file.h"

@@ -356,7 +356,14 @@ static enum ngt_status work(struct run *r, struct ngt_error *reterr)
     if (o->limit_given)
         config.limit = o->limit > r->records_before ? o->limit - r->records_before : 0;
     config.writer.identity = tok_identity(r->tokenizer, &config.writer.identity_count);
-    return pretok_pipeline_run(&config, &r->timing, reterr);
+    struct ngt_vocabulary_frame *vocabulary = NULL;
+    enum ngt_status status =
+        ngt_vocabulary_frame_new(tok_vocabulary(r->tokenizer), &vocabulary, reterr);
+    config.writer.vocabulary = vocabulary;
+    if (status == NGT_OK)
+        status = pretok_pipeline_run(&config, &r->timing, reterr);
+    ngt_vocabulary_frame_free(&vocabulary);
+    return status;
 }
 
 static enum ngt_status finish(struct run *r, struct ngt_error *reterr)

@@ -5,7 +5,7 @@
 #   pretok_in DIR ARG...  pretok with that tokenizer, one thread, small units, into DIR
 #   $options              the options of that, but where to
 #   faulty FAULT COMMAND...   the command with that fault (failing.c) at a path that holds $only; its calls in $work/log
-#   sweep NAME N          each call of job DIR fails once, in each of its ways; without NGT_TEST_FULL one in N of these
+#   sweep NAME N          each call of job DIR fails once, in each of its ways; without NGT_TEST_FULL one in N of these (NGT_FAULT_STRIDE)
 pretok=$(realpath "$1") dump=$(realpath "$2") pack=$(realpath "$3") failing=$(realpath "$4")
 # many calls of fsync, of many small files
 [ -n "${TMPDIR-}" ] || [ ! -w /dev/shm ] || export TMPDIR=/dev/shm
@@ -117,7 +117,8 @@ one() {
 }
 
 sweep() {
-    name=$1 stride=$2 tried=0 turn=0
+    name=$1 stride=${NGT_FAULT_STRIDE:-$2} tried=0 turn=0
+    [ -z "${NGT_TEST_FULL-}" ] || stride=1
     rm -rf "$work/set" "$work/want"
     faulty "" job "$work/set" || { complain "$name: exit $?"; cat "$work/err" >&2; return; }
     mv "$work/set" "$work/want"
@@ -130,7 +131,7 @@ sweep() {
             n=$((n + 1))
             for how in $(ways $call); do
                 turn=$((turn + 1))
-                [ -n "${NGT_TEST_FULL-}" ] || [ $((turn % stride)) = 0 ] || continue
+                [ $((turn % stride)) = 0 ] || continue
                 one "$call:$n:$how"
             done
         done

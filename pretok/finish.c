@@ -256,23 +256,31 @@ static enum ngt_status find_duplicates(const struct pretok_finish_config *c,
     return status;
 }
 
-/* The dry run's figures beside these; a damaged file of them is told, and is no failure. */
-static void compare_estimate(const struct pretok_finish_config *c, const struct pretok_sets *sets,
-                             struct pretok_report *report)
+/* The dry run's figures beside these; a damaged file of them is told, and is no failure. One that cannot be read
+ * is: dataset.json would be another one when the disk is better. */
+static enum ngt_status compare_estimate(const struct pretok_finish_config *c,
+                                        const struct pretok_sets *sets,
+                                        struct pretok_report *report, struct ngt_error *reterr)
 {
     struct ngt_error error;
+    enum ngt_status status;
     double bytes = 0;
 
     for (uint64_t i = 0; i < sets->count; i++)
         bytes += (double)sets->sets[i].bytes;
     pretok_facts_of(&report->ledger, bytes, &report->facts);
-    if (pretok_estimate_load(c->folder, c->plan->fingerprint, &report->estimated, &report->estimate,
-                             &error) != NGT_OK &&
-        c->say) {
+    status = pretok_estimate_load(c->folder, c->plan->fingerprint, &report->estimated,
+                                  &report->estimate, &error);
+    if (status == NGT_E_IO || status == NGT_E_NOMEM) {
+        *reterr = error;
+        return status;
+    }
+    if (status != NGT_OK && c->say) {
         char line[700];
         ngt_error_print(&error, line, sizeof line);
         c->say(c->arg, line);
     }
+    return NGT_OK;
 }
 
 void pretok_report_print(const struct pretok_report *r, FILE *to)
@@ -319,8 +327,9 @@ enum ngt_status pretok_finish(const struct pretok_finish_config *config,
     if (status == NGT_OK && pretok_plan_option(config->plan, "dedup"))
         status = find_duplicates(config, &set, &dropped, reterr);
     report.ledger = set.ledger;
+    if (status == NGT_OK)
+        status = compare_estimate(config, &sets, &report, reterr);
     if (status == NGT_OK) {
-        compare_estimate(config, &sets, &report);
         set.estimate = report.estimated ? &report.estimate : NULL;
         set.facts = &report.facts;
         status = pretok_dataset_write(&set, reterr);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "ngt/file.h"
 
 int pretok_exit(struct cli_console *console, enum ngt_status status, const struct ngt_error *error)
 {
@@ -37,6 +38,7 @@ int main(int argc, char **argv)
     struct cli_console *console = NULL;
     int code;
 
+    ngt_map_guard();
     /* names of archive members come in UTF-8, whatever the user's locale */
     (void)setlocale(LC_CTYPE, "C.UTF-8");
     switch (cli_parse(&pretok_program, argc, argv, &options, &command, &operands)) {

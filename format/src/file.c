@@ -116,6 +116,15 @@ bool ngt_map_lost(const struct ngt_map *map)
     return ngt_guard_lost(map->guard);
 }
 
+enum ngt_status ngt_map_outcome(const struct ngt_map *map, enum ngt_status status,
+                                struct ngt_error *reterr)
+{
+    if (!ngt_map_lost(map))
+        return status;
+    ngt_error_clear(reterr);
+    return ngt_map_check(map, reterr);
+}
+
 /* ---- whole files ---- */
 
 enum ngt_status ngt_file_find(const char *path, bool *ret_there, struct stat *ret_stat,

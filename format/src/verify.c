@@ -291,6 +291,7 @@ enum ngt_status ngt_verify(const char *path, struct ngt_shard_summary *ret_summa
             .header_hash = ngt_reader_header_hash(p.r),
         };
 out:
+    status = ngt_map_outcome(&p.map, status, reterr);
     ngt_map_close(&p.map);
     ngt_reader_close(&p.r);
     return status;

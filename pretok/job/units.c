@@ -222,7 +222,9 @@ static enum ngt_status cut_compressed(struct units *units, const struct pretok_i
         status = ngt_fail(reterr, NGT_E_DATA, in->path, HERE, "changes while it is looked at");
     frames = frames && status == NGT_OK &&
              pretok_content_of(map.bytes, map.size < 512 ? map.size : 512) == PRETOK_ZSTD;
-    if (frames)
+    if (status == NGT_OK)
+        status = ngt_map_outcome(&map, status, reterr);
+    if (frames && status == NGT_OK)
         status = is_one_stream(path, in->size, &frames, reterr);
     while (start.stored < in->size && status == NGT_OK) {
         struct pretok_zstd_place end = {in->size, 0};

@@ -29,6 +29,10 @@ NGT_NODISCARD enum ngt_status ngt_map_check(const struct ngt_map *map, struct ng
 /* Whether a page could not be read since it was mapped: what was read may be zeros, and ngt_map_check
  * tells the error. Costs no system call. */
 bool ngt_map_lost(const struct ngt_map *map);
+/* How reading from it ended: status, or NGT_E_IO when a page could not be read, of which everything else that was
+ * found wrong, or right, follows. */
+NGT_NODISCARD enum ngt_status ngt_map_outcome(const struct ngt_map *map, enum ngt_status status,
+                                              struct ngt_error *reterr);
 /* Takes SIGBUS over for all mappings of the process, for a program to call once at its start: a page that
  * is gone reads as zeros and its mapping is lost, instead of the program. */
 void ngt_map_guard(void);

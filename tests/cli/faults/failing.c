@@ -13,6 +13,7 @@
  *        torn      half of a write is done, and the error comes with the next call of its kind: a disk that is full
  *        late      it is done, and yet EIO is the answer; of a rename ENOENT, as clients of NFS say when they have asked
  *                  twice
+ *        bus       of a file that is mapped, the later half of the pages cannot be read: SIGBUS, as from a disk that fails
  *        kill      kill -9 just before it
  *        killed    just after it; of a write half is done
  *
@@ -65,7 +66,7 @@ static const char *const names[CALLS] = {"create", "open",  "read",  "write",  "
                                          "map",    "seek",  "list"};
 
 /* What is to be done about a call. */
-enum how { NOTHING, FAIL, HALF, TORN, LATE, KILL, KILLED };
+enum how { NOTHING, FAIL, HALF, TORN, LATE, BUS, KILL, KILLED };
 struct fault {
     enum how how;
     int code;
@@ -118,7 +119,8 @@ __attribute__((constructor)) static void share_counts(void)
     int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0 || syscall(SYS_ftruncate, fd, sizeof *counts) != 0)
         abort();
-    void *at = (void *)syscall(SYS_mmap, NULL, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *at =
+        (void *)syscall(SYS_mmap, NULL, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (at == MAP_FAILED)
         abort();
     counts = at;
@@ -130,7 +132,8 @@ __attribute__((constructor)) static void share_counts(void)
 static struct fault random_fault(enum call call, uint64_t seed, uint64_t chance)
 {
     static const int write_codes[] = {EIO, ENOSPC, EDQUOT}, read_codes[] = {EIO, ESTALE};
-    uint64_t x = seed * UINT64_C(0xD1342543DE82EF95) + (counts->total + 1) * UINT64_C(0x9E3779B97F4A7C15);
+    uint64_t x =
+        seed * UINT64_C(0xD1342543DE82EF95) + (counts->total + 1) * UINT64_C(0x9E3779B97F4A7C15);
 
     x = (x ^ x >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
     x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);
@@ -174,7 +177,8 @@ static struct fault fault_asked(enum call call, const char *path)
     static const struct {
         const char *name;
         enum how how;
-    } hows[] = {{"half", HALF}, {"torn", TORN}, {"late", LATE}, {"kill", KILL}, {"killed", KILLED}};
+    } hows[] = {{"half", HALF}, {"torn", TORN}, {"late", LATE},
+                {"bus", BUS},   {"kill", KILL}, {"killed", KILLED}};
     for (size_t i = 0; i < sizeof hows / sizeof *hows; i++)
         if (strcmp(how, hows[i].name) == 0)
             return (struct fault){hows[i].how, 0};
@@ -187,7 +191,7 @@ static struct fault fault_asked(enum call call, const char *path)
 /* What is to go wrong with this call; counts it. */
 static struct fault fault_of(enum call call, const char *path)
 {
-    static const char *const hows[] = {"", "fail", "half", "torn", "late", "kill", "killed"};
+    static const char *const hows[] = {"", "fail", "half", "torn", "late", "bus", "kill", "killed"};
     struct fault f = fault_asked(call, path);
     char line[64];
 
@@ -615,12 +619,30 @@ EXPORT off64_t lseek64(int fd, off64_t to, int whence)
     return seek_by(fd, to, whence);
 }
 
+/* A file in memory that has the first pages of fd. */
+static int first_half(int fd, size_t n)
+{
+    int half = (int)syscall(SYS_memfd_create, "half", 0);
+    char page[4096];
+
+    for (size_t at = 0; at + 4096 <= n / 2; at += 4096)
+        if (syscall(SYS_pread64, fd, page, 4096, at) != 4096 ||
+            syscall(SYS_write, half, page, 4096) != 4096)
+            abort();
+    return half;
+}
+
 static void *map_by(void *at, size_t n, int protection, int flags, int fd, off_t offset)
 {
     char path[PATH_ROOM];
 
-    if (fd >= 0 && !(flags & MAP_ANONYMOUS) && fails(fault_of(MAP, path_of(fd, path))))
-        return MAP_FAILED;
+    if (fd >= 0 && !(flags & MAP_ANONYMOUS)) {
+        struct fault f = fault_of(MAP, path_of(fd, path));
+        if (fails(f))
+            return MAP_FAILED;
+        if (f.how == BUS)
+            fd = first_half(fd, n); /* left open: a test's process ends soon */
+    }
     return (void *)syscall(SYS_mmap, at, n, protection, flags, fd, offset);
 }
 

@@ -78,7 +78,7 @@ ways() {
     mkdir) echo "ENOSPC" ;;
     unlink) echo "EIO" ;;
     stat) echo "EIO" ;;
-    map) echo "EIO" ;;
+    map) echo "EIO bus" ;;
     seek) echo "EIO" ;;
     list) echo "EIO" ;;
     esac
@@ -98,12 +98,12 @@ one() {
     kill* | half:* | EINTR:* | *:75 | *:2) complain "$what: exit $got"; head -3 "$work/err" >&2 ;;
     *:1)
         # file, reason, what to do
-        grep -q -e "$work" "$work/err" && grep -qi -e "error\|space\|quota\|permission\|corrupt" "$work/err" &&
+        grep -q -e "$work" "$work/err" && grep -qi -e "error\|space\|quota\|permission\|corrupt\|could not be read" "$work/err" &&
             grep -q -e "again\|--allow-lost" "$work/err" || { complain "$what: says"; cat "$work/err" >&2; }
         ;;
     *:0)
         case $call in
-        create | write | sync | rename | read | map | mkdir) grep -q "^FAULT.*\.failed" "$work/log" || complain "$what: exit 0" ;;
+        create | write | sync | rename | read | mkdir) grep -q "^FAULT.*\.failed" "$work/log" || complain "$what: exit 0" ;;
         esac
         ;;
     *) complain "$what: exit $got"; head -3 "$work/err" >&2 ;;

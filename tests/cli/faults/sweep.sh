@@ -14,31 +14,31 @@ rm "$work/unfinished/dataset.json"
 
 runs() {
     job() { pretok_in "$1" --stats "$1.stats" "$work/in"; }
-    sweep "a run" 41
+    sweep "a run" 61
 
     ls "$work"/in/* >"$work/list"
     job() {
         "$pretok" plan -q $options -o "$1" --files-from "$work/list" >"$work/said" && pretok_in "$1" --files-from "$work/list" --task 1/2 &&
             pretok_in "$1" --files-from "$work/list" --task 2/2 && "$pretok" finish --max-bad 10% --check-inputs "$1" && "$pretok" status "$1"
     }
-    sweep "tasks" 97
+    sweep "tasks" 293
 
     job() { pretok_in "$1" --split-by-key set --dedup --id-key id --meta-keys no,id "$work/in"; }
-    sweep "sets" 97
+    sweep "sets" 293
 
     # a killed and a failed run before it: temporaries to be swept, a unit to be done again
     job() {
         [ -e "$1" ] || (unset LD_PRELOAD && cp -r "$work/docs" "$1" && rm "$1/receipts/00002.json" "$1/00003-0001.ngt")
         pretok_in "$1" --dedup "$work/in"
     }
-    sweep "going on" 41
+    sweep "going on" 83
 
     job() {
         "$pretok" plan -q $options -o "$1" --sample 50% "$work/in" >"$work/said" && cp "$work/estimate.json" "$1" && pretok_in "$1" "$work/in"
     }
     expect 0 "$pretok" plan -q $options -o "$work/estimated" --sample 50% "$work/in"
     cp "$work/estimated/estimate.json" "$work"
-    sweep "a dry run" 97
+    sweep "a dry run" 293
 
     # a plan with a table: that there are many inputs is a matter of files' names alone
     mkdir "$work/many"
@@ -47,7 +47,7 @@ runs() {
         "$pretok" plan -q $options -o "$1" "$work/many" >"$work/said" && pretok_in "$1" --task 7/20 "$work/many"
     }
     only=$work/set
-    sweep "a table" 23
+    sweep "a table" 61
 
     only=
 }
@@ -105,9 +105,9 @@ PYTHON
 
 readers() {
     job() { "$pack" -q -T 64 --val 30% -j1 -o "$1" "$work/docs"; }
-    sweep "packed" 37
+    sweep "packed" 53
     job() { "$pack" -q -T 64 -j1 -o "$1" --shard-tokens 500 --method concat --incomplete "$work/unfinished"; }
-    sweep "packed, unfinished" 37
+    sweep "packed, unfinished" 59
 
     # what only reads
     for mode in --header --docs --ids --text --stats --verify "--list --incomplete"; do
@@ -119,7 +119,7 @@ readers() {
             mkdir -p "$1"
             "$dump" --verify "$work/docs" >"$work/said" && mv "$work/said" "$1/said"
         }
-        sweep "ngt-dump $mode" 29
+        sweep "ngt-dump $mode" 43
     done
     job() {
         mkdir -p "$1"

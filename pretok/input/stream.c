@@ -83,13 +83,16 @@ static enum ngt_status decode(struct pretok_stream *s, struct pretok_source **so
     return pretok_peek_source_new(lower, source, reterr);
 }
 
-static enum pretok_content look(struct pretok_source *source)
+static enum ngt_status look(struct pretok_source *source, enum pretok_content *ret,
+                            struct ngt_error *reterr)
 {
     const uint8_t *head;
     uint64_t n;
+    enum ngt_status status = pretok_peek_source_head(source, &head, &n, reterr);
 
-    pretok_peek_source_head(source, &head, &n);
-    return pretok_content_of(head, n);
+    if (status == NGT_OK)
+        *ret = pretok_content_of(head, n);
+    return status;
 }
 
 static bool is_compressed(enum pretok_content c)
@@ -317,12 +320,15 @@ static enum ngt_status open_member(struct pretok_stream *s, struct ngt_error *re
     status = pretok_peek_source_new(&m->base, &s->inner, reterr);
     if (status != NGT_OK)
         return status;
-    content = look(s->inner);
+    status = look(s->inner, &content, reterr);
+    if (status != NGT_OK)
+        return status;
     if (is_compressed(content)) {
         status = decode(s, &s->inner, content, 0, &s->inner_bytes, reterr);
+        if (status == NGT_OK)
+            status = look(s->inner, &content, reterr);
         if (status != NGT_OK)
             return status;
-        content = look(s->inner);
         if (is_compressed(content))
             return twice_compressed(content, reterr);
     }
@@ -445,12 +451,13 @@ enum ngt_status pretok_stream_open(const struct pretok_stream_config *config,
     s->meter = (struct pretok_meter){s->file, config->max_expansion};
     status = pretok_peek_source_new(s->file, &s->outer, reterr);
     if (status == NGT_OK && !config->plain)
-        content = look(s->outer);
+        status = look(s->outer, &content, reterr);
     if (status == NGT_OK && is_compressed(content)) {
         at_bottom = false;
         status = decode(s, &s->outer, content, config->start, &s->outer_bytes, reterr);
-        if (status == NGT_OK)
-            content = config->no_archive ? PRETOK_PLAIN : look(s->outer);
+        content = PRETOK_PLAIN;
+        if (status == NGT_OK && !config->no_archive)
+            status = look(s->outer, &content, reterr);
         if (status == NGT_OK && is_compressed(content))
             status = twice_compressed(content, reterr);
     }

@@ -159,16 +159,12 @@ static enum ngt_status is_one_stream(const char *path, uint64_t size, bool *ret,
     struct pretok_stream *stream = NULL;
     struct ngt_error error;
     const char *member = NULL;
-    const uint8_t *at;
-    uint64_t n;
     bool more = false;
     enum ngt_status status = pretok_stream_open(&config, &stream, &error);
 
     if (status == NGT_OK)
         status = pretok_stream_next(stream, &more, &member, &error);
     *ret = status == NGT_OK && more && !member;
-    if (*ret) /* looking at the first bytes, the stream keeps a failure to itself */
-        status = pretok_stream_read(stream, &at, &n, &error);
     pretok_stream_close(&stream);
     if (status != NGT_E_IO && status != NGT_E_NOMEM)
         return NGT_OK;

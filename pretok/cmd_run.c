@@ -249,13 +249,26 @@ static enum ngt_status find_plan(struct run *r, const struct cli_list *operands,
     const struct pretok_options *o = r->options;
     const struct pretok_plan_share share = {r->task.task, r->task.tasks};
     struct pretok_plan planned = {0};
-    char query[33], *path = ngt_path_join(o->output, PRETOK_PLAN_FILE);
-    bool known = path && r->task.share &&
-                 pretok_job_folder_load(o->output, &share, &planned, NULL) == NGT_OK;
-    enum ngt_status status;
+    char query[33] = "", *path = ngt_path_join(o->output, PRETOK_PLAN_FILE);
+    bool known = false;
+    enum ngt_status status =
+        path ? NGT_OK : ngt_fail(reterr, NGT_E_NOMEM, NULL, HERE, "out of memory");
 
-    if (known && planned.query && pretok_options_query(o, operands, query) &&
-        strcmp(query, planned.query) == 0) {
+    if (status == NGT_OK && r->task.share) {
+        struct ngt_error
+            error; /* there is none yet, or it is not one: told when this one is stored */
+        enum ngt_status loaded = pretok_job_folder_load(o->output, &share, &planned, &error);
+        known = loaded == NGT_OK;
+        if (loaded == NGT_E_IO) {
+            *reterr = error;
+            status = loaded;
+        }
+    }
+    if (status == NGT_OK && known && planned.query)
+        status = pretok_options_query(o, operands, query, reterr);
+    if (status != NGT_OK) {
+        pretok_plan_done(&planned);
+    } else if (known && planned.query && strcmp(query, planned.query) == 0) {
         r->plan = planned;
         r->as_planned = true;
         status = pretok_options_check(o, r->tokenizer, &r->special, &r->plan, path, reterr);

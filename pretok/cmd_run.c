@@ -255,8 +255,7 @@ static enum ngt_status find_plan(struct run *r, const struct cli_list *operands,
         path ? NGT_OK : ngt_fail(reterr, NGT_E_NOMEM, NULL, HERE, "out of memory");
 
     if (status == NGT_OK && r->task.share) {
-        struct ngt_error
-            error; /* there is none yet, or it is not one: told when this one is stored */
+        struct ngt_error error; /* that there is none yet is no failure */
         enum ngt_status loaded = pretok_job_folder_load(o->output, &share, &planned, &error);
         known = loaded == NGT_OK;
         if (loaded == NGT_E_IO) {

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "cli/progress.h"
+#include "ngt/file.h"
 #include "options.h"
 #include "packer/pack.h"
 #include "packer/split.h"
@@ -78,6 +79,7 @@ int main(int argc, char **argv)
     enum ngt_status status = NGT_OK;
     int code = CLI_EXIT_FAILED;
 
+    ngt_map_guard();
     enum cli_outcome outcome = cli_parse(&packer_program, argc, argv, &o, &command, &operands);
     if (outcome != CLI_RUN)
         return outcome == CLI_DONE ? CLI_EXIT_OK : CLI_EXIT_USAGE;
@@ -102,6 +104,7 @@ int main(int argc, char **argv)
     code = status == NGT_OK          ? CLI_EXIT_OK
            : status == NGT_E_STOPPED ? CLI_EXIT_AGAIN
                                      : CLI_EXIT_FAILED;
+    code = cli_end_output(console, code);
 out:
     ngt_dataset_close(&set);
     ngt_pool_free(&pool);

@@ -24,6 +24,7 @@ struct side {
     struct packer_report report;
     struct packer_record record;
     struct ngt_vocabulary vocabulary;
+    struct ngt_vocabulary_frame *vocabulary_frame;
     const struct ngt_pair *identity;
     uint64_t identity_count;
     uint32_t pad;
@@ -53,6 +54,7 @@ static enum ngt_status open_writer(struct side *s, const char *path, struct ngt_
         .identity = s->identity,
         .identity_count = s->identity_count,
         .vocabulary = &s->vocabulary,
+        .vocabulary_frame = s->vocabulary_frame,
     };
     enum ngt_status status = ngt_writer_open(path, &config, ret, reterr);
     uint64_t first_doc = 0;
@@ -251,6 +253,8 @@ static enum ngt_status pack_side(const struct ngt_dataset *set, const struct pac
         goto out;
     if (!complete) {
         if ((status = ngt_reader_vocabulary(set->readers[0], &s.vocabulary, reterr)) != NGT_OK ||
+            (status = ngt_vocabulary_frame_new(&s.vocabulary, &s.vocabulary_frame, reterr)) !=
+                NGT_OK ||
             (status = ngt_reader_pairs(set->readers[0], NGT_S_TOKENIZER, &s.identity,
                                        &s.identity_count, reterr)) != NGT_OK ||
             (status = make_shuffle(&s, reterr)) != NGT_OK ||
@@ -263,6 +267,7 @@ done:
 out:
     ngt_permutation_free(&s.shuffle.order);
     free(s.shuffle.first);
+    ngt_vocabulary_frame_free(&s.vocabulary_frame);
     packer_record_done(&s.record);
     packer_plan_free(&s.plan);
     free(s.folder);

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define HERE NGT_NO_POS, NGT_NO_POS
 #define RECORD_FILE "pack.json"
@@ -112,11 +111,7 @@ void packer_record_done(struct packer_record *r)
 
 void packer_record_json(struct ngt_json_out *j, const struct packer_record *r)
 {
-    ngt_json_key(j, "options");
-    ngt_json_object(j);
-    for (uint64_t i = 0; i < r->option_count; i++)
-        ngt_json_member_string(j, r->options[i].key, r->options[i].value);
-    ngt_json_object_end(j);
+    ngt_json_member_pairs(j, "options", r->options, r->option_count);
     ngt_json_key(j, "inputs");
     ngt_json_array(j);
     for (uint64_t i = 0; i < r->input_count; i++) {
@@ -204,19 +199,25 @@ enum ngt_status packer_record_claim(const struct packer_record *r, const char *f
     char *done = ngt_path_join(folder, NGT_DATASET_FILE),
          *path = ngt_path_join(folder, RECORD_FILE);
     struct ngt_json_out j;
-    enum ngt_status status = NGT_OK;
+    bool claimed;
+    enum ngt_status status;
 
     ngt_json_out_init(&j, false);
     if (!done || !path) {
         status = no_memory(reterr);
         goto out;
     }
-    *ret_complete = access(done, F_OK) == 0;
+    status = ngt_file_find(done, ret_complete, NULL, reterr);
+    if (status != NGT_OK)
+        goto out;
     if (*ret_complete) {
         status = compare(r, done, reterr);
         goto out;
     }
-    if (access(path, F_OK) == 0) {
+    status = ngt_file_find(path, &claimed, NULL, reterr);
+    if (status != NGT_OK)
+        goto out;
+    if (claimed) {
         status = compare(r, path, reterr);
         goto out;
     }

@@ -126,8 +126,6 @@ int pretok_cmd_encode(const struct pretok_options *o, const struct cli_list *ope
         const char *path = operands->items[i];
         status = one_file(&e, path[0] == '-' && !path[1] ? NULL : path, &error);
     }
-    if (status == NGT_OK && (fflush(stdout) != 0 || ferror(stdout)))
-        status = ngt_fail(&error, NGT_E_IO, "standard output", HERE, "cannot write");
     int code = pretok_exit(console, status, &error);
     tok_scratch_free(&e.scratch);
     tok_close(&e.tokenizer);

@@ -10,6 +10,7 @@
 #include "dataset.h"
 #include "finish.h"
 #include "job/failure.h"
+#include "job/plan_file.h"
 #include "job_folder.h"
 #include "ngt/file.h"
 #include "overview.h"
@@ -195,7 +196,7 @@ static bool is_done(const struct run *r, const struct pretok_receipt *receipt)
         return false;
     }
     if (r->plan.inputs.items[u->first_input].path == NULL)
-        return pretok_job_folder_complete(r->options->output); /* a stream starts over */
+        return r->complete; /* a stream starts over */
     return r->options->allow_lost || !has_lost(receipt);
 }
 
@@ -210,6 +211,8 @@ static enum ngt_status find_todo(struct run *r, struct ngt_error *reterr)
     r->todo = calloc(o.unit_count + 1, sizeof *r->todo);
     if (!r->todo)
         status = ngt_fail(reterr, NGT_E_NOMEM, NULL, HERE, "out of memory");
+    else if (pretok_plan_is_stream(&r->plan))
+        status = pretok_job_folder_complete(r->options->output, &r->complete, reterr);
     for (uint64_t u = 1; u <= o.unit_count && status == NGT_OK; u++) {
         const struct pretok_receipt *receipt = &o.receipts[u - 1];
         if (!mine(r, u))
@@ -224,10 +227,11 @@ static enum ngt_status find_todo(struct run *r, struct ngt_error *reterr)
         r->todo[r->todo_count++] = u;
         r->todo_bytes += pretok_plan_bytes(&r->plan, u);
     }
+    r->complete = false;
     if (status == NGT_OK && r->todo_count)
         status = pretok_job_folder_reopen(r->options->output, r->options->split_key, reterr);
-    r->complete =
-        status == NGT_OK && r->todo_count == 0 && pretok_job_folder_complete(r->options->output);
+    else if (status == NGT_OK)
+        status = pretok_job_folder_complete(r->options->output, &r->complete, reterr);
     pretok_overview_done(&o);
     return status;
 }
@@ -245,13 +249,25 @@ static enum ngt_status find_plan(struct run *r, const struct cli_list *operands,
     const struct pretok_options *o = r->options;
     const struct pretok_plan_share share = {r->task.task, r->task.tasks};
     struct pretok_plan planned = {0};
-    char query[33], *path = ngt_path_join(o->output, PRETOK_PLAN_FILE);
-    bool known = path && r->task.share &&
-                 pretok_job_folder_load(o->output, &share, &planned, NULL) == NGT_OK;
-    enum ngt_status status;
+    char query[33] = "", *path = ngt_path_join(o->output, PRETOK_PLAN_FILE);
+    bool known = false;
+    enum ngt_status status =
+        path ? NGT_OK : ngt_fail(reterr, NGT_E_NOMEM, NULL, HERE, "out of memory");
 
-    if (known && planned.query && pretok_options_query(o, operands, query) &&
-        strcmp(query, planned.query) == 0) {
+    if (status == NGT_OK && r->task.share) {
+        struct ngt_error error; /* that there is none yet is no failure */
+        enum ngt_status loaded = pretok_job_folder_load(o->output, &share, &planned, &error);
+        known = loaded == NGT_OK;
+        if (loaded == NGT_E_IO) {
+            *reterr = error;
+            status = loaded;
+        }
+    }
+    if (status == NGT_OK && known && planned.query)
+        status = pretok_options_query(o, operands, query, reterr);
+    if (status != NGT_OK) {
+        pretok_plan_done(&planned);
+    } else if (known && planned.query && strcmp(query, planned.query) == 0) {
         r->plan = planned;
         r->as_planned = true;
         status = pretok_options_check(o, r->tokenizer, &r->special, &r->plan, path, reterr);
@@ -352,7 +368,14 @@ static enum ngt_status work(struct run *r, struct ngt_error *reterr)
     if (o->limit_given)
         config.limit = o->limit > r->records_before ? o->limit - r->records_before : 0;
     config.writer.identity = tok_identity(r->tokenizer, &config.writer.identity_count);
-    return pretok_pipeline_run(&config, &r->timing, reterr);
+    struct ngt_vocabulary_frame *vocabulary = NULL;
+    enum ngt_status status =
+        ngt_vocabulary_frame_new(tok_vocabulary(r->tokenizer), &vocabulary, reterr);
+    config.writer.vocabulary = vocabulary;
+    if (status == NGT_OK)
+        status = pretok_pipeline_run(&config, &r->timing, reterr);
+    ngt_vocabulary_frame_free(&vocabulary);
+    return status;
 }
 
 static enum ngt_status finish(struct run *r, struct ngt_error *reterr)

@@ -43,11 +43,10 @@ static enum ngt_status look(struct state *s, uint64_t tasks, struct ngt_error *r
             s->failed++;
     s->missing = o->unit_count - o->done - s->failed;
     s->tasks = tasks ? tasks : o->unit_count;
-    s->complete = pretok_job_folder_complete(s->folder);
     clock_gettime(CLOCK_REALTIME, &t);
     s->speed = pretok_throughput_measure(s->plan, s->folder, o,
                                          (double)t.tv_sec + (double)t.tv_nsec * 1e-9);
-    return NGT_OK;
+    return pretok_job_folder_complete(s->folder, &s->complete, reterr);
 }
 
 static void print_json(const struct state *s)

@@ -17,16 +17,6 @@ static enum ngt_status no_memory(struct ngt_error *reterr)
     return ngt_fail(reterr, NGT_E_NOMEM, NULL, HERE, "out of memory for " NGT_DATASET_FILE);
 }
 
-static void write_pairs(struct ngt_json_out *out, const char *key, const struct ngt_pair *pairs,
-                        uint64_t count)
-{
-    ngt_json_key(out, key);
-    ngt_json_object(out);
-    for (uint64_t i = 0; i < count; i++)
-        ngt_json_member_string(out, pairs[i].key, pairs[i].value);
-    ngt_json_object_end(out);
-}
-
 /* What a unit gave to a set; WHOLE: to all. */
 #define WHOLE UINT64_MAX
 
@@ -131,8 +121,8 @@ static void write_estimate(struct ngt_json_out *out, const struct pretok_dataset
 /* What is the same for the whole and for each set; ends the object. */
 static void write_rest(struct ngt_json_out *out, const struct pretok_dataset *d, uint64_t set)
 {
-    write_pairs(out, "options", d->plan->options, d->plan->option_count);
-    write_pairs(out, "tokenizer_identity", d->plan->identity, d->plan->identity_count);
+    ngt_json_member_pairs(out, "options", d->plan->options, d->plan->option_count);
+    ngt_json_member_pairs(out, "tokenizer_identity", d->plan->identity, d->plan->identity_count);
     write_lost(out, d->overview);
     write_units(out, d, set);
     ngt_json_object_end(out);

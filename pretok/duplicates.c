@@ -1,6 +1,5 @@
 #include "duplicates.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,11 +100,8 @@ static enum ngt_status walk_shards(struct search *s, entry_fn each, struct ngt_e
 
 static enum ngt_status files_failed(const struct search *s, struct ngt_error *reterr)
 {
-    int code = errno;
-
     return ngt_fail(reterr, NGT_E_IO, s->folder, HERE,
-                    "cannot keep what finds duplicates in an unnamed file%s",
-                    ngt_write_remedy(code));
+                    "cannot keep what finds duplicates in an unnamed file");
 }
 
 static enum ngt_status open_files(struct search *s, struct ngt_error *reterr)

@@ -1,11 +1,9 @@
 #include "estimate.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "ngt/digest.h"
 #include "ngt/file.h"
@@ -213,7 +211,7 @@ enum ngt_status pretok_estimate_load(const char *folder, uint64_t fingerprint, b
     struct ngt_json *root = NULL;
     uint8_t *bytes = NULL;
     const char *plan;
-    struct stat st;
+    bool there;
     uint64_t size, version;
     enum ngt_status status = NGT_OK;
 
@@ -221,7 +219,8 @@ enum ngt_status pretok_estimate_load(const char *folder, uint64_t fingerprint, b
     *ret_there = false;
     if (!path)
         return ngt_fail(reterr, NGT_E_NOMEM, folder, HERE, "out of memory for the estimate");
-    if (stat(path, &st) != 0 && errno == ENOENT)
+    status = ngt_file_find(path, &there, NULL, reterr);
+    if (status != NGT_OK || !there)
         goto out;
     status = ngt_file_read(path, ESTIMATE_LIMIT, &bytes, &size, reterr);
     if (status == NGT_OK)

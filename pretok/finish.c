@@ -61,10 +61,8 @@ static enum ngt_status prove_inputs(const struct proof *p, const struct pretok_r
 static enum ngt_status read_again(const struct proof *p, const struct pretok_input *in,
                                   const struct pretok_receipt_source *s, struct ngt_error *reterr)
 {
-    const struct pretok_place place = {.path = in->path,
-                                       .address = in->address,
-                                       .etag = in->etag,
-                                       .remote = p->config->remote};
+    const struct pretok_place place = {
+        .path = in->path, .address = in->address, .etag = in->etag, .remote = p->config->remote};
     struct pretok_source *source = NULL;
     const uint8_t *at;
     uint64_t n = 1;
@@ -138,6 +136,8 @@ static enum ngt_status judge_all(const struct pretok_finish_config *c,
         keys = o->receipts[i].keys;
     if (o->ledger.documents == 0 && o->ledger.records == 0) {
         const struct pretok_receipt_source *lost = first_lost(o);
+        if (lost && !c->allow_lost)
+            return NGT_OK; /* tell_lost has more to say of it */
         return ngt_fail(reterr, NGT_E_DATA, c->folder, HERE,
                         "the inputs hold no record at all%s%.100s%s%.140s", lost ? "; " : "",
                         lost ? lost->name : "", lost ? " cannot be read to its end: " : "",
@@ -174,12 +174,15 @@ static enum ngt_status tell_lost(const struct pretok_finish_config *c,
             snprintf(line, sizeof line, "%s: not read to its end: %s", s->name, s->lost);
             c->say(c->arg, line);
         }
-    if (o->lost_sources && !c->allow_lost)
+    if (o->lost_sources && !c->allow_lost) {
+        const struct pretok_receipt_source *lost = first_lost(o);
         return ngt_fail(reterr, NGT_E_DATA, c->folder, HERE,
-                        "%" PRIu64 " sources could not be read to their end; the readable records "
-                        "are kept, " NGT_DATASET_FILE " is withheld: mend the sources and start in "
-                        "another folder, or accept with --allow-lost-sources",
-                        o->lost_sources);
+                        "%" PRIu64
+                        " sources could not be read to their end (%.40s: %.60s); " NGT_DATASET_FILE
+                        " is withheld: start again, in another folder once they "
+                        "are mended, or accept with --allow-lost-sources",
+                        o->lost_sources, lost->name, lost->lost);
+    }
     return NGT_OK;
 }
 
@@ -253,23 +256,31 @@ static enum ngt_status find_duplicates(const struct pretok_finish_config *c,
     return status;
 }
 
-/* The dry run's figures beside these; a damaged file of them is told, and is no failure. */
-static void compare_estimate(const struct pretok_finish_config *c, const struct pretok_sets *sets,
-                             struct pretok_report *report)
+/* The dry run's figures beside these; a damaged file of them is told, and is no failure. One that cannot be read
+ * is: dataset.json would be another one when the disk is better. */
+static enum ngt_status compare_estimate(const struct pretok_finish_config *c,
+                                        const struct pretok_sets *sets,
+                                        struct pretok_report *report, struct ngt_error *reterr)
 {
     struct ngt_error error;
+    enum ngt_status status;
     double bytes = 0;
 
     for (uint64_t i = 0; i < sets->count; i++)
         bytes += (double)sets->sets[i].bytes;
     pretok_facts_of(&report->ledger, bytes, &report->facts);
-    if (pretok_estimate_load(c->folder, c->plan->fingerprint, &report->estimated, &report->estimate,
-                             &error) != NGT_OK &&
-        c->say) {
+    status = pretok_estimate_load(c->folder, c->plan->fingerprint, &report->estimated,
+                                  &report->estimate, &error);
+    if (status == NGT_E_IO || status == NGT_E_NOMEM) {
+        *reterr = error;
+        return status;
+    }
+    if (status != NGT_OK && c->say) {
         char line[700];
         ngt_error_print(&error, line, sizeof line);
         c->say(c->arg, line);
     }
+    return NGT_OK;
 }
 
 void pretok_report_print(const struct pretok_report *r, FILE *to)
@@ -316,8 +327,9 @@ enum ngt_status pretok_finish(const struct pretok_finish_config *config,
     if (status == NGT_OK && pretok_plan_option(config->plan, "dedup"))
         status = find_duplicates(config, &set, &dropped, reterr);
     report.ledger = set.ledger;
+    if (status == NGT_OK)
+        status = compare_estimate(config, &sets, &report, reterr);
     if (status == NGT_OK) {
-        compare_estimate(config, &sets, &report);
         set.estimate = report.estimated ? &report.estimate : NULL;
         set.facts = &report.facts;
         status = pretok_dataset_write(&set, reterr);

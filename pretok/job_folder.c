@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "job/plan_file.h"
 #include "job/receipt.h"
 #include "ngt/dataset.h"
 #include "ngt/file.h"
@@ -127,14 +128,15 @@ void pretok_job_folder_sweep(const char *folder, bool split)
     free(receipts);
 }
 
-bool pretok_job_folder_complete(const char *folder)
+enum ngt_status pretok_job_folder_complete(const char *folder, bool *ret_complete,
+                                           struct ngt_error *reterr)
 {
     char *path = ngt_path_join(folder, NGT_DATASET_FILE);
-    struct stat st;
-    bool there = path && stat(path, &st) == 0;
+    enum ngt_status status =
+        path ? ngt_file_find(path, ret_complete, NULL, reterr) : no_memory(folder, reterr);
 
     free(path);
-    return there;
+    return status;
 }
 
 static enum ngt_status reopen(const char *folder, struct ngt_error *reterr)
@@ -197,16 +199,17 @@ enum ngt_status pretok_job_folder_load(const char *folder, const struct pretok_p
                                        struct pretok_plan *ret_plan, struct ngt_error *reterr)
 {
     char *path = ngt_path_join(folder, PRETOK_PLAN_FILE);
-    struct stat st;
+    bool there = false;
     enum ngt_status status;
 
     ngt_error_clear(reterr);
     if (!path)
         return no_memory(folder, reterr);
-    if (stat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR))
+    status = ngt_file_find(path, &there, NULL, reterr);
+    if (status == NGT_OK && !there)
         status = ngt_fail(reterr, NGT_E_DATA, folder, HERE,
                           "holds no " PRETOK_PLAN_FILE ": no run of pretok began here");
-    else
+    else if (status == NGT_OK)
         status = pretok_plan_load(path, share, ret_plan, reterr);
     free(path);
     return status;
@@ -217,18 +220,20 @@ enum ngt_status pretok_job_folder_plan(const char *folder, const struct pretok_p
 {
     char *path = ngt_path_join(folder, PRETOK_PLAN_FILE);
     struct pretok_plan planned = {0};
-    struct stat st;
+    bool there = false, complete = false;
     enum ngt_status status;
 
     ngt_error_clear(reterr);
     if (!path)
         return no_memory(folder, reterr);
-    if (stat(path, &st) != 0 && errno == ENOENT) {
-        status = pretok_job_folder_complete(folder)
-                     ? ngt_fail(reterr, NGT_E_EXISTS, folder, HERE,
-                                "holds another data set; use another folder")
-                     : pretok_plan_save(plan, path, PRETOK_PLAN_SMALL, reterr);
-    } else {
+    status = ngt_file_find(path, &there, NULL, reterr);
+    if (status == NGT_OK && !there)
+        status = pretok_job_folder_complete(folder, &complete, reterr);
+    if (status == NGT_OK && !there) {
+        status = complete ? ngt_fail(reterr, NGT_E_EXISTS, folder, HERE,
+                                     "holds another data set; use another folder")
+                          : pretok_plan_save(plan, path, PRETOK_PLAN_SMALL, reterr);
+    } else if (status == NGT_OK) {
         status = pretok_plan_load(path, NULL, &planned, reterr);
         if (status == NGT_OK)
             status = pretok_plan_compare(&planned, plan, path, reterr);

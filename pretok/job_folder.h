@@ -27,7 +27,8 @@ NGT_NODISCARD enum ngt_status pretok_job_folder_load(const char *folder,
                                                      struct pretok_plan *ret_plan,
                                                      struct ngt_error *reterr);
 /* Is dataset.json there? */
-bool pretok_job_folder_complete(const char *folder);
+NGT_NODISCARD enum ngt_status pretok_job_folder_complete(const char *folder, bool *ret_complete,
+                                                         struct ngt_error *reterr);
 /* Removes dataset.json, of a split job also that of each set: they are not complete while a unit is
  * done again. */
 NGT_NODISCARD enum ngt_status pretok_job_folder_reopen(const char *folder, bool split,

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "ngt/file.h"
 
 int pretok_exit(struct cli_console *console, enum ngt_status status, const struct ngt_error *error)
 {
@@ -37,6 +38,7 @@ int main(int argc, char **argv)
     struct cli_console *console = NULL;
     int code;
 
+    ngt_map_guard();
     /* names of archive members come in UTF-8, whatever the user's locale */
     (void)setlocale(LC_CTYPE, "C.UTF-8");
     switch (cli_parse(&pretok_program, argc, argv, &options, &command, &operands)) {
@@ -49,7 +51,7 @@ int main(int argc, char **argv)
     }
     console = cli_console_new("pretok", (enum cli_progress_mode)options.progress, options.quiet,
                               options.verbose);
-    code = function_of(command->name)(&options, &operands, console);
+    code = cli_end_output(console, function_of(command->name)(&options, &operands, console));
     cli_console_free(&console);
     cli_done(command, &options, &operands);
     return code;

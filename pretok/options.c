@@ -350,19 +350,24 @@ static bool list_has_secret(const char *list)
     return secret;
 }
 
-bool pretok_options_query(const struct pretok_options *o, const struct cli_list *operands,
-                          char out[33])
+enum ngt_status pretok_options_query(const struct pretok_options *o,
+                                     const struct cli_list *operands, char out[33],
+                                     struct ngt_error *reterr)
 {
     struct ngt_digest_stream *d = ngt_digest_stream_new();
     uint8_t *list = NULL;
     uint64_t size = 0;
-    bool good = d && (!o->files_from || ngt_file_read(o->files_from, UINT64_C(1) << 34, &list,
-                                                      &size, NULL) == NGT_OK);
+    enum ngt_status status =
+        d ? NGT_OK : ngt_fail(reterr, NGT_E_NOMEM, NULL, HERE, "out of memory for the inputs");
+    bool secret = false;
 
-    for (uint64_t i = 0; i < operands->count && good; i++)
-        good = !is_secret(operands->items[i]);
-    good = good && !(list && list_has_secret((const char *)list));
-    if (good) {
+    out[0] = '\0';
+    if (status == NGT_OK && o->files_from)
+        status = ngt_file_read(o->files_from, UINT64_C(1) << 34, &list, &size, reterr);
+    for (uint64_t i = 0; i < operands->count && !secret; i++)
+        secret = is_secret(operands->items[i]);
+    secret = secret || (list && list_has_secret((const char *)list));
+    if (status == NGT_OK && !secret) {
         for (uint64_t i = 0; i < operands->count; i++)
             add_path(d, operands->items[i]);
         ngt_digest_stream_add(d, "", 1);
@@ -376,7 +381,7 @@ bool pretok_options_query(const struct pretok_options *o, const struct cli_list 
     }
     free(list);
     ngt_digest_stream_free(&d);
-    return good;
+    return status;
 }
 
 enum ngt_status pretok_options_check(const struct pretok_options *o, const struct tok_tokenizer *t,
@@ -429,9 +434,11 @@ enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct
 
     spell(o, special, &spelled);
     config.option_count = spelled.count;
-    if (!pretok_options_query(o, operands, query))
-        config.query = NULL;
     status = pretok_options_keys(o, &keys, reterr); /* what is wrong with them is told first */
+    if (status == NGT_OK)
+        status = pretok_options_query(o, operands, query, reterr);
+    if (status == NGT_OK && !query[0])
+        config.query = NULL;
     pretok_keys_done(&keys);
     if (status != NGT_OK)
         goto out;

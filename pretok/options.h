@@ -85,10 +85,11 @@ NGT_NODISCARD enum ngt_status pretok_options_sample(const struct pretok_options 
                                                     double *ret_share, uint64_t *ret_records,
                                                     struct ngt_error *reterr);
 /* What of the command line says which inputs there are, as a hash: equal ones find the same files, as
- * long as nobody adds or takes away any. False: a list cannot be read, or an address has a query, which
- * no plan holds, so that the words are needed to read it. */
-bool pretok_options_query(const struct pretok_options *o, const struct cli_list *operands,
-                          char out[33]);
+ * long as nobody adds or takes away any. Empty: an address has a query, which no plan holds, so that the
+ * words are needed to read it. NGT_E_IO, NGT_E_DATA: a list cannot be read. */
+NGT_NODISCARD enum ngt_status pretok_options_query(const struct pretok_options *o,
+                                                   const struct cli_list *operands, char out[33],
+                                                   struct ngt_error *reterr);
 /* NGT_E_MISMATCH: the plan was made with another tokenizer or other options; path is the plan's. */
 NGT_NODISCARD enum ngt_status pretok_options_check(const struct pretok_options *o,
                                                    const struct tok_tokenizer *t,

@@ -31,9 +31,9 @@ struct pretok_sample_config {
     const char *const *exclude;                /* globs: members of archives that are passed over */
     uint64_t exclude_count;
     const struct pretok_remote *remote; /* see pretok_inputs_config */
-    double share;     /* of the stored bytes, 0 .. 1 */
-    uint64_t records; /* about so many instead, when not 0 */
-    uint64_t seed;    /* the same pieces again, for any number of threads */
+    double share;                       /* of the stored bytes, 0 .. 1 */
+    uint64_t records;                   /* about so many instead, when not 0 */
+    uint64_t seed;                      /* the same pieces again, for any number of threads */
     unsigned threads;
     void *arg;
     bool (*stopped)(void *arg);

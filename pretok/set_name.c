@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "job/plan.h"
+#include "job/plan_file.h"
 #include "job/receipt.h"
 #include "ngt/dataset.h"
 #include "ngt/digest.h"

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "job/plan_file.h"
 #include "ngt/file.h"
 
 static double plan_time(const char *folder)

@@ -1,5 +1,6 @@
 #include "unit_reader.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -293,11 +294,18 @@ static void close_input(struct pretok_unit_reader *r)
     r->input++;
 }
 
+/* Whether it is this process that lacks something, and not the source that cannot be read. */
+static bool lacks_means(const struct ngt_error *e)
+{
+    return e->sys_errno == EMFILE || e->sys_errno == ENFILE || e->sys_errno == ENOMEM;
+}
+
 /* A failure of the source itself: what was read stays, the rest is told. Else the failure. */
 static enum ngt_status lose_input(struct pretok_unit_reader *r, enum ngt_status status,
                                   struct ngt_error *reterr)
 {
-    if (status != NGT_E_DATA && status != NGT_E_IO && status != NGT_E_UNSUPPORTED)
+    if ((status != NGT_E_DATA && status != NGT_E_IO && status != NGT_E_UNSUPPORTED) ||
+        lacks_means(reterr))
         return status;
     source_of(r)->lost = strdup(reterr->message);
     if (!source_of(r)->lost)

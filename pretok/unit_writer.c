@@ -122,6 +122,7 @@ static enum ngt_status open_shard(struct pretok_unit_writer *w, uint64_t set,
         .identity = c->identity,
         .identity_count = c->identity_count,
         .vocabulary = vocabulary,
+        .vocabulary_frame = c->vocabulary,
     };
     char name[64];
     char *folder =

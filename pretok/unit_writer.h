@@ -24,6 +24,7 @@ struct pretok_writer_config {
     const struct pretok_plan *plan;
     const char *folder;
     const struct tok_tokenizer *tokenizer;
+    const struct ngt_vocabulary_frame *vocabulary; /* its own; NULL: made for each shard */
     const struct ngt_pair *identity; /* of the tokenizer, without what the format says already */
     uint64_t identity_count;
     uint32_t bos_id, eos_id, pad_id; /* of the tokenizer, added or not */

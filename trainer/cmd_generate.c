@@ -193,7 +193,7 @@ int trainer_cmd_generate(const struct trainer_options *options, const struct cli
     if (options->json ? !print_json(&g) : putchar('\n') == EOF)
         status = ngt_fail(&error, NGT_E_IO, NULL, NGT_NO_POS, NGT_NO_POS,
                           "cannot write to standard output");
-    if (status == NGT_OK && fflush(stdout) == 0)
+    if (status == NGT_OK)
         code = cli_stopped() ? CLI_EXIT_AGAIN : CLI_EXIT_OK;
 out:
     if (status != NGT_OK)

@@ -32,6 +32,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; console && i < sizeof entries / sizeof *entries; i++)
         if (strcmp(entries[i].name, command->name ? command->name : "") == 0)
             code = entries[i].run(&options, &operands, console);
+    code = cli_end_output(console, code);
     cli_console_free(&console);
     cli_done(command, &options, &operands);
     return code;

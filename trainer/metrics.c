@@ -178,8 +178,8 @@ static enum ngt_status append(struct trainer_metrics *m, struct ngt_json_out *j,
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
-            status = ngt_fail(reterr, NGT_E_IO, m->path, NGT_NO_POS, NGT_NO_POS,
-                              "cannot write metrics%s", ngt_write_remedy(errno));
+            status =
+                ngt_fail(reterr, NGT_E_IO, m->path, NGT_NO_POS, NGT_NO_POS, "cannot write metrics");
             goto out;
         }
         done += (uint64_t)n;

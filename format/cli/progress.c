@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/options.h"
+
 struct cli_console {
     const char *program;
     bool terminal, shown, colour, quiet, drawn;
@@ -143,6 +145,20 @@ void cli_error(struct cli_console *c, const struct ngt_error *error)
 
     ngt_error_print(error, text, sizeof text);
     message(c, true, text);
+}
+
+int cli_end_output(struct cli_console *c, int code)
+{
+    struct ngt_error error;
+
+    errno = 0; /* of a write before, it is not known any more */
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    ngt_error_clear(&error);
+    ngt_ignore(ngt_fail(&error, NGT_E_IO, "standard output", NGT_NO_POS, NGT_NO_POS,
+                        "cannot write all of it"));
+    cli_error(c, &error);
+    return code == CLI_EXIT_OK ? CLI_EXIT_FAILED : code;
 }
 
 void cli_say(struct cli_console *c, const char *format, ...)

@@ -2,6 +2,7 @@
 
 #include "cli/progress.h"
 #include "dump.h"
+#include "ngt/file.h"
 
 typedef enum ngt_status (*show_fn)(const struct dump_config *, const struct ngt_dataset *, FILE *,
                                    struct ngt_error *);
@@ -38,6 +39,7 @@ int main(int argc, char **argv)
     show_fn show;
     int code = CLI_EXIT_FAILED;
 
+    ngt_map_guard();
     ngt_error_clear(&error);
     enum cli_outcome outcome = cli_parse(&dump_program, argc, argv, &config, &command, &operands);
     if (outcome != CLI_RUN)
@@ -62,13 +64,11 @@ int main(int argc, char **argv)
         if (status == NGT_OK)
             status = show(&config, set, stdout, &error);
     }
-    if (fflush(stdout) != 0 && status == NGT_OK)
-        status =
-            ngt_fail(&error, NGT_E_IO, "standard output", NGT_NO_POS, NGT_NO_POS, "cannot write");
     if (status == NGT_OK)
         code = CLI_EXIT_OK;
     else
         cli_error(console, &error);
+    code = cli_end_output(console, code);
 out:
     ngt_dataset_close(&set);
     cli_console_free(&console);

@@ -5,6 +5,15 @@
 #include <sys/stat.h>
 
 #include "dump.h"
+#include "ngt/file.h"
+
+/* The first failure stays: others follow, and successes. */
+static enum ngt_status keep(struct ngt_error *reterr, const struct ngt_error *error)
+{
+    if (reterr->code == NGT_OK)
+        *reterr = *error;
+    return error->code;
+}
 
 static enum ngt_status one(const struct dump_config *c, const char *path, FILE *out,
                            struct ngt_error *reterr)
@@ -46,9 +55,7 @@ static enum ngt_status one(const struct dump_config *c, const char *path, FILE *
     } else {
         fprintf(out, "DAMAGED %s\n", message);
     }
-    return status == NGT_OK
-               ? NGT_OK
-               : ngt_fail(reterr, status, path, error.offset, error.item, "%s", error.message);
+    return status == NGT_OK ? NGT_OK : keep(reterr, &error);
 }
 
 /* The shards a folder's dataset.json lists must be there and be those; then each is proved. */
@@ -66,7 +73,7 @@ static enum ngt_status folder(const struct dump_config *c, const char *path, FIL
         ngt_error_print(&error, message, sizeof message);
         if (!c->json)
             fprintf(out, "DAMAGED %s\n", message);
-        return ngt_fail(reterr, status, error.path, error.offset, error.item, "%s", error.message);
+        return keep(reterr, &error);
     }
     for (uint64_t i = 0; i < set->count; i++) {
         status = one(c, set->paths[i], out, reterr);
@@ -83,9 +90,14 @@ enum ngt_status dump_verify(const struct dump_config *c, const char *const *path
 
     for (uint64_t i = 0; i < count; i++) {
         struct stat st;
-        bool is_folder = stat(paths[i], &st) == 0 && S_ISDIR(st.st_mode);
-        enum ngt_status status =
-            is_folder ? folder(c, paths[i], out, reterr) : one(c, paths[i], out, reterr);
+        struct ngt_error error;
+        bool there;
+        enum ngt_status status = ngt_file_find(paths[i], &there, &st, &error);
+        if (status != NGT_OK)
+            status = keep(reterr, &error);
+        else
+            status = there && S_ISDIR(st.st_mode) ? folder(c, paths[i], out, reterr)
+                                                  : one(c, paths[i], out, reterr);
         first = first == NGT_OK ? status : first;
     }
     return first;

@@ -1,6 +1,7 @@
 #include "ngt/dataset.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -180,11 +181,15 @@ static enum ngt_status add_found(struct list *l, const char *folder, struct ngt_
 
     if (!dir)
         return ngt_fail(reterr, NGT_E_IO, folder, HERE, "cannot read the folder");
-    for (struct dirent *e; (e = readdir(dir)) != NULL && status == NGT_OK;) {
+    errno = 0;
+    for (struct dirent *e; status == NGT_OK && (e = readdir(dir)) != NULL;) {
         size_t n = strlen(e->d_name);
         if (e->d_name[0] != '.' && n > 4 && strcmp(e->d_name + n - 4, ".ngt") == 0)
             status = list_add(l, ngt_path_join(folder, e->d_name), NULL, reterr);
+        errno = 0;
     }
+    if (status == NGT_OK && errno)
+        status = ngt_fail(reterr, NGT_E_IO, folder, HERE, "cannot read the folder");
     closedir(dir);
     if (status == NGT_OK && l->set->count == first)
         return ngt_fail(reterr, NGT_E_DATA, folder, HERE, "holds no .ngt shards");
@@ -197,6 +202,7 @@ static enum ngt_status add_path(struct list *l, const char *path, unsigned flags
                                 struct ngt_error *reterr)
 {
     struct stat st;
+    bool listed;
     enum ngt_status status;
 
     if (stat(path, &st) != 0)
@@ -206,7 +212,10 @@ static enum ngt_status add_path(struct list *l, const char *path, unsigned flags
     char *json_path = ngt_path_join(path, NGT_DATASET_FILE);
     if (!json_path)
         return no_memory(path, reterr);
-    if (stat(json_path, &st) == 0)
+    status = ngt_file_find(json_path, &listed, NULL, reterr);
+    if (status != NGT_OK)
+        ; /* neither */
+    else if (listed)
         status = add_listed(l, path, json_path, reterr);
     else if (flags & NGT_DATASET_INCOMPLETE)
         status = add_found(l, path, reterr);

@@ -114,7 +114,7 @@ enum ngt_status ngt_drops_open(const char *path, struct ngt_drops **ret_drops,
     d->map.fd = -1;
     status = ngt_map_open(path, &d->map, reterr);
     if (status == NGT_OK)
-        status = check(d, reterr);
+        status = ngt_map_outcome(&d->map, check(d, reterr), reterr);
     if (status == NGT_OK)
         *ret_drops = d;
     else

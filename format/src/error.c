@@ -18,6 +18,31 @@ void ngt_error_clear(struct ngt_error *e)
     e->path[0] = e->message[0] = '\0';
 }
 
+/* What to do about a call that failed with this errno, behind what strerror says: "" where that says it. */
+static const char *remedy(int code)
+{
+    switch (code) {
+    case ENOSPC:
+    case EDQUOT:
+        return "; make room and start again";
+    case EFBIG:
+        return "; raise the limit on the size of files (ulimit -f) and start again";
+    case EMFILE:
+    case ENFILE:
+        return "; raise the limit on open files (ulimit -n) and start again";
+    case EIO:
+    case ESTALE:
+    case ETIMEDOUT:
+        return "; see to the disk or its server and start again";
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return "; allow it and start again";
+    default:
+        return "";
+    }
+}
+
 enum ngt_status ngt_fail(struct ngt_error *e, enum ngt_status code, const char *path,
                          uint64_t offset, uint64_t item, const char *format, ...)
 {
@@ -41,8 +66,8 @@ enum ngt_status ngt_fail(struct ngt_error *e, enum ngt_status code, const char *
     int used = vsnprintf(e->message, sizeof e->message, format, args);
     va_end(args);
     if (e->sys_errno && used >= 0 && (size_t)used < sizeof e->message)
-        snprintf(e->message + used, sizeof e->message - (size_t)used, ": %s",
-                 strerror(e->sys_errno));
+        snprintf(e->message + used, sizeof e->message - (size_t)used, ": %s%s",
+                 strerror(e->sys_errno), remedy(e->sys_errno));
     /* names in archives may hold anything, also what a terminal obeys */
     for (char *c = e->message; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 127)

@@ -103,7 +103,7 @@ enum ngt_status ngt_map_check(const struct ngt_map *map, struct ngt_error *reter
             (unsigned long long)map->size, (unsigned long long)st.st_size);
     }
     if (ngt_map_lost(map)) {
-        errno = EIO;
+        errno = 0;
         return ngt_fail(reterr, NGT_E_IO, map->path, HERE,
                         "a page could not be read: its disk failed, or the file was changed; "
                         "restore it and start again");
@@ -116,7 +116,28 @@ bool ngt_map_lost(const struct ngt_map *map)
     return ngt_guard_lost(map->guard);
 }
 
+enum ngt_status ngt_map_outcome(const struct ngt_map *map, enum ngt_status status,
+                                struct ngt_error *reterr)
+{
+    if (!ngt_map_lost(map))
+        return status;
+    ngt_error_clear(reterr);
+    return ngt_map_check(map, reterr);
+}
+
 /* ---- whole files ---- */
+
+enum ngt_status ngt_file_find(const char *path, bool *ret_there, struct stat *ret_stat,
+                              struct ngt_error *reterr)
+{
+    struct stat st;
+
+    ngt_error_clear(reterr);
+    *ret_there = stat(path, ret_stat ? ret_stat : &st) == 0;
+    if (!*ret_there && errno != ENOENT && errno != ENOTDIR)
+        return ngt_fail(reterr, NGT_E_IO, path, HERE, "cannot see whether it is there");
+    return NGT_OK;
+}
 
 enum ngt_status ngt_file_read(const char *path, uint64_t limit, uint8_t **ret_bytes,
                               uint64_t *ret_size, struct ngt_error *reterr)
@@ -264,19 +285,11 @@ out:
     return status;
 }
 
-const char *ngt_write_remedy(int code)
-{
-    return code == ENOSPC || code == EDQUOT ? "; make room and start again"
-           : code == EFBIG ? "; raise the limit on the size of files (ulimit -f) and start again"
-                           : "";
-}
-
 /* errno says why `out` could not be written at `offset`. */
 static enum ngt_status cannot_write(const struct ngt_output *out, uint64_t offset, const char *what,
                                     struct ngt_error *reterr)
 {
-    return ngt_fail(reterr, NGT_E_IO, out->path, offset, NGT_NO_POS, "%s%s", what,
-                    ngt_write_remedy(errno));
+    return ngt_fail(reterr, NGT_E_IO, out->path, offset, NGT_NO_POS, "%s", what);
 }
 
 static enum ngt_status write_all(struct ngt_output *out, const uint8_t *bytes, uint64_t size,
@@ -367,6 +380,17 @@ uint64_t ngt_output_size(const struct ngt_output *out)
     return out->written + out->used;
 }
 
+/* As fsync; servers of files may answer EINTR. */
+static int sync_all(int fd)
+{
+    int result;
+
+    do
+        result = fsync(fd);
+    while (result != 0 && errno == EINTR);
+    return result;
+}
+
 static enum ngt_status sync_folder(const char *folder, struct ngt_error *reterr)
 {
     enum ngt_status status = NGT_OK;
@@ -375,36 +399,53 @@ static enum ngt_status sync_folder(const char *folder, struct ngt_error *reterr)
     if (fd < 0)
         return ngt_fail(reterr, NGT_E_IO, folder, HERE, "cannot open the folder");
     /* Some filesystems refuse fsync of a folder; then there is nothing to do. */
-    if (fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP)
+    if (sync_all(fd) != 0 && errno != EINVAL && errno != ENOTSUP)
         status = ngt_fail(reterr, NGT_E_IO, folder, HERE, "cannot sync the folder");
     close(fd);
     return status;
 }
 
+/* Renames the temporary, which is file `st`. A client of NFS that asks again when no answer came is told
+ * that there is no such file, by a server that has renamed it: so what has the final name is looked at. */
+static enum ngt_status take_name(const struct ngt_output *out, const struct stat *st,
+                                 struct ngt_error *reterr)
+{
+    struct stat there;
+
+    if (rename(out->temporary, out->path) == 0)
+        return NGT_OK;
+    int code = errno;
+    if (stat(out->path, &there) == 0 && there.st_ino == st->st_ino && there.st_dev == st->st_dev)
+        return NGT_OK;
+    errno = code;
+    return ngt_fail(reterr, NGT_E_IO, out->path, HERE, "cannot rename to the final name");
+}
+
 enum ngt_status ngt_output_commit(struct ngt_output **outp, struct ngt_error *reterr)
 {
     struct ngt_output *out = *outp;
+    struct stat st;
     enum ngt_status status;
 
     ngt_error_clear(reterr);
     status = flush(out, reterr);
 
-    if (status == NGT_OK && fsync(out->fd) != 0)
+    if (status == NGT_OK && sync_all(out->fd) != 0)
         status = cannot_write(out, NGT_NO_POS, "cannot sync", reterr);
+    if (status == NGT_OK && fstat(out->fd, &st) != 0)
+        status = cannot_write(out, NGT_NO_POS, "cannot stat", reterr);
     if (status == NGT_OK) {
         int fd = out->fd;
         out->fd = -1;
-        if (close(fd) != 0)
+        if (close(fd) != 0 && errno != EINTR) /* it is closed then, and what it held was synced */
             status = cannot_write(out, NGT_NO_POS, "cannot close", reterr);
     }
+    if (status == NGT_OK)
+        status = take_name(out, &st, reterr);
     if (status == NGT_OK) {
-        if (rename(out->temporary, out->path) != 0) {
-            status = ngt_fail(reterr, NGT_E_IO, out->path, HERE, "cannot rename to the final name");
-        } else {
-            free(out->temporary);
-            out->temporary = NULL;
-            status = sync_folder(out->folder, reterr);
-        }
+        free(out->temporary);
+        out->temporary = NULL;
+        status = sync_folder(out->folder, reterr);
     }
     ngt_output_abort(outp);
     return status;
@@ -467,6 +508,23 @@ bool ngt_output_is_stale(const char *name)
 
 /* ---- folders ---- */
 
+/* That of a new folder, in the one it is in. Whoever may make folders there need not be allowed to read it. */
+static enum ngt_status sync_name(const char *path, struct ngt_error *reterr)
+{
+    char *parent = strdup(path);
+    char *slash = parent ? strrchr(parent, '/') : NULL;
+    enum ngt_status status = NGT_OK;
+
+    if (!parent)
+        return no_memory(reterr, path);
+    if (slash)
+        slash[slash == parent] = '\0';
+    if (access(slash ? parent : ".", R_OK) == 0)
+        status = sync_folder(slash ? parent : ".", reterr);
+    free(parent);
+    return status;
+}
+
 enum ngt_status ngt_folder_make(const char *path, struct ngt_error *reterr)
 {
     enum ngt_status status = NGT_OK;
@@ -481,15 +539,20 @@ enum ngt_status ngt_folder_make(const char *path, struct ngt_error *reterr)
         if (end != '/' && end != '\0')
             continue;
         *c = '\0';
-        if (mkdir(copy, 0777) != 0 && errno != EEXIST) {
+        bool made = mkdir(copy, 0777) == 0;
+        if (!made && errno != EEXIST)
             status = ngt_fail(reterr, NGT_E_IO, copy, HERE, "cannot create the folder");
+        else if (made)
+            status = sync_name(copy, reterr);
+        if (status != NGT_OK)
             break;
-        }
         *c = end;
         if (end == '\0')
             break;
     }
-    if (status == NGT_OK && (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)))
+    if (status == NGT_OK && stat(path, &st) != 0)
+        status = ngt_fail(reterr, NGT_E_IO, path, HERE, "cannot stat");
+    else if (status == NGT_OK && !S_ISDIR(st.st_mode))
         status = ngt_fail(reterr, NGT_E_DATA, path, HERE, "is no folder");
     free(copy);
     return status;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ngt/json.h"
+#include "ngt/writer.h"
 #include "utf8.h"
 
 static void put(struct ngt_json_out *out, const char *s, uint64_t n)
@@ -223,4 +224,14 @@ void ngt_json_member_bool(struct ngt_json_out *out, const char *key, bool v)
 {
     ngt_json_key(out, key);
     ngt_json_bool(out, v);
+}
+
+void ngt_json_member_pairs(struct ngt_json_out *out, const char *key, const struct ngt_pair *pairs,
+                           uint64_t count)
+{
+    ngt_json_key(out, key);
+    ngt_json_object(out);
+    for (uint64_t i = 0; i < count; i++)
+        ngt_json_member_string(out, pairs[i].key, pairs[i].value);
+    ngt_json_object_end(out);
 }

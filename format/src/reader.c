@@ -182,10 +182,12 @@ enum ngt_status ngt_reader_open(const char *path, unsigned flags, struct ngt_rea
             goto out;
         }
     }
-    *ret_reader = r;
-    r = NULL;
 out:
-    ngt_reader_close(&r);
+    status = ngt_map_outcome(&r->map, status, reterr);
+    if (status == NGT_OK)
+        *ret_reader = r;
+    else
+        ngt_reader_close(&r);
     return status;
 }
 

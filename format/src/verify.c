@@ -4,6 +4,7 @@
  */
 #include "ngt/verify.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -269,6 +270,7 @@ enum ngt_status ngt_verify(const char *path, struct ngt_shard_summary *ret_summa
         goto out;
     p.h = ngt_reader_header(p.r);
     if (p.map.size != p.h->file_bytes) {
+        errno = 0;
         status = ngt_fail(reterr, NGT_E_IO, path, HERE, "the file changed while it was opened");
         goto out;
     }
@@ -289,6 +291,7 @@ enum ngt_status ngt_verify(const char *path, struct ngt_shard_summary *ret_summa
             .header_hash = ngt_reader_header_hash(p.r),
         };
 out:
+    status = ngt_map_outcome(&p.map, status, reterr);
     ngt_map_close(&p.map);
     ngt_reader_close(&p.r);
     return status;

@@ -16,6 +16,7 @@
 #include "layout.h"
 #include "ngt/checked.h"
 #include "ngt/file.h"
+#include "vocabulary.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
 
@@ -479,18 +480,17 @@ out:
 
 static enum ngt_status add_vocabulary(struct ngt_writer *w, struct ngt_error *reterr)
 {
-    const struct ngt_vocabulary *v = w->config.vocabulary;
-    struct ngt_bytes b = {0};
-    enum ngt_status status;
+    const struct ngt_vocabulary_frame *frame = w->config.vocabulary_frame;
+    struct ngt_vocabulary_frame *own = NULL;
+    enum ngt_status status = NGT_OK;
 
-    ngt_bytes_add32(&b, v->count);
-    ngt_bytes_add32(&b, v->flags);
-    ngt_bytes_add(&b, v->kinds, v->count);
-    for (uint64_t i = 0; i < v->count; i++)
-        ngt_bytes_add_varint(&b, v->starts[i + 1] - v->starts[i]);
-    ngt_bytes_add(&b, v->bytes, v->starts[v->count]);
-    status = add_section(w, NGT_S_VOCABULARY, false, true, &b, reterr);
-    ngt_bytes_done(&b);
+    if (!frame)
+        status = ngt_vocabulary_frame_new(w->config.vocabulary, &own, reterr);
+    frame = frame ? frame : own;
+    if (status == NGT_OK)
+        status = put_section(w, NGT_S_VOCABULARY, false, NGT_ZSTD, &frame->stored,
+                             frame->logical_bytes, reterr);
+    ngt_vocabulary_frame_free(&own);
     return status;
 }
 

@@ -92,13 +92,19 @@ enum ngt_status pretok_peek_source_new(struct pretok_source *lower, struct preto
     return NGT_OK;
 }
 
-void pretok_peek_source_head(struct pretok_source *s, const uint8_t **ret_at, uint64_t *ret_n)
+enum ngt_status pretok_peek_source_head(struct pretok_source *s, const uint8_t **ret_at,
+                                        uint64_t *ret_n, struct ngt_error *reterr)
 {
     struct peek_source *p = (struct peek_source *)s;
 
     fill(p);
     *ret_at = p->head;
     *ret_n = p->head_size;
+    if (p->failure == NGT_OK || p->failure == NGT_E_DATA)
+        return NGT_OK;
+    if (reterr)
+        *reterr = p->error;
+    return p->failure;
 }
 
 void pretok_source_free(struct pretok_source **s)

@@ -62,9 +62,12 @@ NGT_NODISCARD enum ngt_status pretok_peek_source_new(struct pretok_source *lower
                                                      struct ngt_error *reterr);
 /*
  * The first bytes, at most 1024 and fewer only where there are no more; they are read again later.
- * Where the source fails within them, these are the bytes before the failure, which reading tells.
+ * Where the source is damaged within them (NGT_E_DATA), these are the bytes before that, and reading tells it; any
+ * other failure is told at once: what the source is cannot be known.
  */
-void pretok_peek_source_head(struct pretok_source *s, const uint8_t **ret_at, uint64_t *ret_n);
+NGT_NODISCARD enum ngt_status pretok_peek_source_head(struct pretok_source *s,
+                                                      const uint8_t **ret_at, uint64_t *ret_n,
+                                                      struct ngt_error *reterr);
 
 /* ---- a bound on what decoders make of a file ---- */
 struct pretok_meter {

@@ -83,13 +83,16 @@ static enum ngt_status decode(struct pretok_stream *s, struct pretok_source **so
     return pretok_peek_source_new(lower, source, reterr);
 }
 
-static enum pretok_content look(struct pretok_source *source)
+static enum ngt_status look(struct pretok_source *source, enum pretok_content *ret,
+                            struct ngt_error *reterr)
 {
     const uint8_t *head;
     uint64_t n;
+    enum ngt_status status = pretok_peek_source_head(source, &head, &n, reterr);
 
-    pretok_peek_source_head(source, &head, &n);
-    return pretok_content_of(head, n);
+    if (status == NGT_OK)
+        *ret = pretok_content_of(head, n);
+    return status;
 }
 
 static bool is_compressed(enum pretok_content c)
@@ -141,6 +144,15 @@ static la_ssize_t pull(struct archive *a, void *arg, const void **ret_at)
     return (la_ssize_t)n;
 }
 
+/* The file's failure, and not the archive's: libarchive's word for it would be that it is damaged. */
+static void seek_failed(struct pretok_stream *s, struct archive *a, const char *what)
+{
+    ngt_error_clear(&s->outer_error);
+    s->outer_status = ngt_fail(&s->outer_error, NGT_E_IO, s->config.place.path, NGT_NO_POS,
+                               NGT_NO_POS, "%s", what);
+    archive_set_error(a, EIO, "%s", what);
+}
+
 static la_ssize_t seek_pull(struct archive *a, void *arg, const void **ret_at)
 {
     struct pretok_stream *s = arg;
@@ -150,7 +162,7 @@ static la_ssize_t seek_pull(struct archive *a, void *arg, const void **ret_at)
         n = read(s->seek_fd, s->block, BLOCK);
     while (n < 0 && errno == EINTR);
     if (n < 0)
-        archive_set_error(a, errno, "%s", strerror(errno));
+        seek_failed(s, a, "cannot read");
     *ret_at = s->block;
     return n;
 }
@@ -161,7 +173,7 @@ static la_int64_t seek_to(struct archive *a, void *arg, la_int64_t offset, int w
     off_t at = lseek(s->seek_fd, offset, whence);
 
     if (at < 0)
-        archive_set_error(a, errno, "%s", strerror(errno));
+        seek_failed(s, a, "cannot seek");
     return at < 0 ? ARCHIVE_FATAL : at;
 }
 
@@ -308,12 +320,15 @@ static enum ngt_status open_member(struct pretok_stream *s, struct ngt_error *re
     status = pretok_peek_source_new(&m->base, &s->inner, reterr);
     if (status != NGT_OK)
         return status;
-    content = look(s->inner);
+    status = look(s->inner, &content, reterr);
+    if (status != NGT_OK)
+        return status;
     if (is_compressed(content)) {
         status = decode(s, &s->inner, content, 0, &s->inner_bytes, reterr);
+        if (status == NGT_OK)
+            status = look(s->inner, &content, reterr);
         if (status != NGT_OK)
             return status;
-        content = look(s->inner);
         if (is_compressed(content))
             return twice_compressed(content, reterr);
     }
@@ -436,12 +451,13 @@ enum ngt_status pretok_stream_open(const struct pretok_stream_config *config,
     s->meter = (struct pretok_meter){s->file, config->max_expansion};
     status = pretok_peek_source_new(s->file, &s->outer, reterr);
     if (status == NGT_OK && !config->plain)
-        content = look(s->outer);
+        status = look(s->outer, &content, reterr);
     if (status == NGT_OK && is_compressed(content)) {
         at_bottom = false;
         status = decode(s, &s->outer, content, config->start, &s->outer_bytes, reterr);
-        if (status == NGT_OK)
-            content = config->no_archive ? PRETOK_PLAIN : look(s->outer);
+        content = PRETOK_PLAIN;
+        if (status == NGT_OK && !config->no_archive)
+            status = look(s->outer, &content, reterr);
         if (status == NGT_OK && is_compressed(content))
             status = twice_compressed(content, reterr);
     }

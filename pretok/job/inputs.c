@@ -603,10 +603,13 @@ enum ngt_status pretok_inputs_find(const struct pretok_inputs_config *config,
                                    struct pretok_inputs *ret_inputs, struct ngt_error *reterr)
 {
     struct search s = {.config = config};
+    bool there = false;
     enum ngt_status status = NGT_OK;
 
     ngt_error_clear(reterr);
-    if (!config->output || stat(config->output, &s.output) != 0)
+    if (config->output) /* it may be below a folder of inputs */
+        status = ngt_file_find(config->output, &there, &s.output, reterr);
+    if (!there)
         s.output = (struct stat){0};
     for (uint64_t i = 0; i < config->operand_count && status == NGT_OK; i++)
         status = strcmp(config->operands[i], "-") == 0

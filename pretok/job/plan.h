@@ -18,8 +18,6 @@
 #include "ngt/file.h"
 #include "ngt/writer.h"
 
-#define PRETOK_PLAN_FILE "plan.json"
-
 struct pretok_unit {
     uint64_t first_input, input_count;
     uint64_t start, bytes; /* of the input, when input_count is 1; else 0 and the sum of sizes */
@@ -68,29 +66,13 @@ NGT_NODISCARD enum ngt_status pretok_plan_build(struct pretok_plan_config *confi
                                                 struct ngt_error *reterr);
 void pretok_plan_done(struct pretok_plan *plan);
 
-/* With more inputs or units than this, they stand in a table (plan_table.h) beside plan.json, whose name
- * has the plan's fingerprint in it: two that plan at the same time do not mix. */
-#define PRETOK_PLAN_SMALL 4096u
-NGT_NODISCARD enum ngt_status pretok_plan_save(const struct pretok_plan *plan, const char *path,
-                                               uint64_t small, struct ngt_error *reterr);
-/*
- * share: of a plan with a table the units of that share alone are there, and their inputs; of a small
- * one all. NULL: all. NGT_E_IO (sys_errno ENOENT): there is none. NGT_E_DATA, NGT_E_UNSUPPORTED.
- */
-NGT_NODISCARD enum ngt_status pretok_plan_load(const char *path,
-                                               const struct pretok_plan_share *share,
-                                               struct pretok_plan *ret_plan,
-                                               struct ngt_error *reterr);
+/* Sets the fingerprint, from all else. false: no memory. */
+bool pretok_plan_fingerprint(struct pretok_plan *plan);
 
 /* NGT_E_MISMATCH names the first difference: what was planned, what is asked for now. */
 NGT_NODISCARD enum ngt_status pretok_plan_compare(const struct pretok_plan *planned,
                                                   const struct pretok_plan *now, const char *path,
                                                   struct ngt_error *reterr);
-
-/* The first place at or behind `at` (>= 1) of a plain input where a line begins, or its end. */
-NGT_NODISCARD enum ngt_status pretok_plan_boundary(const struct pretok_input *in,
-                                                   const struct pretok_remote *remote, uint64_t at,
-                                                   uint64_t *ret, struct ngt_error *reterr);
 
 /* As pretok_plan_compare, but of tokenizer and options alone. */
 NGT_NODISCARD enum ngt_status

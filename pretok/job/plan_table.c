@@ -303,9 +303,10 @@ enum ngt_status pretok_plan_table_read(const char *path, uint64_t root,
             goto damaged;
     return ngt_map_check(&p->table, reterr);
 damaged:
-    return ngt_fail(reterr, NGT_E_DATA, path, HERE,
-                    "the plan's table is damaged, or not this plan's; start again in another "
-                    "folder");
+    status = ngt_fail(reterr, NGT_E_DATA, path, HERE,
+                      "the plan's table is damaged, or not this plan's; start again in another "
+                      "folder");
+    return ngt_map_outcome(&p->table, status, reterr);
 }
 
 void pretok_plan_table_close(struct pretok_plan *p)

@@ -1,6 +1,5 @@
 #include "job/receipt.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -316,16 +315,16 @@ enum ngt_status pretok_receipt_load(const struct pretok_plan *plan, const char *
     const char *hex;
     char *path = pretok_receipt_path(plan, folder, unit);
     struct stat st;
+    bool there;
     enum ngt_status status;
 
     ngt_error_clear(reterr);
     *ret_there = false;
     if (!path)
         return no_memory(reterr);
-    if (stat(path, &st) != 0 && errno == ENOENT) {
-        free(path);
-        return NGT_OK;
-    }
+    status = ngt_file_find(path, &there, &st, reterr);
+    if (status != NGT_OK || !there)
+        goto out;
     status = ngt_file_read(path, RECEIPT_LIMIT, &bytes, &size, reterr);
     if (status == NGT_OK)
         status = ngt_json_parse((const char *)bytes, size, path, &root, reterr);
@@ -373,10 +372,12 @@ static enum ngt_status check_shard(const struct pretok_receipt *r,
 {
     struct ngt_reader *reader = NULL;
     struct ngt_shard_summary found = {0};
-    struct stat st;
-    enum ngt_status status;
+    bool there;
+    enum ngt_status status = ngt_file_find(path, &there, NULL, reterr);
 
-    if (stat(path, &st) != 0 && errno == ENOENT)
+    if (status != NGT_OK)
+        return status;
+    if (!there)
         return missing(path, r->unit, reterr);
     if (whole) {
         status = ngt_verify(path, &found, reterr);
@@ -414,11 +415,11 @@ enum ngt_status pretok_receipt_check(const struct pretok_receipt *r, const struc
     }
     if (status == NGT_OK && r->quarantine_bytes) {
         char *path = pretok_quarantine_path(plan, folder, r->unit);
-        if (!path)
-            status = no_memory(reterr);
-        else if (stat(path, &st) != 0)
+        bool there = false;
+        status = path ? ngt_file_find(path, &there, &st, reterr) : no_memory(reterr);
+        if (status == NGT_OK && !there)
             status = missing(path, r->unit, reterr);
-        else if ((uint64_t)st.st_size != r->quarantine_bytes)
+        else if (status == NGT_OK && (uint64_t)st.st_size != r->quarantine_bytes)
             status = ngt_fail(reterr, NGT_E_MISMATCH, path, NGT_NO_POS, r->unit,
                               "has another size than the unit's receipt says");
         free(path);

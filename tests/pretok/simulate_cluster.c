@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "job/plan.h"
+#include "job/plan_file.h"
 #include "ngt/file.h"
 
 /* ---- calls that name a file in the inputs or in the job's folder ---- */

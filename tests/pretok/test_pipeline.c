@@ -4,6 +4,10 @@
  */
 #include "pipeline.h"
 
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+
 #include "duplicates.h"
 #include "folder.h"
 #include "job_folder.h"
@@ -328,6 +332,19 @@ T_CASE(sets_and_duplicates)
     T_REQUIRE(pretok_duplicates_find(folder, &o, &sets, 1 << 20, d, &error) == NGT_OK);
     T_REQUIRE(pretok_duplicates_find(folder, &o, &sets, 37, many, &error) == NGT_OK);
     same_bits(d, many, &sets);
+    /* and when there is no room for the files of it */
+    struct pretok_dropped *none = calloc(3, sizeof *none);
+    struct rlimit room, little;
+    getrlimit(RLIMIT_FSIZE, &room);
+    little = (struct rlimit){4000, room.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &little);
+    enum ngt_status status = pretok_duplicates_find(folder, &o, &sets, 1500, none, &error);
+    setrlimit(RLIMIT_FSIZE, &room);
+    T_EQ_INT(status, NGT_E_IO);
+    T_EQ_INT(error.sys_errno, EFBIG);
+    T_TRUE(strstr(error.message, "ulimit -f") != NULL);
+    pretok_duplicates_done(none, 3);
     /* once more, plainly: records in their order */
     uint64_t at[3] = {0}, dropped = 0;
     for (unsigned i = 0; i < RECORDS; i++) {

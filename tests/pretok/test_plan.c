@@ -1,5 +1,5 @@
 /* Inputs found, named and sorted; units that cover them exactly once; a plan that comes back. */
-#include "job/plan.h"
+#include "job/plan_file.h"
 
 #include "folder.h"
 #include "ngt/file.h"

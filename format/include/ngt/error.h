@@ -53,8 +53,8 @@ void ngt_error_clear(struct ngt_error *e);
 
 /*
  * Fills e unless it holds a cause already, and returns code, so that `return ngt_fail(...)` works.
- * path may be NULL; offset and item NGT_NO_POS. With NGT_E_IO, errno is taken along and its text
- * appended.
+ * path may be NULL; offset and item NGT_NO_POS. With NGT_E_IO, errno is taken along, and its text
+ * and what to do about it are appended.
  */
 enum ngt_status ngt_fail(struct ngt_error *e, enum ngt_status code, const char *path,
                          uint64_t offset, uint64_t item, const char *format, ...) NGT_PRINTF(6, 7);

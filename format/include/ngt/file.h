@@ -29,11 +29,22 @@ NGT_NODISCARD enum ngt_status ngt_map_check(const struct ngt_map *map, struct ng
 /* Whether a page could not be read since it was mapped: what was read may be zeros, and ngt_map_check
  * tells the error. Costs no system call. */
 bool ngt_map_lost(const struct ngt_map *map);
+/* How reading from it ended: status, or NGT_E_IO when a page could not be read, of which everything else that was
+ * found wrong, or right, follows. */
+NGT_NODISCARD enum ngt_status ngt_map_outcome(const struct ngt_map *map, enum ngt_status status,
+                                              struct ngt_error *reterr);
 /* Takes SIGBUS over for all mappings of the process, for a program to call once at its start: a page that
  * is gone reads as zeros and its mapping is lost, instead of the program. */
 void ngt_map_guard(void);
 
 /* ---- whole small files ---- */
+/*
+ * Whether something has that name, links followed; where it has, *ret_stat (may be NULL) is what.
+ * NGT_E_IO: that cannot be known, which is not the same as that it is not there.
+ */
+struct stat;
+NGT_NODISCARD enum ngt_status ngt_file_find(const char *path, bool *ret_there,
+                                            struct stat *ret_stat, struct ngt_error *reterr);
 /* *ret_bytes is malloced, ends with an extra NUL, and belongs to the caller. NGT_E_DATA when larger
  * than limit. */
 NGT_NODISCARD enum ngt_status ngt_file_read(const char *path, uint64_t limit, uint8_t **ret_bytes,
@@ -54,11 +65,9 @@ NGT_NODISCARD enum ngt_status ngt_output_write(struct ngt_output *out, const voi
 NGT_NODISCARD enum ngt_status ngt_output_patch(struct ngt_output *out, uint64_t offset,
                                                const void *bytes, uint64_t size,
                                                struct ngt_error *reterr);
-/* What to do about a write that failed with this errno: "" or "; make room and start again" ... */
-const char *ngt_write_remedy(int code);
 uint64_t ngt_output_size(const struct ngt_output *out);
-/* fsync, rename to the final name, fsync of the folder; frees *out. After a failure nothing has the
- * final name. */
+/* fsync, rename to the final name, fsync of the folder; frees *out. After a failure what has the final
+ * name is what had it before, or, when it was the folder that could not be synced, all of this. */
 NGT_NODISCARD enum ngt_status ngt_output_commit(struct ngt_output **out, struct ngt_error *reterr);
 /* Removes the temporary and frees *out; NULL is allowed. */
 void ngt_output_abort(struct ngt_output **out);
@@ -70,7 +79,7 @@ void ngt_output_abort(struct ngt_output **out);
  */
 bool ngt_output_is_stale(const char *name);
 
-/* mkdir -p; an existing folder is fine. */
+/* mkdir -p, the new names synced; an existing folder is fine. */
 NGT_NODISCARD enum ngt_status ngt_folder_make(const char *path, struct ngt_error *reterr);
 /* Removes the stale temporaries in a folder (ngt_output_is_stale). */
 NGT_NODISCARD enum ngt_status ngt_folder_sweep(const char *path, struct ngt_error *reterr);

@@ -72,4 +72,8 @@ void ngt_json_member_string(struct ngt_json_out *out, const char *key, const cha
 void ngt_json_member_u64(struct ngt_json_out *out, const char *key, uint64_t v);
 void ngt_json_member_double(struct ngt_json_out *out, const char *key, double v);
 void ngt_json_member_bool(struct ngt_json_out *out, const char *key, bool v);
+/* an object of strings (ngt/writer.h) */
+struct ngt_pair;
+void ngt_json_member_pairs(struct ngt_json_out *out, const char *key, const struct ngt_pair *pairs,
+                           uint64_t count);
 #endif

@@ -88,7 +88,7 @@ for fault in shrink cut; do
 done
 
 echo "a disk that is full at the second checkpoint"
-refuse 1 'checkpoint-0000000020.ngc: .*make room and start again: No space left' with full:2 $NGTRAIN $run -o run data
+refuse 1 'checkpoint-0000000020.ngc: .*No space left on device; make room and start again' with full:2 $NGTRAIN $run -o run data
 [ -e run/checkpoint-0000000010.ngc ]
 [ ! -e run/checkpoint-0000000030.ngc ]
 goes_on run
@@ -97,7 +97,7 @@ mkdir disk
 if mount -t tmpfs -o size=20m tmpfs disk 2>/dev/null; then
     echo "and one that really is"
     trap 'umount "$scratch/disk"; rm -rf "$scratch"' EXIT
-    refuse 1 'make room and start again: No space left' $NGTRAIN $run -o disk/run data
+    refuse 1 'No space left on device; make room and start again' $NGTRAIN $run -o disk/run data
     [ -e disk/run/checkpoint-0000000010.ngc ]
     mount -o remount,size=100m disk
     goes_on disk/run

@@ -29,7 +29,7 @@ bounded 0 60 "$work/h/bomb" "$work/in/d.jsonl" --allow-lost-sources
 has "$work/out" "documents               1000"
 bounded 1 60 "$work/h/gzip" --max-expansion 500
 lost a.jsonl.gz "decompresses to"
-has "$work/err" "no record at all; a.jsonl.gz cannot be read to its end"
+has "$work/err" "1 sources could not be read to their end (a.jsonl.gz: decompresses to"
 bounded 1 120 "$work/h/zip" --max-expansion 400
 lost a.zip "a.txt: decompresses to"
 bounded 1 60 "$work/h/hole"

@@ -227,6 +227,17 @@ expect 1 s3 "$pretok" -t "$work/tok.model" -o "$work/s3c" $small s3://bucket/dat
 has "$work/err" "s3://bucket/data/a.jsonl: changed since it was planned (its content)"
 cp "$work/in/a.jsonl" "$root/bucket/data/a.jsonl"
 
+# and so where a task has its ETag from the table of a large plan
+awk 'BEGIN { for (i = 0; i < 4200; i++) printf "{\"text\":\"%04d\"}\n", i }' >"$root/bucket/many.jsonl"
+expect 0 s3 "$pretok" plan -t "$work/tok.model" -o "$work/s3m" --unit-bytes 1 s3://bucket/many.jsonl
+[ -n "$(find "$work/s3m" -name '*.table')" ] || complain "no table"
+expect 0 s3 "$pretok" -q -t "$work/tok.model" -o "$work/s3m" --unit-bytes 1 --task 3/4200 s3://bucket/many.jsonl
+sed -i 's/4199/4200/' "$root/bucket/many.jsonl"
+expect 1 s3 "$pretok" -q -t "$work/tok.model" -o "$work/s3m" --unit-bytes 1 --task 4/4200 s3://bucket/many.jsonl
+has "$work/err" "s3://bucket/many.jsonl: offset 48: changed since it was planned (it has another ETag); use another folder"
+[ "$(find "$work/s3m" -name '*.ngt' | wc -l)" = 1 ] || complain "a shard of another object"
+rm "$root/bucket/many.jsonl"
+
 s3_refused() { # MESSAGE INPUT [ENVIRONMENT...]
     message=$1 input=$2
     shift 2

@@ -1,5 +1,5 @@
 /*
- * What a program tells on stderr: messages with its name in front, and a progress line that is
+ * What a program tells on stderr, and that its results came out: messages with its name in front, and a progress line that is
  * redrawn in place on a terminal and absent elsewhere. Any thread may call; output never
  * interleaves.
  */
@@ -27,6 +27,11 @@ void cli_console_free(struct cli_console **c);
 /* "program: message"; errors are red on a terminal unless NO_COLOR is set. */
 void cli_error(struct cli_console *c, const struct ngt_error *error);
 void cli_say(struct cli_console *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/*
+ * The exit code of a program that would end with `code`: CLI_EXIT_FAILED, and an error that says so, when what
+ * was printed could not be written to standard output. To be called last.
+ */
+int cli_end_output(struct cli_console *c, int code);
 /* only with -v */
 void cli_detail(struct cli_console *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

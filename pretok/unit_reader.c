@@ -47,6 +47,7 @@ struct pretok_unit_reader {
     const uint8_t *at, *end;                /* what is left of the last chunk */
     bool drained;                           /* no chunk comes behind it */
     struct pretok_bytes raw;                /* first bytes of a text file */
+    tok_utf8_fn check;                      /* for text files */
 
     struct pretok_origin *begun;        /* since the last batch, and the current one */
     uint64_t origin_count, handed_over; /* numbers so far, and those of earlier batches */
@@ -79,6 +80,7 @@ enum ngt_status pretok_unit_reader_new(const struct pretok_unit_reader_config *c
     if (!r)
         goto nomem;
     r->config = *config;
+    r->check = tok_utf8_check();
     r->unit = &config->plan->units[config->unit - 1];
     r->sources = calloc(r->unit->input_count, sizeof *r->sources);
     if (!r->sources || (wants_ahead(r) && !(r->ahead = pretok_ahead_new())))
@@ -446,8 +448,8 @@ static enum ngt_status read_text(struct pretok_unit_reader *r, struct pretok_bat
                                  struct ngt_error *reterr)
 {
     struct pretok_record record;
-    enum ngt_status status =
-        pretok_text_read(r->stream, r->config.max_doc_bytes, &b->text, &r->raw, &record, reterr);
+    enum ngt_status status = pretok_text_read(r->stream, r->check, r->config.max_doc_bytes,
+                                              &b->text, &r->raw, &record, reterr);
 
     if (status != NGT_OK)
         return lose_input(r, status, reterr);

@@ -85,6 +85,7 @@ struct capture {
 struct pretok_jsonl {
     struct pretok_wanted wanted;
     uint64_t max_text;
+    tok_utf8_fn check;
     struct pretok_key *tree;
     struct slot *slots; /* [slot_count]; several parts of the template may name one */
     uint32_t *slot_of;  /* [parts of the template] */
@@ -201,6 +202,7 @@ enum ngt_status pretok_jsonl_new(const struct pretok_jsonl_config *config,
     }
     j->wanted = config->wanted;
     j->max_text = config->max_text_bytes;
+    j->check = tok_utf8_check();
     j->key_room = 64; /* enough to show what keys there are */
     j->tree = pretok_key_tree_new();
     status = j->tree ? want_text(j, reterr) : no_memory(reterr);
@@ -706,7 +708,7 @@ static bool finish_fields(struct pretok_jsonl *j)
         j->fields[i] = (struct pretok_field){0};
         if (!c->found)
             continue;
-        if (!pretok_utf8_repair(&c->bytes, 0, &replaced))
+        if (!pretok_utf8_repair(&c->bytes, 0, j->check, &replaced))
             return false;
         j->fields[i] = (struct pretok_field){c->bytes.at, c->bytes.size};
     }
@@ -756,7 +758,7 @@ static enum pretok_event end_record(struct pretok_jsonl *j, const uint8_t *from,
     ret->text_start = j->text_start;
     for (uint32_t i = 0; i < j->slot_count; i++)
         ret->replaced += j->slots[i].replaced;
-    if (!pretok_utf8_repair(text, j->text_start, &ret->replaced) || !finish_fields(j))
+    if (!pretok_utf8_repair(text, j->text_start, j->check, &ret->replaced) || !finish_fields(j))
         return PRETOK_NOMEM;
     ret->text_bytes = text->size - j->text_start;
     ret->fields = j->fields;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "job/remote_inputs.h"
 #include "remote/url.h"
@@ -36,15 +37,31 @@ static enum ngt_status try_rows(const struct pretok_parquet_config *config,
     return status;
 }
 
-/* Is it what was planned? An ETag is proven with every answer anyway. */
-static enum ngt_status check_same(const struct pretok_unit_input *u, struct ngt_error *reterr)
+static enum ngt_status compare(const struct pretok_unit_input *u, const struct pretok_input *now,
+                               struct ngt_error *reterr)
+{
+    if (now->size != u->in->size)
+        return pretok_unit_input_changed(u, "its size", reterr);
+    if (now->head_tail != u->in->head_tail)
+        return pretok_unit_input_changed(u, "its content", reterr);
+    if (now->mtime != u->in->mtime)
+        return pretok_unit_input_changed(u, "its time of modification", reterr);
+    return NGT_OK;
+}
+
+/* Is it what was planned? An ETag is proven with every answer anyway. A file stays open, as
+ * place->opened: what was looked at is what is read, and small files are opened once. */
+static enum ngt_status check_same(const struct pretok_unit_input *u, struct pretok_place *place,
+                                  struct ngt_error *reterr)
 {
     const struct pretok_input *in = u->in;
     struct pretok_input now = {0};
     enum ngt_status status;
 
     if (!pretok_url_is(in->path)) {
-        status = pretok_input_probe(in->path, &now, reterr);
+        status = pretok_input_probe_open(in->path, &now, &place->opened, reterr);
+        if (status == NGT_OK && place->opened == 0)
+            close(0); /* somebody closed standard input; 0 says that nothing is open */
     } else if (in->etag) {
         return NGT_OK;
     } else {
@@ -52,15 +69,13 @@ static enum ngt_status check_same(const struct pretok_unit_input *u, struct ngt_
                                            &now, reterr);
         free(now.etag);
     }
-    if (status != NGT_OK)
-        return status;
-    if (now.size != in->size)
-        return pretok_unit_input_changed(u, "its size", reterr);
-    if (now.head_tail != in->head_tail)
-        return pretok_unit_input_changed(u, "its content", reterr);
-    if (now.mtime != in->mtime)
-        return pretok_unit_input_changed(u, "its time of modification", reterr);
-    return NGT_OK;
+    if (status == NGT_OK)
+        status = compare(u, &now, reterr);
+    if (status != NGT_OK && place->opened) {
+        close(place->opened);
+        place->opened = 0;
+    }
+    return status;
 }
 
 static struct pretok_place place_of(const struct pretok_unit_input *u)
@@ -80,7 +95,7 @@ enum ngt_status pretok_unit_input_open(struct pretok_unit_input *u, const struct
     struct pretok_stream_config config = {
         .place = place_of(u), .bytes = UINT64_MAX, .max_expansion = u->config->max_expansion};
     if (in->path) {
-        status = check_same(u, reterr);
+        status = check_same(u, &config.place, reterr);
         if (status != NGT_OK)
             return status;
         config.bytes = in->size;
@@ -92,18 +107,20 @@ enum ngt_status pretok_unit_input_open(struct pretok_unit_input *u, const struct
         config.plain = in->plain;
         config.no_archive = true;
     }
-    if (in->format != PRETOK_FORMAT_PARQUET) {
-        uint64_t bytes = 0;
-        status = u->config->drop_lost && !in->plain ? pretok_stream_drain(&config, &bytes, reterr)
-                                                    : NGT_OK;
-        return status == NGT_OK ? pretok_stream_open(&config, &u->stream, reterr) : status;
-    }
-    struct pretok_parquet_config parquet = {.place = place_of(u),
+    struct pretok_parquet_config parquet = {.place = config.place,
                                             .text_key = u->config->wanted.text->parts[0].path,
                                             .max_text_bytes = u->config->max_doc_bytes,
                                             .max_expansion = u->config->max_expansion};
-    status = u->config->drop_lost ? try_rows(&parquet, reterr) : NGT_OK;
-    return status == NGT_OK ? pretok_parquet_open(&parquet, &u->parquet, reterr) : status;
+    const bool rows = in->format == PRETOK_FORMAT_PARQUET;
+    if (u->config->drop_lost && (rows || !in->plain)) {
+        uint64_t bytes = 0;
+        status = rows ? try_rows(&parquet, reterr) : pretok_stream_drain(&config, &bytes, reterr);
+        config.place.opened = parquet.place.opened = 0; /* the first pass took it over */
+    }
+    if (status != NGT_OK)
+        return status;
+    return rows ? pretok_parquet_open(&parquet, &u->parquet, reterr)
+                : pretok_stream_open(&config, &u->stream, reterr);
 }
 
 bool pretok_unit_input_is_open(const struct pretok_unit_input *u)

@@ -6,6 +6,8 @@
 
 #ifdef PRETOK_HAVE_PARQUET
 
+#include <unistd.h>
+
 #include "input/parquet_shim.h"
 #include "input/source.h"
 #include "input/utf8.h"
@@ -87,8 +89,11 @@ enum ngt_status pretok_parquet_open(const struct pretok_parquet_config *config,
     enum ngt_status status;
 
     ngt_error_clear(reterr);
-    if (!p)
+    if (!p) {
+        if (config->place.opened)
+            close(config->place.opened);
         return ngt_fail(reterr, NGT_E_NOMEM, config->place.path, HERE, "out of memory");
+    }
     p->config = *config;
     p->check = tok_utf8_check();
     p->spool.fd = -1;

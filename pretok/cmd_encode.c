@@ -16,6 +16,7 @@ struct encode {
     struct pretok_remote *remote;
     struct tok_scratch *scratch;
     struct tok_ids ids;
+    tok_utf8_fn check;
     struct pretok_bytes text; /* a document that is not complete yet */
 };
 
@@ -24,7 +25,7 @@ static enum ngt_status one(struct encode *e, struct ngt_error *reterr)
     uint64_t replaced = 0;
     enum ngt_status status;
 
-    if (!pretok_utf8_repair(&e->text, 0, &replaced))
+    if (!pretok_utf8_repair(&e->text, 0, e->check, &replaced))
         return ngt_fail(reterr, NGT_E_NOMEM, NULL, HERE, "out of memory");
     e->ids.count = 0;
     status = tok_encode(e->tokenizer, e->scratch, (const char *)e->text.at, e->text.size, &e->ids,
@@ -112,7 +113,7 @@ static enum ngt_status one_file(struct encode *e, const char *path, struct ngt_e
 int pretok_cmd_encode(const struct pretok_options *o, const struct cli_list *operands,
                       struct cli_console *console)
 {
-    struct encode e = {.options = o};
+    struct encode e = {.options = o, .check = tok_utf8_check()};
     struct ngt_error error;
     enum ngt_status status = pretok_options_tokenizer(o, &e.tokenizer, &error);
 

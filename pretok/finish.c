@@ -194,7 +194,7 @@ static enum ngt_status append_file(struct ngt_output *out, const char *path,
     struct pretok_source *source = NULL;
     const uint8_t *at;
     uint64_t n = 1;
-    enum ngt_status status = pretok_file_source_new(path, 0, UINT64_MAX, &source, reterr);
+    enum ngt_status status = pretok_file_source_new(path, 0, 0, UINT64_MAX, &source, reterr);
 
     while (status == NGT_OK && n) {
         status = source->read(source, &at, &n, reterr);

@@ -228,6 +228,26 @@ static enum ngt_status refuse_of_parquet(const struct pretok_options *o,
     return NGT_OK;
 }
 
+/* An option that says which key holds the text, where no input has keys: it would do nothing. An archive
+ * may hold what has. */
+static enum ngt_status refuse_without_keys(const struct pretok_options *o,
+                                           const struct pretok_inputs *inputs,
+                                           struct ngt_error *reterr)
+{
+    const char *option = o->text_template ? "text-template" : o->text_key_given ? "text-key" : NULL;
+
+    for (uint64_t i = 0; option && i < inputs->count; i++)
+        if (inputs->items[i].format != PRETOK_FORMAT_TEXT &&
+            inputs->items[i].format != PRETOK_FORMAT_WARC)
+            return NGT_OK;
+    if (!option || !inputs->count)
+        return NGT_OK;
+    return ngt_fail(reterr, NGT_E_UNSUPPORTED, inputs->items[0].name, HERE,
+                    "--%s does nothing here: the inputs are text files or WARC, whose text is the "
+                    "whole file or payload; leave the option out, or give --input-format",
+                    option);
+}
+
 static const char *decimal(uint64_t n, char *out)
 {
     snprintf(out, 24, "%" PRIu64, n);
@@ -450,6 +470,8 @@ enum ngt_status pretok_options_plan(const struct pretok_options *o, const struct
         status = pretok_inputs_find(&find, &config.inputs, reterr);
     if (status == NGT_OK)
         status = refuse_of_parquet(o, &config.inputs, reterr);
+    if (status == NGT_OK)
+        status = refuse_without_keys(o, &config.inputs, reterr);
     if (status != NGT_OK)
         pretok_inputs_done(&config.inputs);
     else

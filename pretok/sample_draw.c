@@ -5,10 +5,10 @@
 
 #define HERE NGT_NO_POS, NGT_NO_POS
 
-/* Pieces of a sample, where the input has them, and PRETOK_PIECES_LEAST: below a dozen an interval says little, and
- * beyond 32 it hardly shrinks, while longer pieces open fewer files and let a compressor's window fill
- * (2 MB of text at zstd's usual level). */
-#define PIECES 32
+/* Pieces of a sample, where the input has them, and PRETOK_PIECES_LEAST: below a dozen an interval says little. Of files
+ * that are alike 32 would do, and longer pieces open fewer files and let a compressor's window fill (2 MB of text at zstd's
+ * usual level); of 90 files of many kinds 32 were 5 to 6% off in the median, 96 are 3. */
+#define PIECES 96
 #define PIECE_LEAST (512u << 10)
 #define PIECE_MOST (16u << 20)
 /*

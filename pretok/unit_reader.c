@@ -6,13 +6,10 @@
 
 #include "input/ahead_source.h"
 #include "input/jsonl.h"
-#include "input/parquet.h"
-#include "input/stream.h"
 #include "input/text.h"
 #include "input/warc.h"
 #include "input/warc_fields.h"
-#include "job/remote_inputs.h"
-#include "remote/url.h"
+#include "unit_input.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
 /* Members that one batch may pass: of many without a record none would be let go, nor a signal seen. */
@@ -22,8 +19,8 @@
 /*
  *   next input -> stream -> next member -> records ... -> end of member -> ... -> end of input
  *
- * `stream` NULL: between inputs; `origin` NULL: between members. A Parquet file is no stream: it has
- * `parquet` instead.
+ * `in` closed: between inputs; `origin` NULL: between members. A Parquet file is no stream and has one
+ * member.
  */
 struct pretok_unit_reader {
     struct pretok_unit_reader_config config;
@@ -35,19 +32,14 @@ struct pretok_unit_reader {
     uint64_t suspect, excused;
 
     struct pretok_ahead *ahead; /* set before others see the reader; NULL: no input calls for it */
-    struct pretok_stream *stream, *tail; /* tail: the frames behind a part, for its last record */
-    bool skipping;                       /* a part's first bytes belong to the record before */
-    uint64_t skipped;                    /* so many */
-    bool tail_done;
-    struct pretok_parquet *parquet;
+    struct pretok_unit_input in;
     struct pretok_origin *origin;
     enum pretok_format format; /* of the member */
     struct pretok_jsonl *jsonl;
     struct pretok_warc *warc;               /* NULL until a member wants it */
     struct pretok_warc_values *warc_values; /* likewise */
-    const uint8_t *at, *end;                /* what is left of the last chunk */
-    bool drained;                           /* no chunk comes behind it */
     struct pretok_bytes raw;                /* first bytes of a text file */
+    tok_utf8_fn check;                      /* for text files */
 
     struct pretok_origin *begun;        /* since the last batch, and the current one */
     uint64_t origin_count, handed_over; /* numbers so far, and those of earlier batches */
@@ -80,7 +72,9 @@ enum ngt_status pretok_unit_reader_new(const struct pretok_unit_reader_config *c
     if (!r)
         goto nomem;
     r->config = *config;
+    r->check = tok_utf8_check();
     r->unit = &config->plan->units[config->unit - 1];
+    r->in = (struct pretok_unit_input){.config = &r->config, .unit = r->unit};
     r->sources = calloc(r->unit->input_count, sizeof *r->sources);
     if (!r->sources || (wants_ahead(r) && !(r->ahead = pretok_ahead_new())))
         goto nomem;
@@ -102,10 +96,8 @@ void pretok_unit_reader_free(struct pretok_unit_reader **reader)
 
     if (!r)
         return;
-    pretok_stream_close(&r->stream);
-    pretok_stream_close(&r->tail);
+    pretok_unit_input_close(&r->in);
     pretok_ahead_free(&r->ahead);
-    pretok_parquet_close(&r->parquet);
     pretok_jsonl_free(&r->jsonl);
     pretok_warc_free(&r->warc);
     pretok_warc_values_free(&r->warc_values);
@@ -148,12 +140,6 @@ static const struct pretok_input *input_of(const struct pretok_unit_reader *r)
     return &r->config.plan->inputs.items[r->unit->first_input + r->input];
 }
 
-/* Some frames of a zstd file, which begin and end where they like. */
-static bool is_frames(const struct pretok_unit_reader *r)
-{
-    return r->unit->part && !input_of(r)->plain;
-}
-
 static struct pretok_receipt_source *source_of(struct pretok_unit_reader *r)
 {
     return &r->sources[r->source_count - 1];
@@ -167,111 +153,16 @@ static enum ngt_status no_memory(const struct pretok_unit_reader *r, struct ngt_
 
 /* ---- inputs ---- */
 
-static enum ngt_status changed(const struct pretok_input *in, const char *how,
-                               struct ngt_error *reterr)
-{
-    return ngt_fail(reterr, NGT_E_MISMATCH, in->path, HERE,
-                    "changed since it was planned (%s); use another folder", how);
-}
-
-/* Reads the file to its end and takes nothing of it. */
-static enum ngt_status try_rows(const struct pretok_parquet_config *config,
-                                struct ngt_error *reterr)
-{
-    struct pretok_parquet *p = NULL;
-    struct pretok_bytes text = {0};
-    struct pretok_record record;
-    enum pretok_event event = PRETOK_DOCUMENT;
-    enum ngt_status status = pretok_parquet_open(config, &p, reterr);
-
-    while (status == NGT_OK && event != PRETOK_MORE) {
-        text.size = 0;
-        status = pretok_parquet_next(p, &text, &record, &event, reterr);
-    }
-    pretok_bytes_done(&text);
-    pretok_parquet_close(&p);
-    return status;
-}
-
-/* Is it what was planned? An ETag is proven with every answer anyway. */
-static enum ngt_status check_same(const struct pretok_unit_reader *r, const struct pretok_input *in,
-                                  struct ngt_error *reterr)
-{
-    struct pretok_input now = {0};
-    enum ngt_status status;
-
-    if (!pretok_url_is(in->path)) {
-        status = pretok_input_probe(in->path, &now, reterr);
-    } else if (in->etag) {
-        return NGT_OK;
-    } else {
-        status = pretok_remote_input_probe(r->config.remote, in->address ? in->address : in->path,
-                                           &now, reterr);
-        free(now.etag);
-    }
-    if (status != NGT_OK)
-        return status;
-    if (now.size != in->size)
-        return changed(in, "its size", reterr);
-    if (now.head_tail != in->head_tail)
-        return changed(in, "its content", reterr);
-    if (now.mtime != in->mtime)
-        return changed(in, "its time of modification", reterr);
-    return NGT_OK;
-}
-
-static struct pretok_place place_of(const struct pretok_unit_reader *r,
-                                    const struct pretok_input *in)
-{
-    return (struct pretok_place){
-        .path = in->path, .address = in->address, .etag = in->etag, .remote = r->config.remote};
-}
-
 static enum ngt_status open_input(struct pretok_unit_reader *r, struct ngt_error *reterr)
 {
     const struct pretok_input *in = input_of(r);
-    struct pretok_stream_config config = {
-        .place = place_of(r, in), .bytes = UINT64_MAX, .max_expansion = r->config.max_expansion};
     struct pretok_receipt_source *s = &r->sources[r->source_count++];
-    enum ngt_status status;
 
     s->name = strdup(in->name);
     s->start = r->unit->part ? r->unit->start : 0;
     if (!s->name)
         return no_memory(r, reterr);
-    if (in->path) {
-        status = check_same(r, in, reterr);
-        if (status != NGT_OK)
-            return status;
-        config.bytes = in->size;
-        if (in->size >= AHEAD_FROM)
-            config.ahead = r->ahead;
-    }
-    if (r->unit->part) {
-        config.start = r->unit->start;
-        config.bytes = r->unit->bytes;
-        config.plain = in->plain;
-        config.no_archive = true;
-    }
-    if (in->format != PRETOK_FORMAT_PARQUET) {
-        uint64_t bytes = 0;
-        status = r->config.drop_lost && !in->plain ? pretok_stream_drain(&config, &bytes, reterr)
-                                                   : NGT_OK;
-        return status == NGT_OK ? pretok_stream_open(&config, &r->stream, reterr) : status;
-    }
-    struct pretok_parquet_config parquet = {.place = place_of(r, in),
-                                            .text_key = r->config.wanted.text->parts[0].path,
-                                            .max_text_bytes = r->config.max_doc_bytes,
-                                            .max_expansion = r->config.max_expansion};
-    status = r->config.drop_lost ? try_rows(&parquet, reterr) : NGT_OK;
-    return status == NGT_OK ? pretok_parquet_open(&parquet, &r->parquet, reterr) : status;
-}
-
-static uint64_t stored(const struct pretok_unit_reader *r)
-{
-    return r->parquet  ? pretok_parquet_stored(r->parquet)
-           : r->stream ? pretok_stream_stored(r->stream)
-                       : 0;
+    return pretok_unit_input_open(&r->in, in, in->size >= AHEAD_FROM ? r->ahead : NULL, reterr);
 }
 
 /* Notes what was read; the input is over, whole or not. */
@@ -279,18 +170,12 @@ static void close_input(struct pretok_unit_reader *r)
 {
     struct pretok_receipt_source *s = source_of(r);
 
-    s->stored_bytes = stored(r);
-    if (r->stream)
-        s->hash = pretok_stream_digest(r->stream);
-    if (r->parquet)
-        s->hash = pretok_parquet_digest(r->parquet);
+    s->stored_bytes = pretok_unit_input_stored(&r->in);
+    s->hash = pretok_unit_input_digest(&r->in);
     r->stored_before += s->stored_bytes;
     r->suspect = 0;
-    pretok_stream_close(&r->stream);
-    pretok_stream_close(&r->tail);
-    pretok_parquet_close(&r->parquet);
+    pretok_unit_input_close(&r->in);
     r->origin = NULL;
-    r->at = r->end = NULL;
     r->input++;
 }
 
@@ -348,11 +233,7 @@ static enum ngt_status begin_member(struct pretok_unit_reader *r, const char *me
                             "--input-format, or leave it out with --exclude",
                             member ? member : "no archive");
     }
-    r->skipping = is_frames(r) && r->unit->start != 0;
-    r->skipped = 0;
-    r->tail_done = false;
-    r->at = r->end = NULL;
-    r->drained = false;
+    pretok_unit_input_begin(&r->in);
     if (r->format == PRETOK_FORMAT_PARQUET)
         return NGT_OK;
     if (r->format != PRETOK_FORMAT_WARC) {
@@ -385,10 +266,10 @@ static enum ngt_status next_member(struct pretok_unit_reader *r, struct ngt_erro
     bool more = true;
     enum ngt_status status;
 
-    if (r->parquet)
+    if (r->in.parquet)
         return begin_member(r, NULL, reterr);
     do
-        status = pretok_stream_next(r->stream, &more, &member, reterr);
+        status = pretok_stream_next(r->in.stream, &more, &member, reterr);
     while (status == NGT_OK && more && member && passed_over(r, member));
     if (status != NGT_OK)
         return lose_input(r, status, reterr);
@@ -398,8 +279,8 @@ static enum ngt_status next_member(struct pretok_unit_reader *r, struct ngt_erro
     }
     const struct pretok_input *in = input_of(r);
     uint64_t want = r->unit->part ? r->unit->bytes : in->size;
-    if (in->path && pretok_stream_stored(r->stream) != want)
-        return changed(in, "its size, while it was read", reterr);
+    if (in->path && pretok_stream_stored(r->in.stream) != want)
+        return pretok_unit_input_changed(&r->in, "its size, while it was read", reterr);
     close_input(r);
     return NGT_OK;
 }
@@ -430,7 +311,7 @@ static enum ngt_status add_item(struct pretok_unit_reader *r, struct pretok_batc
     struct pretok_item *item = &b->items[b->count];
 
     *item = (struct pretok_item){.origin = r->origin, .record = *record};
-    item->record.offset += r->skipped;
+    item->record.offset += r->in.skipped;
     if (record->reason != PRETOK_ACCEPTED && !record->filtered &&
         (!keep(b, record->raw, record->raw_bytes, &item->raw_start) ||
          !keep(b, record->keys, strlen(record->keys) + 1, &item->keys_start)))
@@ -454,8 +335,8 @@ static enum ngt_status read_text(struct pretok_unit_reader *r, struct pretok_bat
                                  struct ngt_error *reterr)
 {
     struct pretok_record record;
-    enum ngt_status status =
-        pretok_text_read(r->stream, r->config.max_doc_bytes, &b->text, &r->raw, &record, reterr);
+    enum ngt_status status = pretok_text_read(r->in.stream, r->check, r->config.max_doc_bytes,
+                                              &b->text, &r->raw, &record, reterr);
 
     if (status != NGT_OK)
         return lose_input(r, status, reterr);
@@ -464,78 +345,22 @@ static enum ngt_status read_text(struct pretok_unit_reader *r, struct pretok_bat
     return status;
 }
 
-static enum ngt_status open_tail(struct pretok_unit_reader *r, struct ngt_error *reterr)
-{
-    const struct pretok_input *in = input_of(r);
-    uint64_t end = r->unit->start + r->unit->bytes;
-    struct pretok_stream_config config = {.place = place_of(r, in),
-                                          .start = end,
-                                          .bytes = in->size - end,
-                                          .no_archive = true,
-                                          .max_expansion = r->config.max_expansion};
-    const char *member;
-    bool more;
-    enum ngt_status status = pretok_stream_open(&config, &r->tail, reterr);
-
-    return status == NGT_OK ? pretok_stream_next(r->tail, &more, &member, reterr) : status;
-}
-
-/* More bytes of records; r->at == r->end after it: there are none. */
-static enum ngt_status more_bytes(struct pretok_unit_reader *r, struct ngt_error *reterr)
-{
-    const bool cut = is_frames(r) && r->unit->start + r->unit->bytes < input_of(r)->size;
-    enum ngt_status status = NGT_OK;
-    uint64_t n = 0;
-
-    r->at = r->end = NULL;
-    while (!r->tail) {
-        status = pretok_stream_read(r->stream, &r->at, &n, reterr);
-        if (status != NGT_OK)
-            return status;
-        if (n == 0 && cut && !r->skipping) { /* else no record begins here */
-            status = open_tail(r, reterr);
-            if (status != NGT_OK)
-                return status;
-            break;
-        }
-        r->end = r->at + n;
-        if (n == 0 || !r->skipping)
-            return NGT_OK;
-        const uint8_t *newline = memchr(r->at, '\n', n);
-        const uint8_t *from = newline ? newline + 1 : r->end;
-        r->skipped += (uint64_t)(from - r->at);
-        r->at = from;
-        r->skipping = !newline;
-        if (r->at < r->end)
-            return NGT_OK;
-    }
-    if (r->tail_done)
-        return NGT_OK;
-    status = pretok_stream_read(r->tail, &r->at, &n, reterr);
-    if (status != NGT_OK)
-        return status;
-    const uint8_t *newline = n ? memchr(r->at, '\n', n) : NULL;
-    r->tail_done = newline || n == 0;
-    r->end = newline ? newline + 1 : r->at + n;
-    return NGT_OK;
-}
-
 /* ---- formats that hold many records: the same calls for each ---- */
 
 static enum pretok_event next_record(struct pretok_unit_reader *r, struct pretok_bytes *text,
                                      struct pretok_record *ret)
 {
     if (r->format == PRETOK_FORMAT_WARC)
-        return pretok_warc_next(r->warc, &r->at, r->end, r->drained, text, ret);
-    return r->drained ? pretok_jsonl_end(r->jsonl, text, ret)
-                      : pretok_jsonl_next(r->jsonl, &r->at, r->end, text, ret);
+        return pretok_warc_next(r->warc, &r->in.at, r->in.end, r->in.drained, text, ret);
+    return r->in.drained ? pretok_jsonl_end(r->jsonl, text, ret)
+                         : pretok_jsonl_next(r->jsonl, &r->in.at, r->in.end, text, ret);
 }
 
 /* Numbers that records of the member have taken so far. */
 static uint64_t numbered(const struct pretok_unit_reader *r)
 {
     return r->format == PRETOK_FORMAT_WARC      ? pretok_warc_records(r->warc)
-           : r->format == PRETOK_FORMAT_PARQUET ? pretok_parquet_rows(r->parquet)
+           : r->format == PRETOK_FORMAT_PARQUET ? pretok_parquet_rows(r->in.parquet)
                                                 : pretok_jsonl_lines(r->jsonl);
 }
 
@@ -569,9 +394,9 @@ static enum ngt_status read_records(struct pretok_unit_reader *r, struct pretok_
         struct pretok_record record;
         enum pretok_event event;
 
-        if (r->at == r->end && !r->drained) {
+        if (r->in.at == r->in.end && !r->in.drained) {
             struct ngt_error cause;
-            enum ngt_status status = more_bytes(r, &cause);
+            enum ngt_status status = pretok_unit_input_more(&r->in, &cause);
             if (status != NGT_OK) {
                 enum ngt_status last = break_off(r, b, whole, reterr);
                 if (last != NGT_OK)
@@ -580,7 +405,7 @@ static enum ngt_status read_records(struct pretok_unit_reader *r, struct pretok_
                     *reterr = cause;
                 return lose_input(r, status, reterr);
             }
-            r->drained = r->at == r->end;
+            r->in.drained = r->in.at == r->in.end;
         }
         event = next_record(r, &b->text, &record);
         if (event == PRETOK_NOMEM)
@@ -591,7 +416,7 @@ static enum ngt_status read_records(struct pretok_unit_reader *r, struct pretok_
                 return status;
             whole = b->text.size;
         }
-        if (r->drained && event == PRETOK_MORE) {
+        if (r->in.drained && event == PRETOK_MORE) {
             source_of(r)->lines += numbered(r);
             r->origin = NULL;
             return NGT_OK;
@@ -609,7 +434,7 @@ static enum ngt_status read_rows(struct pretok_unit_reader *r, struct pretok_bat
     enum ngt_status status;
 
     do {
-        status = pretok_parquet_next(r->parquet, &b->text, &record, &event, reterr);
+        status = pretok_parquet_next(r->in.parquet, &b->text, &record, &event, reterr);
         if (status == NGT_OK && event != PRETOK_MORE)
             status = add_item(r, b, &record, reterr);
         if (status == NGT_E_NOMEM)
@@ -645,14 +470,14 @@ enum ngt_status pretok_unit_reader_fill(struct pretok_unit_reader *r, struct pre
     while (status == NGT_OK && !pretok_batch_full(batch) &&
            r->origin_count - r->handed_over < MEMBERS) {
         if (r->records >= r->config.limit) {
-            if (r->stream || r->parquet) {
+            if (pretok_unit_input_is_open(&r->in)) {
                 source_of(r)->lines += r->origin ? numbered(r) : 0;
                 close_input(r);
             }
             batch->last = true;
             break;
         }
-        if (!r->stream && !r->parquet) {
+        if (!pretok_unit_input_is_open(&r->in)) {
             if (r->input == r->unit->input_count) {
                 batch->last = true;
                 break;
@@ -662,7 +487,7 @@ enum ngt_status pretok_unit_reader_fill(struct pretok_unit_reader *r, struct pre
                 status = lose_input(r, status, reterr);
         } else if (!r->origin) {
             status = next_member(r, reterr);
-        } else if (r->parquet) {
+        } else if (r->in.parquet) {
             status = read_rows(r, batch, reterr);
         } else if (r->format == PRETOK_FORMAT_TEXT) {
             status = read_text(r, batch, reterr);
@@ -670,7 +495,7 @@ enum ngt_status pretok_unit_reader_fill(struct pretok_unit_reader *r, struct pre
             status = read_records(r, batch, reterr);
         }
     }
-    batch->stored = r->stored_before + stored(r);
+    batch->stored = r->stored_before + pretok_unit_input_stored(&r->in);
     batch->excused = r->excused + r->suspect;
     hand_over(r, batch);
     return status;

@@ -54,6 +54,11 @@ struct ngt_digest_stream *ngt_digest_stream_new64(void)
     return stream_new(0);
 }
 
+void ngt_digest_stream_reset64(struct ngt_digest_stream *s)
+{
+    XXH3_64bits_reset(s->state);
+}
+
 void ngt_digest_stream_free(struct ngt_digest_stream **s)
 {
     if (!*s)

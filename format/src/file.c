@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "direct.h"
 #include "guard.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
@@ -219,7 +220,8 @@ struct ngt_output {
     int fd;
     uint64_t written; /* bytes handed to the file */
     uint64_t used;    /* bytes waiting in buffer */
-    uint8_t *buffer;
+    uint8_t *buffer;  /* aligned as direct writes want it */
+    struct ngt_direct direct;
 };
 
 #define NAME_TRIES 1000u
@@ -249,7 +251,7 @@ enum ngt_status ngt_output_open(const char *path, struct ngt_output **ret_out,
     out->fd = -1;
     out->path = strdup(path);
     out->folder = strdup(path);
-    out->buffer = malloc(BUFFER_BYTES);
+    out->buffer = aligned_alloc(NGT_DIRECT_ALIGN, BUFFER_BYTES);
     if (!out->path || !out->folder || !out->buffer) {
         status = no_memory(reterr, path);
         goto out;
@@ -296,7 +298,10 @@ static enum ngt_status write_all(struct ngt_output *out, const uint8_t *bytes, u
                                  struct ngt_error *reterr)
 {
     while (size) {
+        const bool direct = ngt_direct_begin(&out->direct, out->fd, bytes, size, out->written);
         ssize_t n = write(out->fd, bytes, size > (1u << 30) ? 1u << 30 : size);
+        if (direct && ngt_direct_end(&out->direct, n))
+            continue;
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -359,6 +364,7 @@ enum ngt_status ngt_output_patch(struct ngt_output *out, uint64_t offset, const 
 
     if (status != NGT_OK)
         return status;
+    ngt_direct_off(&out->direct, out->fd);
     if (offset > out->written || size > out->written - offset)
         return ngt_fail(reterr, NGT_E_RANGE, out->path, offset, NGT_NO_POS,
                         "patch beyond what was written");
@@ -373,6 +379,29 @@ enum ngt_status ngt_output_patch(struct ngt_output *out, uint64_t offset, const 
         size -= (uint64_t)n;
     }
     return NGT_OK;
+}
+
+void ngt_output_large(struct ngt_output *out)
+{
+    out->direct.wanted = true;
+}
+
+enum ngt_status ngt_output_room(struct ngt_output *out, uint8_t **ret_at, uint64_t *ret_bytes,
+                                struct ngt_error *reterr)
+{
+    enum ngt_status status = NGT_OK;
+
+    ngt_error_clear(reterr);
+    if (out->used == BUFFER_BYTES)
+        status = flush(out, reterr);
+    *ret_at = out->buffer + out->used;
+    *ret_bytes = BUFFER_BYTES - out->used;
+    return status;
+}
+
+void ngt_output_put(struct ngt_output *out, uint64_t bytes)
+{
+    out->used += bytes;
 }
 
 uint64_t ngt_output_size(const struct ngt_output *out)

@@ -44,6 +44,8 @@ static inline void ngt_put64(uint8_t *p, uint64_t v)
     ngt_put32(p + 4, (uint32_t)(v >> 32));
 }
 
+/* ids of which each fits into `width` (2 or 4) bytes; out [n * width] */
+void ngt_ids_encode(const uint32_t *ids, uint64_t n, unsigned width, uint8_t *out);
 void ngt_header_encode(const struct ngt_header *h, uint8_t out[NGT_HEADER_BYTES]);
 /*
  * Magic, then the hash, then version, then the fields by themselves and against file_bytes. path

@@ -3,7 +3,8 @@
  * sections at commit, the section table last; then the header is patched in and the file published.
  *
  * Memory: about 7 bytes a document (its length and provenance), and what the optional sections
- * hold, ids and metadata compressed. Token data is hashed block by block on its way out and never read back.
+ * hold, ids and metadata compressed. Token data is put where it is written from, hashed there, and never read
+ * back.
  */
 #include "ngt/writer.h"
 
@@ -19,6 +20,7 @@
 #include "vocabulary.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
+#define DIGEST_BYTES (32u << 10) /* fit into a first-level cache beside what the hash needs */
 
 struct ngt_writer {
     struct ngt_output *out;
@@ -26,10 +28,11 @@ struct ngt_writer {
     struct ngt_writer_config config;
     struct ngt_header header;
 
-    uint8_t *block; /* [NGT_BLOCK_BYTES] token bytes not yet written */
-    uint64_t block_used;
+    const uint8_t *fresh; /* token bytes in the output's room that are not hashed yet */
+    uint64_t fresh_bytes;
+    uint64_t block_bytes; /* of the block that has begun, hashed; < NGT_BLOCK_BYTES */
     struct ngt_bytes block_hashes;
-    struct ngt_digest_stream *token_digest;
+    struct ngt_digest_stream *block_digest, *token_digest;
 
     uint64_t items;           /* documents or sequences */
     struct ngt_bytes lengths; /* varint an item: ids of a document, segments of a sequence */
@@ -85,9 +88,9 @@ enum ngt_status ngt_writer_open(const char *path, const struct ngt_writer_config
         return ngt_fail(reterr, NGT_E_NOMEM, path, HERE, "out of memory for a shard writer");
     w->config = *config;
     w->path = strdup(path);
-    w->block = malloc(NGT_BLOCK_BYTES);
+    w->block_digest = ngt_digest_stream_new64();
     w->token_digest = ngt_digest_stream_new64();
-    if (!w->path || !w->block || !w->token_digest) {
+    if (!w->path || !w->block_digest || !w->token_digest) {
         status = ngt_fail(reterr, NGT_E_NOMEM, path, HERE, "out of memory for a shard writer");
         goto out;
     }
@@ -106,6 +109,7 @@ enum ngt_status ngt_writer_open(const char *path, const struct ngt_writer_config
     if ((status = ngt_output_open(path, &w->out, reterr)) != NGT_OK ||
         (status = ngt_output_write(w->out, blank, sizeof blank, reterr)) != NGT_OK)
         goto out;
+    ngt_output_large(w->out);
     *ret_writer = w;
     w = NULL;
 out:
@@ -120,6 +124,7 @@ void ngt_writer_abort(struct ngt_writer **wp)
     if (!w)
         return;
     ngt_output_abort(&w->out);
+    ngt_digest_stream_free(&w->block_digest);
     ngt_digest_stream_free(&w->token_digest);
     ngt_bytes_done(&w->block_hashes);
     ngt_bytes_done(&w->lengths);
@@ -131,7 +136,6 @@ void ngt_writer_abort(struct ngt_writer **wp)
     ngt_frames_done(&w->doc_ids);
     ngt_frames_done(&w->metadata);
     ngt_bytes_done(&w->text_hashes);
-    free(w->block);
     free(w->path);
     free(w);
     *wp = NULL;
@@ -182,48 +186,69 @@ enum ngt_status ngt_writer_source(struct ngt_writer *w, const struct ngt_source 
 
 /* ---- tokens ---- */
 
-static enum ngt_status flush_block(struct ngt_writer *w, struct ngt_error *reterr)
+/* Hashes what was put since the last time, while it is still in the processor's caches. */
+static void digest_fresh(struct ngt_writer *w)
 {
-    uint64_t n = w->block_used;
+    ngt_digest_stream_add(w->block_digest, w->fresh, w->fresh_bytes);
+    ngt_digest_stream_add(w->token_digest, w->fresh, w->fresh_bytes);
+    w->block_bytes += w->fresh_bytes;
+    w->fresh_bytes = 0;
+}
 
-    w->block_used = 0;
-    ngt_bytes_add64(&w->block_hashes, ngt_digest64(w->block, n));
-    ngt_digest_stream_add(w->token_digest, w->block, n);
-    if (w->block_hashes.failed)
-        return no_memory(w, reterr);
-    return ngt_output_write(w->out, w->block, n, reterr);
+static void end_block(struct ngt_writer *w)
+{
+    ngt_bytes_add64(&w->block_hashes, ngt_digest_stream_value64(w->block_digest));
+    ngt_digest_stream_reset64(w->block_digest);
+    w->block_bytes = 0;
+}
+
+/* Where the first id is that the vocabulary does not have, or n. */
+static uint64_t first_unknown(const uint32_t *ids, uint64_t n, uint64_t vocab_size)
+{
+    const uint32_t last = (uint32_t)(vocab_size - 1);
+    uint32_t unknown = 0;
+    uint64_t i = 0;
+
+    for (uint64_t k = 0; k < n; k++) /* without a branch: several at a time */
+        unknown |= ids[k] > last;
+    if (!unknown)
+        return n;
+    while (ids[i] <= last)
+        i++;
+    return i;
 }
 
 static enum ngt_status add_ids(struct ngt_writer *w, const uint32_t *ids, uint64_t n,
                                struct ngt_error *reterr)
 {
     const unsigned width = w->header.id_bytes;
-    uint64_t at = 0;
+    uint64_t at = first_unknown(ids, n, w->header.vocab_size);
 
-    for (uint64_t i = 0; i < n; i++)
-        if (ids[i] >= w->header.vocab_size)
-            return ngt_fail(reterr, NGT_E_RANGE, w->path, NGT_NO_POS, i,
-                            "id %u is outside the vocabulary of %llu", ids[i],
-                            (unsigned long long)w->header.vocab_size);
+    if (at < n)
+        return ngt_fail(reterr, NGT_E_RANGE, w->path, NGT_NO_POS, at,
+                        "id %u is outside the vocabulary of %llu", ids[at],
+                        (unsigned long long)w->header.vocab_size);
+    at = 0;
     while (at < n) {
-        uint64_t room = (NGT_BLOCK_BYTES - w->block_used) / width,
-                 take = n - at < room ? n - at : room;
-        uint8_t *to = w->block + w->block_used;
-        if (width == 2)
-            for (uint64_t i = 0; i < take; i++)
-                ngt_put16(to + 2 * i, (uint16_t)ids[at + i]);
-        else
-            for (uint64_t i = 0; i < take; i++)
-                ngt_put32(to + 4 * i, ids[at + i]);
-        w->block_used += take * width;
+        uint8_t *to;
+        uint64_t bytes, left = NGT_BLOCK_BYTES - w->block_bytes - w->fresh_bytes;
+        enum ngt_status status = ngt_output_room(w->out, &to, &bytes, reterr);
+        if (status != NGT_OK)
+            return status;
+        uint64_t room = (bytes < left ? bytes : left) / width, take = n - at < room ? n - at : room;
+        ngt_ids_encode(ids + at, take, width, to);
+        ngt_output_put(w->out, take * width);
         at += take;
-        if (w->block_used == NGT_BLOCK_BYTES) {
-            enum ngt_status status = flush_block(w, reterr);
-            if (status != NGT_OK)
-                return status;
-        }
+        if (!w->fresh_bytes)
+            w->fresh = to;
+        w->fresh_bytes += take * width;
+        /* the room ends, the block ends, or there is enough to be worth a call */
+        if (take == room || w->fresh_bytes >= DIGEST_BYTES)
+            digest_fresh(w);
+        if (w->block_bytes == NGT_BLOCK_BYTES)
+            end_block(w);
     }
-    return NGT_OK;
+    return w->block_hashes.failed ? no_memory(w, reterr) : NGT_OK;
 }
 
 /* Loss spans of one item; the sections begins to exist with the first item that has some. */
@@ -496,14 +521,11 @@ static enum ngt_status add_vocabulary(struct ngt_writer *w, struct ngt_error *re
 
 static enum ngt_status add_token_sections(struct ngt_writer *w, struct ngt_error *reterr)
 {
-    enum ngt_status status = NGT_OK;
-    uint64_t end = ngt_output_size(w->out);
+    const uint64_t end = ngt_output_size(w->out);
 
-    if (w->block_used)
-        status = flush_block(w, reterr);
-    if (status != NGT_OK)
-        return status;
-    end = ngt_output_size(w->out);
+    digest_fresh(w);
+    if (w->block_bytes)
+        end_block(w);
     w->sections[w->section_count++] = (struct ngt_section){
         .kind = NGT_S_TOKENS,
         .required = true,

@@ -56,17 +56,19 @@ static enum ngt_status file_read(struct pretok_source *self, const uint8_t **ret
     return NGT_OK;
 }
 
-enum ngt_status pretok_file_source_new(const char *path, uint64_t start, uint64_t bytes,
+enum ngt_status pretok_file_source_new(const char *path, int opened, uint64_t start, uint64_t bytes,
                                        struct pretok_source **ret, struct ngt_error *reterr)
 {
     struct file_source *f = calloc(1, sizeof *f);
     enum ngt_status status = NGT_OK;
 
+    if (!f && opened)
+        close(opened);
     if (!f)
         return ngt_fail(reterr, NGT_E_NOMEM, path, NGT_NO_POS, NGT_NO_POS, "out of memory");
     f->stored.base = (struct pretok_source){file_read, file_free};
     f->path = path ? path : "standard input";
-    f->stored.fd = path ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+    f->stored.fd = opened ? opened : path ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
     f->left = bytes;
     f->stored.digest = ngt_digest_stream_new();
     f->room = bytes < BUFFER ? bytes + 1 : BUFFER; /* malloc maps large pieces anew, page by page */
@@ -95,7 +97,7 @@ enum ngt_status pretok_place_source_new(const struct pretok_place *place, uint64
         return pretok_remote_source_new(place->remote,
                                         place->address ? place->address : place->path, place->etag,
                                         start, bytes, ret, reterr);
-    return pretok_file_source_new(place->path, start, bytes, ret, reterr);
+    return pretok_file_source_new(place->path, place->opened, start, bytes, ret, reterr);
 }
 
 uint64_t pretok_file_source_count(const struct pretok_source *s)

@@ -6,6 +6,8 @@
 
 #ifdef PRETOK_HAVE_PARQUET
 
+#include <unistd.h>
+
 #include "input/parquet_shim.h"
 #include "input/source.h"
 #include "input/utf8.h"
@@ -20,6 +22,7 @@
 struct pretok_parquet {
     struct pretok_parquet_config config;
     struct parquet_shim *shim;
+    tok_utf8_fn check;
     struct parquet_shim_value values[ROWS];
     uint64_t count, next; /* of values */
     uint64_t row;
@@ -86,9 +89,13 @@ enum ngt_status pretok_parquet_open(const struct pretok_parquet_config *config,
     enum ngt_status status;
 
     ngt_error_clear(reterr);
-    if (!p)
+    if (!p) {
+        if (config->place.opened)
+            close(config->place.opened);
         return ngt_fail(reterr, NGT_E_NOMEM, config->place.path, HERE, "out of memory");
+    }
     p->config = *config;
+    p->check = tok_utf8_check();
     p->spool.fd = -1;
     status = hash(p, reterr);
     if (status == NGT_OK) {
@@ -155,7 +162,7 @@ enum ngt_status pretok_parquet_next(struct pretok_parquet *p, struct pretok_byte
         return NGT_OK;
     }
     if (!pretok_bytes_append(text, v->at, v->bytes) ||
-        !pretok_utf8_repair(text, r->text_start, &r->replaced))
+        !pretok_utf8_repair(text, r->text_start, p->check, &r->replaced))
         return ngt_fail(reterr, NGT_E_NOMEM, p->config.place.path, NGT_NO_POS, r->record,
                         "out of memory for a document; --max-doc-bytes bounds them");
     r->text_bytes = text->size - r->text_start;

@@ -39,10 +39,10 @@ struct pretok_stored {
     int fd; /* -1: none */
 };
 /*
- * path NULL: standard input. bytes UINT64_MAX: to the end; else the file must have that many from
+ * path NULL: standard input. opened: see struct pretok_place. bytes UINT64_MAX: to the end; else the file must have that many from
  * start on (NGT_E_DATA: it is shorter). path is borrowed.
  */
-NGT_NODISCARD enum ngt_status pretok_file_source_new(const char *path, uint64_t start,
+NGT_NODISCARD enum ngt_status pretok_file_source_new(const char *path, int opened, uint64_t start,
                                                      uint64_t bytes, struct pretok_source **ret,
                                                      struct ngt_error *reterr);
 /* A file, standard input, or what an address stands for. */

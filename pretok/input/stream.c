@@ -437,9 +437,12 @@ enum ngt_status pretok_stream_open(const struct pretok_stream_config *config,
 
     ngt_error_clear(reterr);
     s = calloc(1, sizeof *s);
-    if (!s)
+    if (!s) {
+        if (config->place.opened)
+            close(config->place.opened);
         return ngt_fail(reterr, NGT_E_NOMEM, config->place.path, NGT_NO_POS, NGT_NO_POS,
                         "out of memory");
+    }
     s->config = *config;
     s->seek_fd = -1;
     s->spool.fd = -1;

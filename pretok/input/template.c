@@ -111,7 +111,7 @@ enum ngt_status pretok_template_parse(const char *text, struct pretok_template *
 
     ngt_error_clear(reterr);
     status = t.parts ? NGT_OK : no_memory(reterr);
-    if (status == NGT_OK && pretok_utf8_valid_prefix((const uint8_t *)text, n) != n)
+    if (status == NGT_OK && tok_utf8_check()((const uint8_t *)text, n) != n)
         status = ngt_fail(reterr, NGT_E_DATA, NULL, HERE, "--text-template is not UTF-8");
     while (status == NGT_OK && *at) {
         struct pretok_template_part *part = &t.parts[t.count++];

@@ -4,9 +4,10 @@
 
 #include "input/utf8.h"
 
-enum ngt_status pretok_text_read(struct pretok_stream *stream, uint64_t max_bytes,
-                                 struct pretok_bytes *text, struct pretok_bytes *raw,
-                                 struct pretok_record *ret_record, struct ngt_error *reterr)
+enum ngt_status pretok_text_read(struct pretok_stream *stream, tok_utf8_fn check,
+                                 uint64_t max_bytes, struct pretok_bytes *text,
+                                 struct pretok_bytes *raw, struct pretok_record *ret_record,
+                                 struct ngt_error *reterr)
 {
     uint64_t start = text->size, total = 0, n = 0;
     const uint8_t *at = NULL;
@@ -41,7 +42,7 @@ enum ngt_status pretok_text_read(struct pretok_stream *stream, uint64_t max_byte
         text->size -= 3;
         ret_record->offset = 3;
     }
-    if (!pretok_utf8_repair(text, start, &ret_record->replaced))
+    if (!pretok_utf8_repair(text, start, check, &ret_record->replaced))
         goto nomem;
     ret_record->text_bytes = text->size - start;
     goto out;

@@ -8,9 +8,7 @@
 #define PRETOK_UTF8_H
 
 #include "input/bytes.h"
-
-/* Bytes of the longest well-formed prefix. */
-uint64_t pretok_utf8_valid_prefix(const uint8_t *at, uint64_t n);
+#include "tok/utf8.h"
 
 /* Characters (code points) of well-formed UTF-8. */
 uint64_t pretok_utf8_characters(const uint8_t *at, uint64_t n);
@@ -19,10 +17,11 @@ uint64_t pretok_utf8_characters(const uint8_t *at, uint64_t n);
 uint64_t pretok_utf8_bad_subpart(const uint8_t *at, uint64_t n);
 
 /*
- * Replaces what is ill-formed in b[from ..]; adds the number of replacements to *replaced. False
+ * Replaces what `check` (tok_utf8_check) finds ill-formed in b[from ..]; adds the number of replacements to *replaced. False
  * when out of memory; b is unchanged then.
  */
-bool pretok_utf8_repair(struct pretok_bytes *b, uint64_t from, uint64_t *replaced);
+bool pretok_utf8_repair(struct pretok_bytes *b, uint64_t from, tok_utf8_fn check,
+                        uint64_t *replaced);
 
 /* Writes the UTF-8 of a scalar value to out [4]; returns its bytes. */
 unsigned pretok_utf8_put(uint32_t code, uint8_t *out);

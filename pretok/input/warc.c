@@ -29,6 +29,7 @@ enum state { S_GAP, S_MAGIC, S_HEADER, S_CONTENT, S_SEEK };
 
 struct pretok_warc {
     uint64_t max_text;
+    tok_utf8_fn check;
 
     /* the source */
     uint64_t offset; /* of the next byte, those of `again` first */
@@ -65,6 +66,7 @@ enum ngt_status pretok_warc_new(uint64_t max_text_bytes, struct pretok_warc **re
         return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
                         "out of memory for the WARC reader");
     w->max_text = max_text_bytes;
+    w->check = tok_utf8_check();
     *ret_warc = w;
     return NGT_OK;
 }
@@ -167,7 +169,7 @@ static enum pretok_event deliver(struct pretok_warc *w, uint64_t end, struct pre
         return h->filtered ? PRETOK_FILTERED : PRETOK_REFUSED;
     }
     text->size = w->text_start + h->length;
-    if (!pretok_utf8_repair(text, w->text_start, &ret->replaced))
+    if (!pretok_utf8_repair(text, w->text_start, w->check, &ret->replaced))
         return PRETOK_NOMEM;
     ret->text_start = w->text_start;
     ret->text_bytes = text->size - w->text_start;

@@ -114,8 +114,8 @@ static uint64_t time_of(const struct stat *st)
     return (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec;
 }
 
-enum ngt_status pretok_input_probe(const char *path, struct pretok_input *ret_input,
-                                   struct ngt_error *reterr)
+enum ngt_status pretok_input_probe_open(const char *path, struct pretok_input *ret_input,
+                                        int *ret_fd, struct ngt_error *reterr)
 {
     struct stat st;
     uint8_t *edges = NULL;
@@ -155,10 +155,23 @@ enum ngt_status pretok_input_probe(const char *path, struct pretok_input *ret_in
     ret_input->parquet = content == PRETOK_PARQUET;
     ret_input->device = st.st_dev;
     ret_input->node = st.st_ino;
+    *ret_fd = fd;
+    fd = -1;
 out:
     if (fd >= 0)
         close(fd);
     free(edges);
+    return status;
+}
+
+enum ngt_status pretok_input_probe(const char *path, struct pretok_input *ret_input,
+                                   struct ngt_error *reterr)
+{
+    int fd = -1;
+    enum ngt_status status = pretok_input_probe_open(path, ret_input, &fd, reterr);
+
+    if (status == NGT_OK)
+        close(fd);
     return status;
 }
 

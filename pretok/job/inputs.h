@@ -77,4 +77,8 @@ const char *pretok_format_name(enum pretok_format format);
 /* Size, time and head_tail of a file as it is now; of an address: job/remote_inputs.h. */
 NGT_NODISCARD enum ngt_status pretok_input_probe(const char *path, struct pretok_input *ret_input,
                                                  struct ngt_error *reterr);
+/* The same, and the file stays open at its beginning: *ret_fd is the caller's. */
+NGT_NODISCARD enum ngt_status pretok_input_probe_open(const char *path,
+                                                      struct pretok_input *ret_input, int *ret_fd,
+                                                      struct ngt_error *reterr);
 #endif

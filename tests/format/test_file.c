@@ -63,6 +63,55 @@ T_CASE(appears_at_commit)
     T_EQ_INT(ngt_file_read(at("a"), 100, &bytes, &size, NULL), NGT_E_DATA);
 }
 
+static uint64_t random_next(uint64_t *seed)
+{
+    return (*seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407)) >> 11;
+}
+
+/* Whichever way the bytes take, the file has them in their order. */
+T_CASE(large_outputs_hold_what_was_put)
+{
+    enum { ALL = 5 << 20 };
+    uint8_t *want = malloc(ALL), *got;
+    uint64_t size, done = 0, seed = 11;
+
+    T_REQUIRE(want);
+    for (uint64_t i = 0; i < ALL; i++)
+        want[i] = (uint8_t)(random_next(&seed) >> 20);
+    for (int round = 0; round < 12; round++) {
+        struct ngt_output *out = NULL;
+        T_REQUIRE(ngt_output_open(at("large"), &out, NULL) == NGT_OK);
+        T_REQUIRE(ngt_output_write(out, want, round < 2 ? 4096 : 100, NULL) == NGT_OK);
+        ngt_output_large(out);
+        for (done = ngt_output_size(out); done < ALL;) {
+            uint64_t n = round ? random_next(&seed) % (round % 2 ? 3000000 : 300000) : 1 << 20,
+                     room;
+            n = n < ALL - done ? n : ALL - done;
+            if (random_next(&seed) % 2) {
+                T_REQUIRE(ngt_output_write(out, want + done, n, NULL) == NGT_OK);
+            } else {
+                uint8_t *to;
+                T_REQUIRE(ngt_output_room(out, &to, &room, NULL) == NGT_OK && room);
+                n = n < room ? n : room;
+                memcpy(to, want + done, n);
+                ngt_output_put(out, n);
+            }
+            done += n;
+            T_REQUIRE(ngt_output_size(out) == done);
+            if (round == 5 && done > 2 << 20) /* writes behind a patch */
+                T_REQUIRE(ngt_output_patch(out, 77, want + 77, 1000, NULL) == NGT_OK);
+        }
+        T_REQUIRE(ngt_output_patch(out, 0, want, 4096, NULL) == NGT_OK);
+        T_REQUIRE(ngt_output_commit(&out, NULL) == NGT_OK);
+        T_REQUIRE(ngt_file_read(at("large"), ALL, &got, &size, NULL) == NGT_OK);
+        T_REQUIRE(size == ALL);
+        if (memcmp(got, want, ALL) != 0)
+            T_FAIL("round %d: other bytes", round);
+        free(got);
+    }
+    free(want);
+}
+
 T_CASE(abort_leaves_nothing)
 {
     struct ngt_output *out = NULL;

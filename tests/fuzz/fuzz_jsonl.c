@@ -15,6 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct account {
     uint64_t documents, refused, bytes, lines;
     struct ngt_digest_stream *digest;
+    tok_utf8_fn check;
 };
 
 static void note(struct account *a, enum pretok_event event, const struct pretok_record *r,
@@ -25,7 +26,7 @@ static void note(struct account *a, enum pretok_event event, const struct pretok
     ngt_digest_stream_add(a->digest, numbers, sizeof numbers);
     if (event == PRETOK_DOCUMENT) {
         a->documents++;
-        if (pretok_utf8_valid_prefix(text->at + r->text_start, r->text_bytes) != r->text_bytes)
+        if (a->check(text->at + r->text_start, r->text_bytes) != r->text_bytes)
             abort();
         ngt_digest_stream_add(a->digest, text->at + r->text_start, r->text_bytes);
         for (uint64_t i = 0; i < r->field_count; i++) {
@@ -36,7 +37,7 @@ static void note(struct account *a, enum pretok_event event, const struct pretok
                 continue;
             ngt_digest_stream_add(a->digest, f->json, f->bytes);
             /* what is kept is JSON, but for what the strict reader alone refuses */
-            if (pretok_utf8_valid_prefix(f->json, f->bytes) != f->bytes || f->bytes == 0 ||
+            if (a->check(f->json, f->bytes) != f->bytes || f->bytes == 0 ||
                 (f->json[0] >= '0' && f->json[0] <= '9' &&
                  ngt_json_parse((const char *)f->json, f->bytes, "x", &value, NULL) != NGT_OK))
                 abort();
@@ -54,7 +55,7 @@ static void note(struct account *a, enum pretok_event event, const struct pretok
 
 static struct account scan(struct pretok_jsonl *j, const uint8_t *data, size_t size, size_t step)
 {
-    struct account a = {.digest = ngt_digest_stream_new64()};
+    struct account a = {.digest = ngt_digest_stream_new64(), .check = tok_utf8_check()};
     struct pretok_bytes text = {0};
     struct pretok_record r;
     enum pretok_event event;

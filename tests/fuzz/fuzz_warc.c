@@ -15,6 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct account {
     uint64_t records, end; /* end: of the last record */
     struct ngt_digest_stream *digest;
+    tok_utf8_fn check;
 };
 
 static void note(struct account *a, const struct pretok_warc *w, enum pretok_event event,
@@ -39,7 +40,7 @@ static void note(struct account *a, const struct pretok_warc *w, enum pretok_eve
         ngt_digest_stream_add(a->digest, f[i].value, f[i].bytes);
     }
     if (event == PRETOK_DOCUMENT) {
-        if (pretok_utf8_valid_prefix(text->at + r->text_start, r->text_bytes) != r->text_bytes)
+        if (a->check(text->at + r->text_start, r->text_bytes) != r->text_bytes)
             abort();
         ngt_digest_stream_add(a->digest, text->at + r->text_start, r->text_bytes);
     } else {
@@ -52,7 +53,7 @@ static void note(struct account *a, const struct pretok_warc *w, enum pretok_eve
 
 static struct account scan(struct pretok_warc *w, const uint8_t *data, size_t size, size_t step)
 {
-    struct account a = {.digest = ngt_digest_stream_new64()};
+    struct account a = {.digest = ngt_digest_stream_new64(), .check = tok_utf8_check()};
     struct pretok_bytes text = {0};
     struct pretok_record r;
     enum pretok_event event;

@@ -28,7 +28,7 @@
 #define TASK_CALLS 9       /* a task that has something to do, before its units */
 #define UNIT_CALLS 9  /* a unit: is there a receipt? then shard, receipt, notes of earlier tries */
 #define SHARD_CALLS 3 /* each further shard of it: create, rename, the folder's sync */
-#define INPUT_CALLS 2 /* an input: has it changed? then to read it */
+#define INPUT_CALLS 1 /* an input: opened, looked at whether it has changed, read */
 #define DONE_CALLS 4  /* a unit found done: receipt, and that its shard is there */
 #define FINISH_UNIT_CALLS 4 /* pretok finish --quick, a unit */
 

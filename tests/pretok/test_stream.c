@@ -640,7 +640,7 @@ T_CASE(text_files)
         config.place.path = put("text", files[i].bytes, strlen(files[i].bytes));
         T_REQUIRE(pretok_stream_open(&config, &s, &error) == NGT_OK);
         T_REQUIRE(pretok_stream_next(s, &more, &member, &error) == NGT_OK);
-        T_EQ_INT(pretok_text_read(s, files[i].max, &text, &raw, &r, &error), NGT_OK);
+        T_EQ_INT(pretok_text_read(s, tok_utf8_check(), files[i].max, &text, &raw, &r, &error), NGT_OK);
         if (files[i].expected) {
             T_EQ_INT(r.reason, PRETOK_ACCEPTED);
             T_EQ_U64(r.text_bytes, strlen(files[i].expected));

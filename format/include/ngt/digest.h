@@ -22,6 +22,7 @@ struct ngt_digest128 ngt_digest_stream_value128(const struct ngt_digest_stream *
 /* XXH3-64 of the same bytes, of a stream made by ngt_digest_stream_new64 */
 struct ngt_digest_stream *ngt_digest_stream_new64(void);
 uint64_t ngt_digest_stream_value64(const struct ngt_digest_stream *s);
+void ngt_digest_stream_reset64(struct ngt_digest_stream *s); /* to before its first byte */
 
 /* Hexadecimal, most significant digit first: 16 and 32 digits and a terminator. */
 void ngt_digest64_hex(uint64_t value, char out[17]);

@@ -61,6 +61,16 @@ NGT_NODISCARD enum ngt_status ngt_output_open(const char *path, struct ngt_outpu
 /* Appends; large writes go through, small ones are gathered. */
 NGT_NODISCARD enum ngt_status ngt_output_write(struct ngt_output *out, const void *bytes,
                                                uint64_t size, struct ngt_error *reterr);
+/*
+ * The same without a copy: room for at least one byte that ngt_output_put then appends, aligned with the
+ * file's own bytes as far as NGT_DIRECT_ALIGN. Holds until the next call that writes. May write what
+ * was put before.
+ */
+NGT_NODISCARD enum ngt_status ngt_output_room(struct ngt_output *out, uint8_t **ret_at,
+                                              uint64_t *ret_bytes, struct ngt_error *reterr);
+void ngt_output_put(struct ngt_output *out, uint64_t bytes);
+/* The output will be large and is not read again soon: it may go around the page cache. */
+void ngt_output_large(struct ngt_output *out);
 /* Overwrites [offset, offset + size) of what was appended already. */
 NGT_NODISCARD enum ngt_status ngt_output_patch(struct ngt_output *out, uint64_t offset,
                                                const void *bytes, uint64_t size,

@@ -11,6 +11,7 @@
 
 #include "split/scan.h"
 #include "text/scan_sp.h"
+#include "text/utf8_check.h"
 
 #define VARIABLE "NGT_SIMD"
 
@@ -46,20 +47,21 @@ static const struct path {
     /* put their functions over the scalar ones */
     void (*split)(struct tok_scan *);
     void (*sp)(struct tok_sp_scan *);
+    tok_utf8_fn utf8;
 } paths[TOK_ISAS] = {
     [TOK_SCALAR] = {.name = "scalar", .here = always},
 #ifdef TOK_HAVE_AVX2
-    [TOK_AVX2] = {"avx2", has_avx2, tok_scan_init_avx2, tok_sp_scan_init_avx2},
+    [TOK_AVX2] = {"avx2", has_avx2, tok_scan_init_avx2, tok_sp_scan_init_avx2, tok_utf8_check_avx2},
 #else
     [TOK_AVX2] = {.name = "avx2"},
 #endif
 #ifdef TOK_HAVE_AVX512
-    [TOK_AVX512] = {"avx512", has_avx512, tok_scan_init_avx512, tok_sp_scan_init_avx512},
+    [TOK_AVX512] = {"avx512", has_avx512, tok_scan_init_avx512, tok_sp_scan_init_avx512, tok_utf8_check_avx512},
 #else
     [TOK_AVX512] = {.name = "avx512"},
 #endif
 #ifdef TOK_HAVE_NEON
-    [TOK_NEON] = {"neon", always, tok_scan_init_neon, tok_sp_scan_init_neon},
+    [TOK_NEON] = {"neon", always, tok_scan_init_neon, tok_sp_scan_init_neon, tok_utf8_check_neon},
 #else
     [TOK_NEON] = {.name = "neon"},
 #endif
@@ -128,4 +130,9 @@ void tok_sp_scan_init(struct tok_sp_scan *scan, enum tok_isa isa)
     tok_sp_scan_init_c(scan);
     if (paths[isa].sp)
         paths[isa].sp(scan);
+}
+
+tok_utf8_fn tok_utf8_check_of(enum tok_isa isa)
+{
+    return paths[isa].utf8 ? paths[isa].utf8 : tok_utf8_check_c;
 }

@@ -1,85 +1,12 @@
-/*
- * The loops of scan_sp.c in the lanes of an instruction set. UTF-8 is checked as in Keiser and Lemire, "Validating
- * UTF-8 In Less Than One Instruction Per Byte" (2020): three look-ups by nibble say which errors a
- * pair of bytes may be part of, and their conjunction is the error.
- */
+/* The loops of scan_sp.c in the lanes of an instruction set. */
 #include "simd/lanes.h"
+#include "simd/utf8_errors.h"
 #include "text/scan_sp.h"
 #include "text/scan_sp_wide.h"
 
-enum {
-    TOO_SHORT = 1 << 0, /* a lead byte or ASCII where a continuation must be */
-    TOO_LONG = 1 << 1,  /* a continuation after ASCII */
-    OVERLONG_3 = 1 << 2,
-    TOO_LARGE = 1 << 3,
-    SURROGATE = 1 << 4,
-    OVERLONG_2 = 1 << 5,
-    TOO_LARGE_1000 = 1 << 6, /* F5 and above */
-    OVERLONG_4 = 1 << 6,     /* shares its bit: distinguished by the second byte */
-    TWO_CONTS = 1 << 7,      /* fine if a longer sequence explains them */
-    CARRY = TOO_SHORT | TOO_LONG | TWO_CONTS,
-};
-
-static const uint8_t first_high[16] = {
-    TOO_LONG,
-    TOO_LONG,
-    TOO_LONG,
-    TOO_LONG,
-    TOO_LONG,
-    TOO_LONG,
-    TOO_LONG,
-    TOO_LONG,
-    TWO_CONTS,
-    TWO_CONTS,
-    TWO_CONTS,
-    TWO_CONTS,
-    TOO_SHORT | OVERLONG_2,
-    TOO_SHORT,
-    TOO_SHORT | OVERLONG_3 | SURROGATE,
-    TOO_SHORT | TOO_LARGE | TOO_LARGE_1000 | OVERLONG_4,
-};
-#define LARGE (CARRY | TOO_LARGE | TOO_LARGE_1000)
-static const uint8_t first_low[16] = {
-    CARRY | OVERLONG_3 | OVERLONG_2 | OVERLONG_4,
-    CARRY | OVERLONG_2,
-    CARRY,
-    CARRY,
-    CARRY | TOO_LARGE,
-    LARGE,
-    LARGE,
-    LARGE,
-    LARGE,
-    LARGE,
-    LARGE,
-    LARGE,
-    LARGE,
-    LARGE | SURROGATE,
-    LARGE,
-    LARGE,
-};
-#define CONT (TOO_LONG | OVERLONG_2 | TWO_CONTS)
-static const uint8_t second_high[16] = {
-    TOO_SHORT,
-    TOO_SHORT,
-    TOO_SHORT,
-    TOO_SHORT,
-    TOO_SHORT,
-    TOO_SHORT,
-    TOO_SHORT,
-    TOO_SHORT,
-    CONT | OVERLONG_3 | TOO_LARGE_1000 | OVERLONG_4,
-    CONT | OVERLONG_3 | TOO_LARGE,
-    CONT | SURROGATE | TOO_LARGE,
-    CONT | SURROGATE | TOO_LARGE,
-    TOO_SHORT,
-    TOO_SHORT,
-    TOO_SHORT,
-    TOO_SHORT,
-};
-
 static uint64_t clean(const uint8_t *text, uint64_t n)
 {
-    const table16 t1 = table(first_high), t2 = table(first_low), t3 = table(second_high);
+    const struct utf8_tables tables = utf8_tables();
     bytes before = all(0);
     uint64_t at = 0;
 
@@ -90,23 +17,14 @@ static uint64_t clean(const uint8_t *text, uint64_t n)
             continue;
         }
         bytes p1 = behind_1(x, before), p2 = behind_2(x, before), p3 = behind_3(x, before);
-        bytes error = bytes_and(bytes_and(by_high(t1, p1), by_low(t2, p1)), by_high(t3, x));
-        /* the third and fourth byte of a sequence must be continuations, and only they may */
-        bytes must = bytes_or(bytes_less(p2, all(0xE0 - 0x80)), bytes_less(p3, all(0xF0 - 0x80)));
-        error = bytes_xor(bytes_and(must, all(0x80)), error);
+        bytes error = utf8_errors(&tables, x, p1, p2, p3);
         test marker = test_and(test_and(is(p2, 0xE2), is(p1, 0x96)), is(x, 0x81));
         if (any(bytes_or(error, bytes_of(marker))))
             break;
         before = x;
     }
     /* what the last good block began, the scalar loop begins again */
-    for (unsigned back = 0; back < 3 && at > 0 && text[at - 1] >= 0x80; back++) {
-        at--;
-        if (text[at] >= 0xC0)
-            break;
-    }
-    while (at > 0 && at < n && (text[at] & 0xC0) == 0x80)
-        at--;
+    at = utf8_last_whole(text, n, at);
     return at + tok_sp_clean_c(text + at, n - at);
 }
 

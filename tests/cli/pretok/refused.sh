@@ -98,4 +98,16 @@ expect 1 "$pretok" finish "$work/empty"
 expect 0 "$pretok" --help
 expect 0 "$pretok" finish --help
 [ ! -e "$work/fresh/dataset.json" ] || complain "a refused run completes nothing"
+
+# which key holds the text, where nothing has keys
+mkdir "$work/keyless"
+echo text >"$work/keyless/a.txt"
+for option in "--text-key text" "--text-template {text}"; do
+    expect 1 "$pretok" -t "$work/tok.model" -o "$work/keyless.out" $option "$work/keyless"
+    has "$work/err" "a.txt: ${option%% *} does nothing here: the inputs are text files or WARC"
+    expect 1 "$pretok" -t "$work/tok.model" -o "$work/keyless.out" --input-format warc $option "$work/in"
+    has "$work/err" "${option%% *} does nothing here"
+done
+cp "$work/in/d.jsonl" "$work/keyless"
+expect 0 "$pretok" -t "$work/tok.model" -o "$work/keyless.out" --text-key text "$work/keyless"
 finish

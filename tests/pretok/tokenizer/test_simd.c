@@ -11,6 +11,7 @@
 #include "split_ends.h"
 #include "t.h"
 #include "text/scan_sp.h"
+#include "text/utf8_check.h"
 
 enum {
     LENGTHS = 201,
@@ -189,6 +190,61 @@ static void loops_are_scalar(enum tok_isa isa, unsigned rounds, uint64_t seed)
     tok_sp_cuts_done(&cuts);
 }
 
+/* Sound text of each kind with something odd at every place of it, at every alignment. */
+static void checks_are_scalar(enum tok_isa isa, unsigned rounds, uint64_t seed)
+{
+    static const char *const odd[] = {
+        "\x80",
+        "\xBF\x80",
+        "\xC0\xAF",
+        "\xC1\xBF",
+        "\xC3",
+        "\xC3\xC3\xA9",
+        "\xE0\x80\xAF",
+        "\xE0\x9F\xBF",
+        "\xE2\x96",
+        "\xE2",
+        "\xED\xA0\x80",
+        "\xED\xBF\xBF",
+        "\xF0\x80\x80\xAF",
+        "\xF0\x8F\xBF\xBF",
+        "\xF0\x9F\x98",
+        "\xF0\x9F",
+        "\xF0",
+        "\xF4\x90\x80\x80",
+        "\xF5\x80\x80\x80",
+        "\xFE",
+        "\xFF",
+        "\xE2\x96\x81\x81",
+        "\xF0\x9F\x98\x80\x80",
+    };
+    const tok_utf8_fn scalar = tok_utf8_check_of(TOK_SCALAR), vector = tok_utf8_check_of(isa);
+
+    for (unsigned round = 0; round < rounds; round++) {
+        const uint64_t n = round % LENGTHS + (round % 5 == 0 ? 300 : 0), first = seed;
+        void *block;
+        uint8_t *text = place(round % ALIGNMENTS, n, &block);
+        bool wrong = false;
+        for (unsigned i = 0; i < 4 && !wrong; i++) {
+            sp_random_text(&seed, i != 0, text, n);
+            if (i > 1 && n) { /* in sound text: else the first error hides all others */
+                const char *what = odd[split_random(&seed) % (sizeof odd / sizeof *odd)];
+                for (uint64_t at = split_random(&seed) % n; *what && at < n; at++)
+                    text[at] = (uint8_t)*what++;
+            }
+            wrong = vector(text, n) != scalar(text, n);
+        }
+        if (wrong) {
+            T_FAIL("%s, check: other than scalar, seed %" PRIu64 ", %" PRIu64 " bytes",
+                   tok_isa_name(isa), first, n);
+            print_text(text, n);
+        }
+        free(block);
+        if (wrong)
+            break;
+    }
+}
+
 static void twins(enum tok_isa isa)
 {
     uint64_t seed = (uint64_t)time(NULL);
@@ -202,6 +258,8 @@ static void twins(enum tok_isa isa)
     code_points_are_scalar(isa);
     loops_are_scalar(isa, LENGTHS * ALIGNMENTS, 1);
     loops_are_scalar(isa, LENGTHS * ALIGNMENTS, seed);
+    checks_are_scalar(isa, 4 * LENGTHS * ALIGNMENTS, 1);
+    checks_are_scalar(isa, LENGTHS * ALIGNMENTS, seed);
 }
 
 T_CASE(avx2)

@@ -462,7 +462,7 @@ static void out_backward(struct list *l, uint32_t tile)
     part(l, KERN_DEV_WRITES, KERN_DEV_DELTA, 0, (struct cut){b.m0, b.m1, b.n0 / hd, b.n1 / hd});
 }
 
-/* dk and dv of a block of keys. The twin takes delta from all keys that a query sees. */
+/* dk and dv of a block of keys. */
 static void key_gradients(struct list *l, uint32_t tile)
 {
     const struct kern_device_table *t = l->table;
@@ -476,9 +476,9 @@ static void key_gradients(struct list *l, uint32_t tile)
     struct cut heads = {row0, end, kv * group, (kv + 1) * group};
 
     part(l, KERN_DEV_READS, KERN_DEV_QKV_OUT, l->p->layer, columns(l, row0, end, query, group));
-    part(l, KERN_DEV_READS, KERN_DEV_QKV_OUT, l->p->layer, columns(l, base, end, key, 1));
+    part(l, KERN_DEV_READS, KERN_DEV_QKV_OUT, l->p->layer, columns(l, row0, row1, key, 1));
     part(l, KERN_DEV_READS, KERN_DEV_QKV_OUT, l->p->layer,
-         columns(l, base, end, key + t->kv_width, 1));
+         columns(l, row0, row1, key + t->kv_width, 1));
     rows(l, KERN_DEV_READS, KERN_DEV_FIRST, 0, row0, end);
     whole(l, KERN_DEV_READS, KERN_DEV_FIRST_MIN, 0);
     part(l, KERN_DEV_READS, KERN_DEV_DMIX, 0, columns(l, row0, end, query, group));

@@ -101,24 +101,25 @@ void twin_attention(struct kern_device_twin *t, const struct kern_device_phase *
     free(sum);
 }
 
-/* p[j] and ds[j] of query i for its keys first[i] .. i. */
-static void query_gradients(const struct kern_device_twin *t, const struct head *h, uint64_t i,
-                            double *p, double *ds)
+/* p[j] and ds[j] of query i for its keys among begin .. end - 1; returns the first of them. delta is the one that OUT_BACKWARD has
+ * left: from a MIX in bf16, which is another matter (an outlier among channels makes 3e-2 of it in a block of dk). */
+static uint64_t query_gradients(const struct kern_device_twin *t, const struct head *h, uint64_t i, uint64_t begin,
+                                uint64_t end, double *p, double *ds)
 {
     const struct kern_device_table *table = t->table;
     uint32_t hd = table->model.head_dim;
     uint64_t stride = table->qkv_width;
     const uint16_t *dmix =
         bf16_at(t, KERN_DEV_DMIX, 0) + (h->base + i) * table->q_width + (uint64_t)h->head * hd;
-    double lse = (double)h->lse[i * table->model.heads], delta = 0;
+    double lse = (double)h->lse[i * table->model.heads];
+    double delta = (double)f32_at(t, KERN_DEV_DELTA, 0)[(h->base + i) * table->model.heads + h->head];
 
-    for (uint64_t j = h->first[i]; j <= i; j++) {
+    begin = begin > h->first[i] ? begin : h->first[i];
+    for (uint64_t j = begin; j < end && j <= i; j++) {
         p[j] = exp(h->scale * dot(h->q + i * stride, h->k + j * stride, hd) - lse);
-        ds[j] = dot(dmix, h->v + j * stride, hd);
-        delta += p[j] * ds[j];
+        ds[j] = p[j] * (dot(dmix, h->v + j * stride, hd) - delta) * h->scale;
     }
-    for (uint64_t j = h->first[i]; j <= i; j++)
-        ds[j] = p[j] * (ds[j] - delta) * h->scale;
+    return begin;
 }
 
 /* Stores a head's gradient of row n, columns from `column`: turned back when it was turned. */
@@ -156,7 +157,7 @@ static void query_backward(const struct kern_device_twin *t, uint32_t layer, uin
     for (uint64_t i = queries.begin; i < queries.end; i++) {
         double c_share = 0;
 
-        query_gradients(t, &h, i, p, ds);
+        (void)query_gradients(t, &h, i, 0, i + 1, p, ds);
         memset(dq, 0, hd * sizeof *dq);
         for (uint64_t j = h.first[i]; j <= i; j++)
             for (uint32_t c = 0; c < hd; c++)
@@ -192,9 +193,7 @@ static void key_backward(const struct kern_device_twin *t, uint32_t layer, uint3
             const uint16_t *dmix =
                 bf16_at(t, KERN_DEV_DMIX, 0) + (h.base + i) * table->q_width + (uint64_t)head * hd;
 
-            query_gradients(t, &h, i, p, ds);
-            for (uint64_t j = keys.begin > h.first[i] ? keys.begin : h.first[i];
-                 j < keys.end && j <= i; j++)
+            for (uint64_t j = query_gradients(t, &h, i, keys.begin, keys.end, p, ds); j < keys.end && j <= i; j++)
                 for (uint32_t c = 0; c < hd; c++) {
                     dk[(j - keys.begin) * hd + c] += ds[j] * from_bf16(h.q[i * stride + c]);
                     dv[(j - keys.begin) * hd + c] += p[j] * from_bf16(dmix[c]);

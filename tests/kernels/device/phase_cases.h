@@ -222,7 +222,6 @@ static inline uint64_t phase_case_walk(const struct phase_case *s, struct device
 
     phase_check_init(&c, s->name, lab, device, worst);
     c.quiet = quiet;
-    c.outlier = s->numbers == PHASE_OUTLIER;
     c.offset = s->numbers == PHASE_OFFSET;
     if (kern_device_validate(lab->table, &error) != KERN_OK)
         phase_check_fail(&c, lab->table->phases, "%s", error.message);

@@ -40,7 +40,6 @@ struct phase_check {
     struct phase_device device;
     struct phase_worst *worst; /* [KERN_DEVICE_OPS] */
     struct kern_slot slot;     /* the lab's, as one submits it */
-    bool outlier;              /* a channel is far above the others */
     bool offset;               /* the logits have a common one */
     bool quiet;
     uint64_t failures;
@@ -157,22 +156,18 @@ struct phase_view {
  * bf16, but QKV_C, which is summed from products of p and ds in bf16, and LOGIT_SUM: a logit that falls
  * on the other side of a rounding moves its term (by 65% where all have a common offset of about 100,
  * as bf16 tells them apart by halves there: 1.4e-2 in a block was seen; without an offset 1.1e-3). The scanned head's
- * probabilities and their differences are in bf16 in the products. Attention's
- * gradients with a channel far above the rest cancel: 1.3e-2 in a block was seen.
+ * probabilities and their differences are in bf16 in the products. Squares are of rounded values: one of a channel far above the
+ * rest that falls on the other side moves its row's sum by 1%, and a block of 64 rows by 1.3e-3, as was seen.
  */
-static inline double phase_check_bound(const struct phase_check *c,
-                                       const struct kern_device_phase *p,
-                                       const struct phase_view *v)
+static inline double phase_check_bound(const struct kern_device_phase *p, const struct phase_view *v)
 {
     if (v->id == KERN_DEV_LOGIT_SUM)
         return 3 * KERN_DEVICE_TOLERANCE_BF16;
+    if (v->id == KERN_DEV_SS || v->id == KERN_DEV_SS_MID)
+        return 3 * KERN_DEVICE_TOLERANCE_F32;
     if ((p->op == KERN_DEV_HEAD_SCAN && v->id == KERN_DEV_HEAD_SPLIT) ||
         p->op == KERN_DEV_HEAD_WEIGHT)
         return KERN_DEVICE_TOLERANCE_BF16;
-    /* p and ds are bf16 in the products: of 30 seeds two had a block of dk, where queries nearly cancel, off by 2.3e-2 and 2.8e-2
-     * (NGT_TEST_SEED=695785850650889, 21867037967570) */
-    if (v->id == KERN_DEV_DQKV && c->outlier)
-        return 4 * KERN_DEVICE_TOLERANCE_BF16;
     if (p->op == KERN_DEV_EMBED && v->id == KERN_DEV_X)
         return 0; /* copied */
     return v->bytes == 2 || v->id == KERN_DEV_QKV_C ? KERN_DEVICE_TOLERANCE_BF16
@@ -230,7 +225,7 @@ static inline void phase_check_view(struct phase_check *c, const struct kern_dev
     bool by_change = p->op == KERN_DEV_ADAMW && v->id == KERN_DEV_MASTER;
     struct phase_block *block = calloc(blocks, sizeof *block), all = {0};
     struct phase_worst *worst = &c->worst[p->op];
-    double bound = phase_check_bound(c, p, v), whole = 0, most = 0;
+    double bound = phase_check_bound(p, v), whole = 0, most = 0;
     unsigned type = v->bytes == 2 ? 0 : 1;
 
     if (!block)

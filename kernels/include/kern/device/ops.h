@@ -129,7 +129,7 @@ struct kern_device_twin {
 
 /*
  * Works tile `tile` of phase p by the definition: what the device takes by a shortcut (c, the row scale
- * after the product, delta) is computed directly from what it stands for. Allocates only scratch,
+ * after the product) is computed directly from what it stands for. Allocates only scratch,
  * which it frees; reads and writes what kern_device_regions (regions.h) names and nothing else.
  */
 void kern_device_twin_run(struct kern_device_twin *t, const struct kern_device_phase *p,

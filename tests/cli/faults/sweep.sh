@@ -70,6 +70,7 @@ inputs() {
         }
     }' >"$work/warc/a.warc"
     cp "$work/all.jsonl" "$work/txt/a.txt"
+    # without pyarrow the last part fails: there is no Parquet file then, which is said below
     "$python" - "$work" 2>/dev/null <<'PYTHON' || true
 import sys, zipfile
 work = sys.argv[1]

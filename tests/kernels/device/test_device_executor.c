@@ -63,6 +63,41 @@ static void check(const char *name, struct kern_config config, bool segments, bo
     device_lab_free(plain);
 }
 
+/* Reads of what FETCH writes by the phases from the first of this op on. */
+static uint64_t reads_of_positions(const struct device_lab *lab, enum kern_device_op from)
+{
+    const struct kern_device_table *t = lab->table;
+    uint64_t reads = 0;
+    bool begun = false;
+
+    for (uint32_t i = 0; i < t->phase_count; i++) {
+        const struct kern_device_phase *p = &t->phases[i];
+        begun |= p->op == from;
+        for (uint32_t tile = 0; begun && tile < p->tiles; tile++) {
+            struct kern_device_regions list;
+            kern_device_regions(&lab->twin, p, tile, &list);
+            for (uint32_t k = 0; k < list.count; k++)
+                reads += list.at[k].buffer >= KERN_DEV_TOKENS && list.at[k].buffer <= KERN_DEV_FIRST_MIN;
+        }
+    }
+    return reads;
+}
+
+/* The resident kernel brings the next slot's positions while COLLECT runs (kernels/cuda/feed.cuh). */
+T_CASE(positions_are_free_from_collect_on)
+{
+    for (unsigned scanned = 0; scanned < 2; scanned++) {
+        struct kern_config config = lab_config(2, 128, 2, 2, 64, 64, scanned ? 4099 : 77, true, 2, 70);
+        struct device_lab *lab = device_lab_new(&config, true, 3);
+
+        T_EQ_INT(lab->table->head_scanned, scanned);
+        device_lab_slot(lab, KERN_TRAIN, true, true, 0);
+        T_TRUE(reads_of_positions(lab, KERN_DEV_EMBED_BACKWARD) > 0);
+        T_EQ_INT(reads_of_positions(lab, KERN_DEV_COLLECT), 0);
+        device_lab_free(lab);
+    }
+}
+
 T_CASE(head_64)
 {
     check("head 64", lab_config(2, 64, 1, 1, 64, 72, 77, false, 2, 264), true, true);

@@ -16,14 +16,14 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "model/pages.h"
+#include "model/word_key.h"
 
 #define TOK_SHORT_BITS 18
 #define TOK_LONG_BITS 16
 #define TOK_STORE_BITS 16
-#define TOK_SHORT_BYTES 15
+#define TOK_SHORT_BYTES TOK_WORD_KEY_BYTES
 #define TOK_LONG_BYTES 31
 #define TOK_STORE_BYTES 128
 #define TOK_SHORT_IDS 4
@@ -87,45 +87,6 @@ struct tok_found tok_word_tables_find(const struct tok_word_tables *t, const str
 void tok_word_tables_keep(struct tok_word_tables *t, const struct tok_probe *p, const uint8_t *word,
                           const uint32_t *ids, uint64_t count);
 
-/* the first n bytes of 16; [i] is half i of them */
-static const uint64_t tok_word_masks[16][2] = {
-    {0, 0},
-    {0xFF, 0},
-    {0xFFFF, 0},
-    {0xFFFFFF, 0},
-    {0xFFFFFFFF, 0},
-    {0xFFFFFFFFFF, 0},
-    {0xFFFFFFFFFFFF, 0},
-    {0xFFFFFFFFFFFFFF, 0},
-    {UINT64_MAX, 0},
-    {UINT64_MAX, 0xFF},
-    {UINT64_MAX, 0xFFFF},
-    {UINT64_MAX, 0xFFFFFF},
-    {UINT64_MAX, 0xFFFFFFFF},
-    {UINT64_MAX, 0xFFFFFFFFFF},
-    {UINT64_MAX, 0xFFFFFFFFFFFF},
-    {UINT64_MAX, 0xFFFFFFFFFFFFFF},
-};
-
-static inline uint64_t tok_word_load64(const uint8_t *at)
-{
-    uint64_t v;
-
-    memcpy(&v, at, sizeof v);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    v = __builtin_bswap64(v);
-#endif
-    return v;
-}
-
-/* Both halves of the product, so that all bits depend on all: the top ones are a word's first slot, the
- * low ones lead to its second. */
-static inline uint64_t tok_word_hash2(uint64_t a, uint64_t b)
-{
-    __uint128_t product = (__uint128_t)(a ^ 0x9E3779B97F4A7C15u) * (b ^ 0x9FB21C651E98DF25u);
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 static inline uint64_t tok_word_slot(uint64_t hash, unsigned bits)
 {
     return hash >> (64 - bits);
@@ -157,13 +118,7 @@ static inline uint64_t tok_long_hash(const struct tok_probe *p)
                           tok_word_hash2(p->key[2], p->key[3]));
 }
 
-/* Both read whole integers: 16 and 32 bytes. */
-static inline void tok_probe_short(struct tok_probe *p, const uint8_t *at, uint64_t size)
-{
-    p->key[0] = tok_word_load64(at) & tok_word_masks[size][0];
-    p->key[1] = (tok_word_load64(at + 8) & tok_word_masks[size][1]) | size << 56;
-}
-
+/* Reads whole integers, 32 bytes. */
 static inline void tok_probe_long(struct tok_probe *p, const uint8_t *at, uint64_t size)
 {
     p->key[0] = tok_word_load64(at);
@@ -179,7 +134,7 @@ static inline void tok_probe_ask(const struct tok_word_tables *t, struct tok_pro
 {
     p->size = size;
     if (size <= TOK_SHORT_BYTES) {
-        tok_probe_short(p, at, size);
+        tok_word_key(p->key, at, size);
         p->line = &t->shorts[tok_word_slot(tok_short_hash(p), TOK_SHORT_BITS)];
         __builtin_prefetch(p->line);
         return;

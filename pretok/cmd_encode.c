@@ -1,7 +1,7 @@
 /* pretok encode: a look at what a tokenizer does. A document a line in, a line a document out. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "commands.h"
 #include "input/stream.h"
@@ -9,6 +9,7 @@
 #include "remote/url.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
+#define ID_ROOM 11 /* ten digits and a space */
 
 struct encode {
     const struct pretok_options *options;
@@ -18,7 +19,46 @@ struct encode {
     struct tok_ids ids;
     tok_utf8_fn check;
     struct pretok_bytes text; /* a document that is not complete yet */
+    struct pretok_bytes line; /* its ids, as they are printed */
 };
+
+/* The digits of an id and a space. */
+static uint64_t put_id(uint32_t id, uint8_t out[ID_ROOM])
+{
+    uint8_t digits[ID_ROOM];
+    uint64_t n = 0, size = 0;
+
+    do {
+        digits[n++] = (uint8_t)('0' + id % 10);
+        id /= 10;
+    } while (id);
+    while (n)
+        out[size++] = digits[--n];
+    out[size++] = ' ';
+    return size;
+}
+
+/* Ids to e->line, which ends in a newline. */
+static bool put_line(struct encode *e)
+{
+    uint8_t text[ID_ROOM];
+    bool room = true;
+
+    e->line.size = 0;
+    for (uint64_t i = 0; i < e->ids.count && room; i++) {
+        uint32_t id = e->ids.ids[i];
+        if (e->options->pieces) {
+            uint64_t n;
+            const char *name = tok_name(e->tokenizer, id, &n);
+            room = pretok_bytes_append(&e->line, (const uint8_t *)name, n) &&
+                   pretok_bytes_append(&e->line, (const uint8_t *)" ", 1);
+        } else {
+            room = pretok_bytes_append(&e->line, text, put_id(id, text));
+        }
+    }
+    e->line.size -= room && e->ids.count; /* the last space */
+    return room && pretok_bytes_append(&e->line, (const uint8_t *)"\n", 1);
+}
 
 static enum ngt_status one(struct encode *e, struct ngt_error *reterr)
 {
@@ -31,18 +71,10 @@ static enum ngt_status one(struct encode *e, struct ngt_error *reterr)
     status = tok_encode(e->tokenizer, e->scratch, (const char *)e->text.at, e->text.size, &e->ids,
                         NULL, reterr);
     e->text.size = 0;
-    for (uint64_t i = 0; status == NGT_OK && i < e->ids.count; i++) {
-        if (i)
-            putchar(' ');
-        if (e->options->pieces) {
-            uint64_t n;
-            const char *name = tok_name(e->tokenizer, e->ids.ids[i], &n);
-            fwrite(name, 1, n, stdout);
-        } else {
-            printf("%" PRIu32, e->ids.ids[i]);
-        }
-    }
-    putchar('\n');
+    if (status == NGT_OK && !put_line(e))
+        status = ngt_fail(reterr, NGT_E_NOMEM, NULL, HERE, "out of memory");
+    if (status == NGT_OK)
+        fwrite(e->line.at, 1, e->line.size, stdout);
     return status;
 }
 
@@ -66,9 +98,9 @@ static enum ngt_status one_member(struct encode *e, struct pretok_stream *stream
     while (status == NGT_OK && n) {
         status = pretok_stream_read(stream, &at, &n, reterr);
         uint64_t from = 0;
-        for (uint64_t i = 0; i < n && status == NGT_OK; i++) {
-            if (at[i] != end)
-                continue;
+        const uint8_t *stop;
+        while (status == NGT_OK && from < n && (stop = memchr(at + from, end, n - from)) != NULL) {
+            uint64_t i = (uint64_t)(stop - at);
             status = add(e, at + from, i - from, reterr);
             if (status == NGT_OK && !e->options->nul && e->text.size &&
                 e->text.at[e->text.size - 1] == '\r')
@@ -133,5 +165,6 @@ int pretok_cmd_encode(const struct pretok_options *o, const struct cli_list *ope
     pretok_remote_free(&e.remote);
     tok_ids_done(&e.ids);
     pretok_bytes_done(&e.text);
+    pretok_bytes_done(&e.line);
     return code;
 }

@@ -1,7 +1,7 @@
 /*
  * One table of 32-byte entries, two to a cache line, which is a bucket. An entry holds a word of up
- * to 16 bytes and 2 ids by itself, whose scores are looked up; others stand in a second store, the
- * entry then has their hash and place. When that store is full, it and the table start over.
+ * to 15 bytes and 2 ids by itself, whose scores are looked up; of others the rest is in a second store,
+ * and of longer words the key is a hash. When that store is full, it and the table start over.
  *
  * Words are looked up in groups: the lines of a group are asked for before the first is used.
  */
@@ -12,18 +12,22 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "model/word_key.h"
+
 #define ENTRY_BITS 18
 #define STORE_BYTES (UINT64_C(12) << 20)
 #define HUGE_PAGE (UINT64_C(2) << 20)
 #define INLINE 2
-#define GROUP 32
+#define GROUP 64
 
 struct entry {
-    uint64_t key[2];
-    uint32_t ids[INLINE];
-    float limit;
-    uint8_t size, id_count; /* size 0: empty */
-    uint8_t stored;         /* key: hash and offset; the numbers are in the store */
+    uint64_t key[2]; /* key[1] 0: empty */
+    union {
+        uint32_t ids[INLINE];
+        uint64_t place; /* in the store */
+    };
+    float limit; /* 0: the numbers are in the store */
+    uint32_t id_count;
 };
 _Static_assert(sizeof(struct entry) == 32, "two entries are a cache line");
 
@@ -47,8 +51,9 @@ struct tok_unigram_words {
 };
 
 struct probe {
-    uint64_t key[2], hash;
-    uint32_t start, size;
+    uint64_t key[2];
+    struct entry *bucket; /* of two */
+    uint32_t size;
 };
 
 enum ngt_status tok_unigram_words_new(const struct tok_unigram *model,
@@ -93,95 +98,73 @@ struct tok_unigram_stats tok_unigram_words_stats(const struct tok_unigram_words 
     return words->stats;
 }
 
-static uint64_t load(const uint8_t *at)
+/* The key of a word of 16 bytes and more. */
+static void long_key(uint64_t key[2], const uint8_t *word, uint64_t size)
 {
-    uint64_t v;
+    uint64_t a = size, b = 0;
 
-    memcpy(&v, at, sizeof v);
-    return v;
-}
-
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-    __uint128_t p =
-        (__uint128_t)(a ^ UINT64_C(0x9E3779B97F4A7C15)) * (b ^ UINT64_C(0xC2B2AE3D27D4EB4F));
-    return (uint64_t)p ^ (uint64_t)(p >> 64);
-}
-
-static const uint64_t masks[8] = {
-    0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF, 0xFFFFFFFFFF, 0xFFFFFFFFFFFF, 0xFFFFFFFFFFFFFF,
-};
-
-/* Words of up to 16 bytes: two loads that may overlap; together with the size they tell all. */
-static inline void make_probe(struct probe *p, const uint8_t *word)
-{
-    uint64_t size = p->size;
-
-    if (size < 8) {
-        p->key[0] = load(word);
-        if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
-            p->key[0] &= masks[size];
-        else
-            p->key[0] >>= 64 - 8 * size;
-        p->key[1] = 0;
-    } else if (size <= 16) {
-        p->key[0] = load(word);
-        p->key[1] = load(word + size - 8);
-    } else {
-        uint64_t hash = size;
-        for (uint64_t i = 0; i + 8 < size; i += 8)
-            hash = mix(hash, load(word + i));
-        p->key[0] = mix(hash, load(word + size - 8));
-        p->key[1] = 0;
+    for (uint64_t i = 0; i + 8 < size; i += 8) {
+        a = tok_word_hash2(a, tok_word_load64(word + i));
+        b = tok_word_hash2(b ^ a, i);
     }
-    p->hash = mix(p->key[0] ^ size << 56, p->key[1]);
+    key[0] = tok_word_hash2(a, tok_word_load64(word + size - 8));
+    key[1] = b >> 8 | size << 56;
 }
 
-static inline struct entry *bucket(const struct tok_unigram_words *w, uint64_t hash)
+static struct record *record_at(const struct tok_unigram_words *w, uint64_t place)
 {
-    return w->entries + (hash >> (64 - ENTRY_BITS) & ~UINT64_C(1));
+    return (struct record *)(void *)(w->store + place);
 }
 
-static struct record *record_at(const struct tok_unigram_words *w, uint64_t offset)
+static inline bool is_at(const struct entry *e, const struct probe *p)
 {
-    return (struct record *)(void *)(w->store + offset);
+    return ((e->key[0] ^ p->key[0]) | (e->key[1] ^ p->key[1])) == 0;
 }
 
-static bool same_word(const struct tok_unigram_words *w, const struct entry *e,
-                      const struct probe *p, const uint8_t *text)
+static bool is_stored(const struct entry *e)
 {
-    if (e->size != p->size || e->key[0] != p->key[0])
-        return false;
-    if (!e->stored)
-        return e->key[1] == p->key[1];
-    const struct record *r = record_at(w, e->key[1]);
-    const uint8_t *bytes = (const uint8_t *)(r + 1) + 4 * (r->id_count + r->score_count);
-    return memcmp(bytes, text + p->start, p->size) == 0;
+    return e->limit == 0;
 }
 
-static void keep(struct tok_unigram_words *w, const struct probe *p, const uint8_t *text)
+/* The entry of a word, or NULL. */
+static struct entry *find(const struct tok_unigram_words *w, const struct probe *p,
+                          const uint8_t *word)
+{
+    for (struct entry *e = p->bucket; e < p->bucket + 2; e++) {
+        if (!is_at(e, p))
+            continue;
+        if (p->size <= TOK_WORD_KEY_BYTES)
+            return e;
+        const struct record *r = record_at(w, e->place);
+        const uint8_t *bytes = (const uint8_t *)(r + 1) + 4 * (r->id_count + r->score_count);
+        if (memcmp(bytes, word, p->size) == 0)
+            return e;
+    }
+    return NULL;
+}
+
+static void keep(struct tok_unigram_words *w, const struct probe *p, const uint8_t *word)
 {
     const struct tok_unigram_word *l = &w->learned;
     uint64_t need =
         (sizeof(struct record) + 4 * (uint64_t)(l->id_count + l->score_count) + p->size + 7) &
         ~UINT64_C(7);
     /* as many scores as ids: then they are those of the ids, no character became several bytes */
-    bool stored = p->size > 16 || l->id_count > INLINE || l->score_count != l->id_count;
+    bool stored = p->size > TOK_WORD_KEY_BYTES || l->id_count > INLINE ||
+                  l->score_count != l->id_count || l->limit == 0;
 
     if (stored && w->stored + need > STORE_BYTES) {
         memset(w->entries, 0, sizeof(struct entry) << ENTRY_BITS);
         w->stored = 0;
     }
-    struct entry *e = bucket(w, p->hash);
+    struct entry *e = p->bucket;
     /* what came first is mostly what is frequent: it gives way one time in eight */
-    if (e->size && (e[1].size == 0 || ++w->turn % 8))
+    if (e->key[1] && (e[1].key[1] == 0 || ++w->turn % 8))
         e++;
-    *e = (struct entry){.key = {p->key[0], p->key[1]},
-                        .limit = l->limit,
-                        .size = (uint8_t)p->size,
-                        .stored = stored};
+    *e = (struct entry){.key = {p->key[0], p->key[1]}};
     if (!stored) {
-        e->id_count = (uint8_t)l->id_count;
+        e->limit = l->limit;
+        e->id_count = l->id_count;
         memcpy(e->ids, l->ids, 4 * l->id_count);
         return;
     }
@@ -190,8 +173,8 @@ static void keep(struct tok_unigram_words *w, const struct probe *p, const uint8
     uint8_t *out = (uint8_t *)(r + 1);
     memcpy(out, l->ids, 4 * l->id_count);
     memcpy(out + 4 * l->id_count, l->scores, 4 * l->score_count);
-    memcpy(out + 4 * (l->id_count + l->score_count), text + p->start, p->size);
-    e->key[1] = w->stored;
+    memcpy(out + 4 * (l->id_count + l->score_count), word, p->size);
+    e->place = w->stored;
     w->stored += need;
 }
 
@@ -200,48 +183,71 @@ static inline bool within(float sum, float limit)
     return fabsf(sum) < limit;
 }
 
-/* A word that is not in the table, or not for a sum like this. */
+static void put(const uint32_t *found, uint64_t id_count, const uint8_t *scores,
+                uint64_t score_count, float *sum, struct tok_ids *ids)
+{
+    memcpy(ids->ids + ids->count, found, 4 * id_count);
+    ids->count += id_count;
+    for (uint64_t i = 0; i < score_count; i++) {
+        float score;
+        memcpy(&score, scores + 4 * i, sizeof score);
+        *sum = score + *sum;
+    }
+}
+
+/* A word that is not the first entry, or not for a sum like this, or whose numbers are stored. */
 static enum ngt_status other(struct tok_unigram_words *w, const struct probe *p,
-                             const uint8_t *text, float *sum, struct tok_ids *ids,
+                             const uint8_t *word, float *sum, struct tok_ids *ids,
                              struct ngt_error *reterr)
 {
     const struct tok_unigram_word *l = &w->learned;
+    const struct entry *e = p->size <= TOK_UNIGRAM_WORD ? find(w, p, word) : NULL;
 
-    if (p->size > TOK_UNIGRAM_WORD)
-        return tok_unigram_encode(w->model, &w->scratch, text + p->start, p->size, sum, ids,
-                                  reterr);
-    w->stats.misses++;
-    tok_unigram_learn(w->model, text + p->start, p->size, &w->learned);
-    keep(w, p, text);
-    if (!within(*sum, l->limit))
-        return tok_unigram_encode(w->model, &w->scratch, text + p->start, p->size, sum, ids,
-                                  reterr);
-    memcpy(ids->ids + ids->count, l->ids, 4 * l->id_count);
-    ids->count += l->id_count;
-    for (uint32_t i = 0; i < l->score_count; i++)
-        *sum = l->scores[i] + *sum;
-    return NGT_OK;
+    if (e && is_stored(e)) {
+        const struct record *r = record_at(w, e->place);
+        const uint8_t *numbers = (const uint8_t *)(r + 1);
+        if (within(*sum, r->limit)) {
+            put((const void *)numbers, r->id_count, numbers + 4 * r->id_count, r->score_count, sum,
+                ids);
+            return NGT_OK;
+        }
+    } else if (e && within(*sum, e->limit)) {
+        for (uint32_t i = 0; i < e->id_count; i++) {
+            ids->ids[ids->count++] = e->ids[i];
+            *sum = w->model->scores[e->ids[i]] + *sum;
+        }
+        return NGT_OK;
+    }
+    if (e) {
+        w->stats.exact++;
+    } else if (p->size <= TOK_UNIGRAM_WORD) {
+        w->stats.misses++;
+        tok_unigram_learn(w->model, word, p->size, &w->learned);
+        keep(w, p, word);
+        if (within(*sum, l->limit)) {
+            put(l->ids, l->id_count, (const void *)l->scores, l->score_count, sum, ids);
+            return NGT_OK;
+        }
+    }
+    return tok_unigram_encode(w->model, &w->scratch, word, p->size, sum, ids, reterr);
 }
 
-static enum ngt_status known(struct tok_unigram_words *w, const struct entry *e,
-                             const struct probe *p, const uint8_t *text, float *sum,
-                             struct tok_ids *ids, struct ngt_error *reterr)
+/* The probe of a word; its line is asked for. */
+static inline void ask(const struct tok_unigram_words *w, struct probe *p, const uint8_t *word,
+                       uint64_t size)
 {
-    if (!within(*sum, e->limit)) {
-        w->stats.exact++;
-        return tok_unigram_encode(w->model, &w->scratch, text + p->start, p->size, sum, ids,
-                                  reterr);
+    p->size = (uint32_t)size;
+    if (size <= TOK_WORD_KEY_BYTES) {
+        tok_word_key(p->key, word, size);
+    } else if (size <= TOK_UNIGRAM_WORD) {
+        long_key(p->key, word, size);
+    } else { /* no entry is like that, whatever its bucket */
+        p->key[0] = 0;
+        p->key[1] = UINT64_MAX;
     }
-    const struct record *r = record_at(w, e->key[1]);
-    const uint8_t *numbers = (const uint8_t *)(r + 1);
-    memcpy(ids->ids + ids->count, numbers, 4 * r->id_count);
-    ids->count += r->id_count;
-    for (uint32_t i = 0; i < r->score_count; i++) {
-        float score;
-        memcpy(&score, numbers + 4 * (r->id_count + i), sizeof score);
-        *sum = score + *sum;
-    }
-    return NGT_OK;
+    uint64_t hash = tok_word_hash2(p->key[0], p->key[1]);
+    p->bucket = w->entries + (hash >> (64 - ENTRY_BITS) & ~UINT64_C(1));
+    __builtin_prefetch(p->bucket);
 }
 
 enum ngt_status tok_unigram_words_encode(struct tok_unigram_words *w, const uint8_t *text,
@@ -257,29 +263,15 @@ enum ngt_status tok_unigram_words_encode(struct tok_unigram_words *w, const uint
     for (uint64_t done = 0; done < count;) {
         uint64_t group = count - done < GROUP ? count - done : GROUP;
         for (uint64_t i = 0; i < group; i++) {
-            struct probe *p = &probes[i];
-            p->start = (uint32_t)start;
-            p->size = (uint32_t)(ends[done + i] - start);
+            ask(w, &probes[i], text + start, ends[done + i] - start);
             start = ends[done + i];
-            if (p->size > TOK_UNIGRAM_WORD)
-                continue;
-            make_probe(p, text + p->start);
-            __builtin_prefetch(bucket(w, p->hash));
         }
         /* all of them once they are reserved: no word has more ids than three a byte */
         enum ngt_status status = tok_ids_reserve(ids, group * 3 * TOK_UNIGRAM_WORD, reterr);
         for (uint64_t i = 0; i < group && status == NGT_OK; i++) {
             const struct probe *p = &probes[i];
-            const struct entry *e = NULL;
-            if (p->size <= TOK_UNIGRAM_WORD) {
-                e = bucket(w, p->hash);
-                e = same_word(w, e, p, text) ? e : same_word(w, e + 1, p, text) ? e + 1 : NULL;
-            }
-            if (!e) {
-                status = other(w, p, text, &s, ids, reterr);
-            } else if (e->stored || !within(s, e->limit)) {
-                status = known(w, e, p, text, &s, ids, reterr);
-            } else {
+            const struct entry *e = p->bucket;
+            if (is_at(e, p) && within(s, e->limit)) {
                 memcpy(ids->ids + ids->count, e->ids, sizeof e->ids);
                 ids->count += e->id_count;
                 s = scores[e->ids[0]] + s;
@@ -287,6 +279,7 @@ enum ngt_status tok_unigram_words_encode(struct tok_unigram_words *w, const uint
                     s = scores[e->ids[1]] + s;
                 continue;
             }
+            status = other(w, p, text + ends[done + i] - p->size, &s, ids, reterr);
             /* the exact pass may have used up what was reserved */
             if (status == NGT_OK)
                 status = tok_ids_reserve(ids, (group - i) * 3 * TOK_UNIGRAM_WORD, reterr);

@@ -2,9 +2,8 @@
 
 #define STORE_SIZE (8u << 20)
 
-const uint64_t tok_word_masks[9] = {
-    0,          0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF, 0xFFFFFFFFFF, 0xFFFFFFFFFFFF, 0xFFFFFFFFFFFFFF,
-    UINT64_MAX,
+const struct tok_short_pair tok_no_pair = {
+    .ids = {{(uint32_t)TOK_ELSEWHERE << 24}, {(uint32_t)TOK_ELSEWHERE << 24}},
 };
 
 static const struct tok_found not_found = {NULL, 0};
@@ -49,11 +48,11 @@ static inline bool overflowed(const struct tok_word_tables *t, uint64_t slot)
 /* The ids of a short word, with ELSEWHERE as their count maybe, or NULL. */
 static inline const uint32_t *find_short(const struct tok_word_tables *t, const struct tok_probe *p)
 {
-    uint64_t slot = tok_word_slot(p->hash, TOK_SHORT_BITS);
+    uint64_t hash = tok_short_hash(p), slot = tok_word_slot(hash, TOK_SHORT_BITS);
     unsigned way = way_of(&t->shorts[slot], p);
 
     if (way == 2 && overflowed(t, slot)) {
-        slot = tok_word_second(p->hash, slot, TOK_SHORT_BITS);
+        slot = tok_word_second(hash, slot, TOK_SHORT_BITS);
         way = way_of(&t->shorts[slot], p);
     }
     return way < 2 ? t->shorts[slot].ids[way] : NULL;
@@ -61,11 +60,11 @@ static inline const uint32_t *find_short(const struct tok_word_tables *t, const 
 
 static inline const uint32_t *find_long(const struct tok_word_tables *t, const struct tok_probe *p)
 {
-    uint64_t slot = tok_word_slot(p->hash, TOK_LONG_BITS);
+    uint64_t hash = tok_long_hash(p), slot = tok_word_slot(hash, TOK_LONG_BITS);
 
     if (tok_long_is_at(&t->longs[slot], p))
         return t->longs[slot].ids;
-    slot = tok_word_second(p->hash, slot, TOK_LONG_BITS);
+    slot = tok_word_second(hash, slot, TOK_LONG_BITS);
     return tok_long_is_at(&t->longs[slot], p) ? t->longs[slot].ids : NULL;
 }
 
@@ -74,10 +73,9 @@ static inline struct tok_probe as_long(const struct tok_probe *p)
 {
     struct tok_probe as = *p;
 
-    as.key[1] = p->key[1] & tok_word_masks[7];
+    as.key[1] = p->key[1] & ~(UINT64_C(0xFF) << 56);
     as.key[2] = 0;
     as.key[3] = (uint64_t)p->size << 56;
-    as.hash = tok_long_hash(&as);
     return as;
 }
 
@@ -95,26 +93,28 @@ struct store_slots {
     uint64_t at[2];
 };
 
-static inline struct store_slots slots_of(const struct tok_probe *p)
+static inline struct store_slots slots_of(const uint8_t *word, uint64_t size)
 {
-    uint64_t hash = store_hash(p->word, p->size), slot = hash >> (64 - TOK_STORE_BITS);
+    uint64_t hash = store_hash(word, size), slot = hash >> (64 - TOK_STORE_BITS);
     return (struct store_slots){{slot, tok_word_second(hash, slot, TOK_STORE_BITS)}};
 }
 
-static struct tok_found find_store(const struct tok_word_tables *t, const struct tok_probe *p)
+static struct tok_found find_store(const struct tok_word_tables *t, const uint8_t *word,
+                                   uint64_t size)
 {
-    struct store_slots slots = slots_of(p);
+    struct store_slots slots = slots_of(word, size);
 
     for (unsigned i = 0; i < 2; i++) {
         uint32_t place = t->store_slots[slots.at[i]];
         const struct tok_store_entry *e = (const void *)(t->store + place);
-        if (place && e->size == p->size && memcmp(e->word, p->word, p->size) == 0)
+        if (place && e->size == size && memcmp(e->word, word, size) == 0)
             return (struct tok_found){(const void *)(e->word + (e->size + 7) / 8 * 8), e->count};
     }
     return not_found;
 }
 
-struct tok_found tok_word_tables_find(const struct tok_word_tables *t, const struct tok_probe *p)
+struct tok_found tok_word_tables_find(const struct tok_word_tables *t, const struct tok_probe *p,
+                                      const uint8_t *word)
 {
     const uint32_t *ids = NULL;
 
@@ -135,7 +135,7 @@ struct tok_found tok_word_tables_find(const struct tok_word_tables *t, const str
     }
     if (ids && *ids >> 24 != TOK_ELSEWHERE)
         return (struct tok_found){ids, *ids >> 24};
-    return find_store(t, p);
+    return find_store(t, word, p->size);
 }
 
 /* Where a new word goes: to its own place if it was noted there, else to a free one, else one that
@@ -143,8 +143,8 @@ struct tok_found tok_word_tables_find(const struct tok_word_tables *t, const str
 static void keep_short(struct tok_word_tables *t, const struct tok_probe *p, const uint32_t *ids,
                        uint64_t count)
 {
-    uint64_t first = tok_word_slot(p->hash, TOK_SHORT_BITS), slot = first;
-    uint64_t second = tok_word_second(p->hash, first, TOK_SHORT_BITS);
+    uint64_t hash = tok_short_hash(p), first = tok_word_slot(hash, TOK_SHORT_BITS), slot = first;
+    uint64_t second = tok_word_second(hash, first, TOK_SHORT_BITS);
     unsigned way = way_of(&t->shorts[first], p);
 
     for (unsigned i = 0; i < 2 && way == 2; i++)
@@ -173,11 +173,11 @@ static void keep_short(struct tok_word_tables *t, const struct tok_probe *p, con
 static void keep_long(struct tok_word_tables *t, const struct tok_probe *p, const uint32_t *ids,
                       uint64_t count)
 {
-    uint64_t slot = tok_word_slot(p->hash, TOK_LONG_BITS);
+    uint64_t hash = tok_long_hash(p), slot = tok_word_slot(hash, TOK_LONG_BITS);
     struct tok_long_entry *e = &t->longs[slot];
 
     if (e->key[3] != 0 && !tok_long_is_at(e, p)) { /* as above: the first to come stays longer */
-        e = &t->longs[tok_word_second(p->hash, slot, TOK_LONG_BITS)];
+        e = &t->longs[tok_word_second(hash, slot, TOK_LONG_BITS)];
         if (e->key[3] != 0 && ++t->turn % 8 == 0)
             e = &t->longs[slot];
     }
@@ -187,11 +187,11 @@ static void keep_long(struct tok_word_tables *t, const struct tok_probe *p, cons
     e->ids[0] |= (uint32_t)(count <= TOK_LONG_IDS ? count : TOK_ELSEWHERE) << 24;
 }
 
-static void keep_in_store(struct tok_word_tables *t, const struct tok_probe *p, const uint32_t *ids,
-                          uint64_t count)
+static void keep_in_store(struct tok_word_tables *t, const uint8_t *word, uint32_t size,
+                          const uint32_t *ids, uint64_t count)
 {
-    struct store_slots slots = slots_of(p);
-    uint64_t padded = ((uint64_t)p->size + 7) / 8 * 8, units = 1 + padded / 8 + (count + 1) / 2;
+    struct store_slots slots = slots_of(word, size);
+    uint64_t padded = ((uint64_t)size + 7) / 8 * 8, units = 1 + padded / 8 + (count + 1) / 2;
 
     if (t->store_used + units > STORE_SIZE / 8) {
         memset(t->store_slots, 0, sizeof(uint32_t) << TOK_STORE_BITS);
@@ -200,15 +200,15 @@ static void keep_in_store(struct tok_word_tables *t, const struct tok_probe *p, 
     }
     struct tok_store_entry *e = (void *)(t->store + t->store_used);
     t->store_slots[slots.at[t->store_slots[slots.at[0]] != 0]] = (uint32_t)t->store_used;
-    e->size = p->size;
+    e->size = size;
     e->count = (uint32_t)count;
-    memcpy(e->word, p->word, p->size);
+    memcpy(e->word, word, size);
     memcpy(e->word + padded, ids, count * sizeof *ids);
     t->store_used += units;
 }
 
-void tok_word_tables_keep(struct tok_word_tables *t, const struct tok_probe *p, const uint32_t *ids,
-                          uint64_t count)
+void tok_word_tables_keep(struct tok_word_tables *t, const struct tok_probe *p, const uint8_t *word,
+                          const uint32_t *ids, uint64_t count)
 {
     if (p->size > TOK_STORE_BYTES)
         return;
@@ -222,5 +222,5 @@ void tok_word_tables_keep(struct tok_word_tables *t, const struct tok_probe *p, 
         keep_long(t, p, ids, count);
     }
     if (count > TOK_LONG_IDS || p->size > TOK_LONG_BYTES)
-        keep_in_store(t, p, ids, count);
+        keep_in_store(t, word, p->size, ids, count);
 }

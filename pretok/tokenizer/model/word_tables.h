@@ -16,14 +16,14 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "model/pages.h"
+#include "model/word_key.h"
 
 #define TOK_SHORT_BITS 18
 #define TOK_LONG_BITS 16
 #define TOK_STORE_BITS 16
-#define TOK_SHORT_BYTES 15
+#define TOK_SHORT_BYTES TOK_WORD_KEY_BYTES
 #define TOK_LONG_BYTES 31
 #define TOK_STORE_BYTES 128
 #define TOK_SHORT_IDS 4
@@ -59,13 +59,15 @@ struct tok_word_tables {
     struct tok_pages memory;
 };
 
-/* A word to look up, with its key by length: of the first, of the second table, or the hash alone. */
+/* A word to look up, with its key by length: of the first, of the second table, or none. */
 struct tok_probe {
-    const uint8_t *word;
-    uint64_t hash;
     uint64_t key[4];
+    const struct tok_short_pair *line; /* its first one; tok_no_pair if it is not short */
     uint32_t size;
 };
+
+/* Both say that the ids are elsewhere. */
+extern const struct tok_short_pair tok_no_pair;
 
 /* Where a word's ids are; the first one's top byte is not part of it. TOK_LONG_IDS can be read
  * whatever the count. NULL: not known. */
@@ -78,36 +80,16 @@ struct tok_found {
 bool tok_word_tables_init(struct tok_word_tables *t);
 void tok_word_tables_done(struct tok_word_tables *t);
 
-/* Looks in all tables. */
-struct tok_found tok_word_tables_find(const struct tok_word_tables *t, const struct tok_probe *p);
+/* Looks in all tables for a probe's word. */
+struct tok_found tok_word_tables_find(const struct tok_word_tables *t, const struct tok_probe *p,
+                                      const uint8_t *word);
 /* Keeps a word that was not found, if it fits. */
-void tok_word_tables_keep(struct tok_word_tables *t, const struct tok_probe *p, const uint32_t *ids,
-                          uint64_t count);
-
-/* the first n bytes of 8 */
-extern const uint64_t tok_word_masks[9];
-
-static inline uint64_t tok_word_load64(const uint8_t *at)
-{
-    uint64_t v;
-
-    memcpy(&v, at, sizeof v);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    v = __builtin_bswap64(v);
-#endif
-    return v;
-}
-
-/* Multiplication carries upwards, so the top bits depend on all; they are the ones used. */
-static inline uint64_t tok_word_hash2(uint64_t a, uint64_t b)
-{
-    uint64_t h = (a ^ b * 0x9FB21C651E98DF25u) * 0x9E3779B97F4A7C15u;
-    return h ^ h >> 29;
-}
+void tok_word_tables_keep(struct tok_word_tables *t, const struct tok_probe *p, const uint8_t *word,
+                          const uint32_t *ids, uint64_t count);
 
 static inline uint64_t tok_word_slot(uint64_t hash, unsigned bits)
 {
-    return hash * 0xD6E8FEB86659FD93u >> (64 - bits);
+    return hash >> (64 - bits);
 }
 
 /* The other slot of a word, from bits that the first one leaves alone. With two places to choose
@@ -125,14 +107,9 @@ static inline bool tok_long_is_at(const struct tok_long_entry *e, const struct t
             (e->key[3] ^ p->key[3])) == 0;
 }
 
-/* Both read whole integers: 16 and 32 bytes. */
-static inline void tok_probe_short(struct tok_probe *p, const uint8_t *at, uint64_t size)
+static inline uint64_t tok_short_hash(const struct tok_probe *p)
 {
-    uint64_t low = size < 8 ? size : 8;
-
-    p->key[0] = tok_word_load64(at) & tok_word_masks[low];
-    p->key[1] = (tok_word_load64(at + 8) & tok_word_masks[size - low]) | size << 56;
-    p->hash = tok_word_hash2(p->key[0], p->key[1]);
+    return tok_word_hash2(p->key[0], p->key[1]);
 }
 
 static inline uint64_t tok_long_hash(const struct tok_probe *p)
@@ -141,40 +118,31 @@ static inline uint64_t tok_long_hash(const struct tok_probe *p)
                           tok_word_hash2(p->key[2], p->key[3]));
 }
 
+/* Reads whole integers, 32 bytes. */
 static inline void tok_probe_long(struct tok_probe *p, const uint8_t *at, uint64_t size)
 {
-    for (unsigned i = 0; i < 4; i++) {
-        uint64_t left = size > 8 * i ? size - 8 * i : 0;
-        p->key[i] = tok_word_load64(at + 8 * i) & tok_word_masks[left < 8 ? left : 8];
-    }
-    p->key[3] |= size << 56;
-    p->hash = tok_long_hash(p);
+    p->key[0] = tok_word_load64(at);
+    p->key[1] = tok_word_load64(at + 8);
+    p->key[2] = tok_word_load64(at + 16) & tok_word_masks[size - 16][0];
+    p->key[3] = (tok_word_load64(at + 24) & tok_word_masks[size - 16][1]) | size << 56;
 }
 
-/* The probe of a word, size <= left bytes of text, and its first line asked for. Words near the end
- * of the text are copied first. */
+/* The probe of a word, and its first line asked for. 32 bytes from `at` on can be read, of which the
+ * word is the first. */
 static inline void tok_probe_ask(const struct tok_word_tables *t, struct tok_probe *p,
-                                 const uint8_t *word, uint32_t size, uint64_t left)
+                                 const uint8_t *at, uint32_t size)
 {
-    const uint8_t *at = word;
-    uint8_t copy[32] = {0};
-
-    p->word = word;
     p->size = size;
     if (size <= TOK_SHORT_BYTES) {
-        if (left < 16) {
-            memcpy(copy, at, size);
-            at = copy;
-        }
-        tok_probe_short(p, at, size);
-        __builtin_prefetch(&t->shorts[tok_word_slot(p->hash, TOK_SHORT_BITS)]);
-    } else if (size <= TOK_LONG_BYTES) {
-        if (left < 32) {
-            memcpy(copy, at, size);
-            at = copy;
-        }
+        tok_word_key(p->key, at, size);
+        p->line = &t->shorts[tok_word_slot(tok_short_hash(p), TOK_SHORT_BITS)];
+        __builtin_prefetch(p->line);
+        return;
+    }
+    p->line = &tok_no_pair;
+    if (size <= TOK_LONG_BYTES) {
         tok_probe_long(p, at, size);
-        __builtin_prefetch(&t->longs[tok_word_slot(p->hash, TOK_LONG_BITS)]);
+        __builtin_prefetch(&t->longs[tok_word_slot(tok_long_hash(p), TOK_LONG_BITS)]);
     }
 }
 #endif

@@ -10,7 +10,7 @@
 
 #include "model/word_tables.h"
 
-#define GROUP 32
+#define GROUP 64
 #define STRETCH 65536   /* bytes */
 #define FULL (3u << 17) /* words not found, after which the tables count as full */
 
@@ -60,11 +60,11 @@ struct tok_stats tok_words_stats(const struct tok_words *words)
     return stats;
 }
 
-/* A word that is not in its first line. */
-static enum ngt_status other(struct tok_words *w, const struct tok_probe *p, uint32_t *ids,
-                             uint64_t *ret_count, struct ngt_error *reterr)
+/* A word that is not in the first line of the first table. */
+static enum ngt_status other(struct tok_words *w, const struct tok_probe *p, const uint8_t *word,
+                             uint32_t *ids, uint64_t *ret_count, struct ngt_error *reterr)
 {
-    struct tok_found found = tok_word_tables_find(&w->tables, p);
+    struct tok_found found = tok_word_tables_find(&w->tables, p, word);
     if (found.ids) {
         /* Copies of a fixed size are a few moves, and what is kept can be read that far. */
         if (found.count <= TOK_LONG_IDS)
@@ -77,10 +77,9 @@ static enum ngt_status other(struct tok_words *w, const struct tok_probe *p, uin
     }
     w->stats.misses++;
     w->missed += p->size;
-    enum ngt_status status =
-        w->encode(w->model, w->scratch, p->word, p->size, ids, ret_count, reterr);
+    enum ngt_status status = w->encode(w->model, w->scratch, word, p->size, ids, ret_count, reterr);
     if (status == NGT_OK)
-        tok_word_tables_keep(&w->tables, p, ids, *ret_count);
+        tok_word_tables_keep(&w->tables, p, word, ids, *ret_count);
     return status;
 }
 
@@ -119,13 +118,40 @@ static bool go_around(struct tok_words *w)
     return w->around;
 }
 
+/* The probe of a word that begins less than 32 bytes before text ends. */
+static void ask_at_end(const struct tok_word_tables *t, struct tok_probe *p, const uint8_t *word,
+                       uint32_t size)
+{
+    uint8_t copy[TOK_LONG_BYTES + 1] = {0};
+
+    if (size < sizeof copy)
+        memcpy(copy, word, size);
+    tok_probe_ask(t, p, copy, size);
+}
+
+static inline bool is_at(const struct tok_short_pair *pair, unsigned way, const struct tok_probe *p)
+{
+    return ((pair->keys[way][0] ^ p->key[0]) | (pair->keys[way][1] ^ p->key[1])) == 0;
+}
+
+/* All ids of an entry; returns how many of them count. */
+static inline uint64_t take(const uint32_t *known, uint32_t *out)
+{
+    uint32_t head = known[0];
+
+    memcpy(out, known, TOK_SHORT_IDS * sizeof *out);
+    out[0] = head & TOK_ID_MASK;
+    return head >> 24;
+}
+
 enum ngt_status tok_words_encode(struct tok_words *w, const uint8_t *text, uint64_t n,
                                  uint64_t from, const uint32_t *ends, uint64_t count,
                                  uint32_t *ret_ids, uint64_t *ret_count, struct ngt_error *reterr)
 {
+    const struct tok_word_tables *t = &w->tables;
     struct tok_probe probes[GROUP];
     uint32_t *out = ret_ids;
-    uint32_t start = (uint32_t)from;
+    uint64_t start = from;
 
     w->stats.words += count;
     w->bytes += count ? ends[count - 1] - from : 0;
@@ -134,41 +160,30 @@ enum ngt_status tok_words_encode(struct tok_words *w, const uint8_t *text, uint6
     for (uint64_t done = 0; done < count;) {
         uint64_t group = count - done < GROUP ? count - done : GROUP;
         for (uint64_t i = 0; i < group; i++) {
-            tok_probe_ask(&w->tables, &probes[i], text + start, ends[done + i] - start, n - start);
+            uint32_t size = ends[done + i] - (uint32_t)start;
+            if (start + TOK_LONG_BYTES < n)
+                tok_probe_ask(t, &probes[i], text + start, size);
+            else
+                ask_at_end(t, &probes[i], text + start, size);
             start = ends[done + i];
         }
         for (uint64_t i = 0; i < group; i++) {
             const struct tok_probe *p = &probes[i];
-            uint64_t more = 0;
-            if (p->size <= TOK_SHORT_BYTES) {
-                const struct tok_short_pair *pair =
-                    &w->tables.shorts[tok_word_slot(p->hash, TOK_SHORT_BITS)];
-                uint64_t first = (pair->keys[0][0] ^ p->key[0]) | (pair->keys[0][1] ^ p->key[1]);
-                uint64_t second = (pair->keys[1][0] ^ p->key[0]) | (pair->keys[1][1] ^ p->key[1]);
-                unsigned way = second == 0;
-                uint32_t head = pair->ids[way][0];
-                if ((first == 0 || second == 0) && head >> 24 != TOK_ELSEWHERE) {
-                    memcpy(out, pair->ids[way], sizeof pair->ids[way]);
-                    out[0] = head & TOK_ID_MASK;
-                    out += head >> 24;
-                    continue;
-                }
+            const struct tok_short_pair *pair = p->line;
+            if (is_at(pair, 0, p) && pair->ids[0][0] >> 24 != TOK_ELSEWHERE) {
+                out += take(pair->ids[0], out);
+                continue;
             }
-            if (p->size > TOK_SHORT_BYTES && p->size <= TOK_LONG_BYTES) {
-                const struct tok_long_entry *e =
-                    &w->tables.longs[tok_word_slot(p->hash, TOK_LONG_BITS)];
-                uint32_t head = e->ids[0];
-                if (tok_long_is_at(e, p) && head >> 24 != TOK_ELSEWHERE) {
-                    memcpy(out, e->ids, sizeof e->ids);
-                    out[0] = head & TOK_ID_MASK;
-                    out += head >> 24;
-                    continue;
-                }
+            if (is_at(pair, 1, p) && pair->ids[1][0] >> 24 != TOK_ELSEWHERE) {
+                out += take(pair->ids[1], out);
+                continue;
             }
-            enum ngt_status status = other(w, p, out, &more, reterr);
+            uint64_t found = 0;
+            enum ngt_status status =
+                other(w, p, text + ends[done + i] - p->size, out, &found, reterr);
             if (status != NGT_OK)
                 return status;
-            out += more;
+            out += found;
         }
         done += group;
     }

@@ -131,61 +131,68 @@ static void survey(struct tok_charsmap *map)
         map->ascii[' '] = TOK_ASCII_SPACE;
 }
 
-/* The first byte from `from` on that has a child; 256: none. By sixteen units at a time, which the
- * compiler turns into vectors: nearly all are somebody else's. */
-static uint32_t next_child(const struct tok_charsmap *map, uint32_t at, uint32_t from)
+/*
+ * Who is whose child, which the array does not say from above: a unit with a label is the child of
+ * one base at most. By base the first child, by child the next one; 0, which is the root: none.
+ */
+struct family {
+    uint32_t *first, *next;
+};
+
+static bool family_init(struct family *f, const struct tok_charsmap *map)
 {
-    for (uint32_t group = from & ~15u; group < 256; group += 16) {
-        const uint32_t *units = map->units + ((at ^ group) & ~15u);
-        uint32_t any = 0, low = (at & 15) ^ group;
-        for (uint32_t i = 0; i < 16; i++)
-            any |= (label(units[i]) ^ low) == i;
-        for (uint32_t byte = group; any && byte < group + 16; byte++)
-            if (byte >= from && label(map->units[at ^ byte]) == byte)
-                return byte;
+    f->first = calloc(map->unit_count, sizeof *f->first);
+    f->next = calloc(map->unit_count, sizeof *f->next);
+    if (!f->first || !f->next)
+        return false;
+    for (uint32_t i = 1; i < map->unit_count; i++) {
+        if (is_leaf(map->units[i]))
+            continue;
+        uint32_t *first = &f->first[i ^ label(map->units[i])];
+        f->next[i] = *first;
+        *first = i;
     }
-    return 256;
+    return true;
+}
+
+static void family_done(struct family *f)
+{
+    free(f->first);
+    free(f->next);
 }
 
 /*
  * Are all rules text to text? Walks all keys. Darts shares equal tails, so a unit may be reached by
  * several ways; an array that is no tree at all runs into a limit and is answered with no.
  */
-static bool rules_are_text(const struct tok_charsmap *map)
+static bool rules_are_text(const struct tok_charsmap *map, const struct family *family)
 {
-    struct place {
-        uint32_t at;
-        uint32_t next; /* byte to try */
-    } stack[KEY_LIMIT];
+    uint32_t stack[KEY_LIMIT]; /* units to look at */
     uint8_t path[KEY_LIMIT];
     unsigned depth = 0;
     uint32_t nodes = 0;
 
-    stack[0] = (struct place){offset(map->units[0]), 0};
+    stack[0] = family->first[offset(map->units[0])];
     for (;;) {
-        struct place *p = &stack[depth];
-        bool leaf = false;
-        uint32_t found = next_child(map, p->at, p->next);
-        if (found == 256) {
+        uint32_t i = stack[depth];
+        if (!i) {
             if (depth-- == 0)
                 return true;
             continue;
         }
-        uint8_t byte = (uint8_t)found;
-        uint32_t at = p->at;
-        p->next = found + 1;
-        (void)step(map, &at, byte, &leaf);
-        path[depth] = byte;
+        uint32_t unit = map->units[i], at = i ^ offset(unit);
+        stack[depth] = family->next[i];
+        path[depth] = (uint8_t)label(unit);
         if (++nodes == NODE_LIMIT || depth + 1 == KEY_LIMIT)
             return false;
-        if (leaf) {
+        if (has_leaf(unit)) {
             const char *to = map->replacements + value(map->units[at]);
             uint64_t n = strlen(to);
             if (tok_utf8_valid_prefix(path, depth + 1) != depth + 1 ||
                 tok_utf8_valid_prefix((const uint8_t *)to, n) != n)
                 return false;
         }
-        stack[++depth] = (struct place){at, 0};
+        stack[++depth] = family->first[at];
     }
 }
 
@@ -225,7 +232,15 @@ enum ngt_status tok_charsmap_new(const uint8_t *blob, uint64_t n, const char *pa
         goto out;
     }
     survey(map);
-    map->text_only = rules_are_text(map);
+    struct family family;
+    bool enough = family_init(&family, map);
+    map->text_only = enough && rules_are_text(map, &family);
+    family_done(&family);
+    if (!enough) {
+        status = ngt_fail(reterr, NGT_E_NOMEM, path, NGT_NO_POS, NGT_NO_POS,
+                          "out of memory for the tokenizer");
+        goto out;
+    }
     *ret_map = map;
     map = NULL;
 out:

@@ -94,6 +94,31 @@ T_CASE(more_than_the_cache_holds)
     texts(1u << 22, 35, 4, true);
 }
 
+/* What stands for "no entry" is zeros too. */
+T_CASE(zeros_of_all_lengths)
+{
+    enum { LONGEST = 140 };
+    static const uint8_t text[LONGEST * (LONGEST + 1) / 2];
+    struct tok_words *words = NULL;
+    struct ngt_error error;
+    static uint32_t ends[LONGEST], want[sizeof text + 64], got[sizeof text + 64];
+    uint64_t want_n = 0, got_n = 0, more = 0;
+    uint32_t end = 0;
+
+    T_REQUIRE(tok_words_new(model, NULL, NULL, true, &words, &error) == NGT_OK);
+    for (uint32_t i = 0; i < LONGEST; i++) {
+        (void)model(NULL, NULL, text, i + 1, want + want_n, &more, NULL);
+        want_n += more;
+        ends[i] = end += i + 1;
+    }
+    for (unsigned round = 0; round < 3; round++) {
+        T_EQ_INT(tok_words_encode(words, text, end, 0, ends, LONGEST, got, &got_n, &error), NGT_OK);
+        T_EQ_U64(got_n, want_n);
+        T_TRUE(memcmp(got, want, want_n * sizeof *want) == 0);
+    }
+    tok_words_free(&words);
+}
+
 T_CASE(a_cache_that_keeps_nothing)
 {
     texts(50, 40, 5, false);

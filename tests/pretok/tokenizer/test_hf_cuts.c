@@ -205,7 +205,7 @@ static void random_file(uint64_t number, uint64_t *seed, char *json)
         at += sprintf(at, ", \"%s\": %u", names[i], next++);
     /* one that no merges give, for files that look whole words up */
     if (number / 90 % 2)
-        at += sprintf(at, ", \"" MARK "aB.\": %u", next++);
+        at += sprintf(at, ", \"" MARK "a11\": %u", next++);
     for (unsigned b = 0; b < 256; b++)
         at += sprintf(at, ", \"<0x%02X>\": %u", b, next++);
     sprintf(at, "}}}");

@@ -185,7 +185,8 @@ out:
 }
 
 enum ngt_status tok_hf_encoder_new(struct tok_hf_file *f, enum tok_hf_markers markers,
-                                   const char *path, struct tok_hf_encoder **ret_encoder, struct ngt_error *reterr)
+                                   const char *path, struct tok_hf_encoder **ret_encoder,
+                                   struct ngt_error *reterr)
 {
     struct tok_hf_encoder *e = calloc(1, sizeof *e);
     enum ngt_status status = NGT_OK;

@@ -17,8 +17,8 @@ enum tok_hf_markers {
 };
 
 /* The file keeps its vocabulary; scores may move. */
-NGT_NODISCARD enum ngt_status tok_hf_encoder_new(struct tok_hf_file *f,
-                                                 enum tok_hf_markers markers, const char *path,
+NGT_NODISCARD enum ngt_status tok_hf_encoder_new(struct tok_hf_file *f, enum tok_hf_markers markers,
+                                                 const char *path,
                                                  struct tok_hf_encoder **ret_encoder,
                                                  struct ngt_error *reterr);
 void tok_hf_encoder_free(struct tok_hf_encoder **encoder);

@@ -12,8 +12,9 @@ struct tok_hf_charsmap {
     uint8_t *strings;
     uint64_t string_bytes;
     bool ascii_stays[128]; /* this character alone maps to nothing else */
-    uint64_t begins[1024]; /* a bit for each two bytes that a key, or a byte of them that is one, may
-                            * begin with: most characters need no more than this */
+    /* A bit for each two bytes that a key begins with, or the first of which is one. Most characters
+     * need no more than this. */
+    uint64_t begins[1024];
 };
 
 static int base64_value(char c)
@@ -102,8 +103,7 @@ static bool leads_on(const struct tok_hf_charsmap *m, const uint8_t *bytes, unsi
 
     for (unsigned i = 0; i < n; i++) {
         node ^= bytes[i];
-        if (!bytes[i] || node >= m->unit_count ||
-            (m->units[node] & (1u << 31 | 0xFF)) != bytes[i])
+        if (!bytes[i] || node >= m->unit_count || (m->units[node] & (1u << 31 | 0xFF)) != bytes[i])
             return false;
         if (m->units[node] >> 8 & 1)
             return true;

@@ -55,6 +55,9 @@ struct tok_engine_instance {
     void *state;
 };
 
+/* Of neighbours from `first` on that are this id, the first stays. */
+void tok_ids_fuse(struct tok_ids *ids, uint64_t first, uint32_t id);
+
 /*
  * Makes the reference engine of a SentencePiece file from its bytes [n]; they are not kept.
  * NGT_E_DATA when the library refuses them.

@@ -6,7 +6,8 @@
  *
  * Most byte-level files come down to one split that covers the text: byte_level.h runs those. In
  * families that write a space as U+2581, text keeps its ' ' and U+2581 in the input becomes ' ':
- * both are the same there.
+ * both are the same there. What has no pre-tokenizer but a Metaspace is cut into words where no
+ * merge reaches across (hf_cuts.h).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,8 @@
 #include "load/hf_json.h"
 #include "ngt/layout.h"
 #include "text/added_tokens.h"
+#include "text/scan_sp.h"
+#include "text/spaces_hf.h"
 
 #define BATCH_WORDS 1024
 #define BATCH_BYTES (1u << 16)
@@ -29,8 +32,11 @@ struct hf_engine {
     const struct tok_split *split; /* all that the pre-tokenizers are, but for a prefix space */
     struct tok_split *joined;      /* where it does the work of several steps */
     bool prefix;
-    bool marker; /* sections have ' ' for U+2581 */
-    bool cuts;   /* and are words up to a run of ' ' */
+    bool marker;   /* words have ' ' for U+2581 */
+    bool replaces; /* it is the normalizer that makes it so: the step of it was taken out */
+    bool prepends; /* and another one that puts a marker in front */
+    const struct tok_hf_cuts *cuts; /* NULL: words are what the pre-tokenizers leave */
+    struct tok_sp_scan scan;
     uint64_t ids_per_byte;
     bool plain;
     struct tok_hf_limits limits;
@@ -41,7 +47,7 @@ struct hf_scratch {
     struct tok_hf_pretokenize_scratch pretokenize;
     struct tok_split_scratch *split;
     struct tok_hf_words words;
-    struct tok_buffer section; /* with U+2581 made ' ', or with a prefix space */
+    struct tok_buffer section; /* of spaces_hf.h, or with a prefix space */
     struct tok_buffer batch;   /* words that wait, and where each ends */
     uint32_t ends[BATCH_WORDS];
     uint64_t count;
@@ -118,26 +124,36 @@ static enum ngt_status add_piece(void *context, const uint8_t *piece, uint64_t n
     return NGT_OK;
 }
 
-/* Text without pre-tokenizer: words end before a run of spaces. */
-static enum ngt_status by_spaces(const struct run *r, const uint8_t *text, uint64_t n,
-                                 struct ngt_error *reterr)
+/* Does Metaspace put a marker in front? */
+static bool has_prefix(const struct tok_hf_pretokenizer *metaspace, struct tok_hf_text t)
 {
+    bool begins = t.at[0] == ' ' || (t.n >= 3 && memcmp(t.at, "\xE2\x96\x81", 3) == 0);
+
+    return !begins && (metaspace->prepend == TOK_HF_ALWAYS ||
+                       (metaspace->prepend == TOK_HF_FIRST && t.lead != 0));
+}
+
+/* Text without a pre-tokenizer, or with Metaspace alone. */
+static enum ngt_status by_cuts(const struct run *r, struct tok_hf_text t, struct ngt_error *reterr)
+{
+    const struct hf_engine *e = r->e;
+    const uint64_t first = r->ids ? r->ids->count : 0;
     uint32_t *ends = r->s->ends;
-    uint64_t from = 0, count = 0, at = 0;
+    uint64_t count = 0;
     enum ngt_status status = NGT_OK;
 
-    while (at < n && status == NGT_OK) {
-        while (at < n && text[at] == ' ')
-            at++;
-        const uint8_t *space = memchr(text + at, ' ', n - at);
-        at = space ? (uint64_t)(space - text) : n;
-        ends[count++] = (uint32_t)at;
-        if (count < BATCH_WORDS && at < n)
-            continue;
-        status = put_words(r, text, n, from, ends, count, reterr);
-        from = at;
-        count = 0;
+    if (!e->replaces) {
+        bool prefix = e->pretokenizers.count && has_prefix(&e->pretokenizers.steps[0], t);
+        status = tok_hf_spaces(t.at, t.n, e->marker, prefix, &r->s->section, reterr);
+        t.at = r->s->section.at;
+        t.n = r->s->section.size;
     }
+    for (uint64_t from = 0; from < t.n && status == NGT_OK; from = ends[count - 1]) {
+        count = e->scan.cut(&e->cuts->cuts, t.at, t.n, from, ends, BATCH_WORDS);
+        status = put_words(r, t.at, t.n, from, ends, count, reterr);
+    }
+    if (status == NGT_OK && e->cuts->fuse != NGT_NO_ID && r->ids)
+        tok_ids_fuse(r->ids, first, e->cuts->fuse);
     return status;
 }
 
@@ -172,43 +188,10 @@ static enum ngt_status section(struct run *r, struct tok_hf_text t, struct ngt_e
     if (r->e->split)
         return one_split(r, t, reterr);
     if (r->e->cuts)
-        return by_spaces(r, t.at, t.n, reterr);
+        return by_cuts(r, t, reterr);
     enum ngt_status status =
         tok_hf_pretokenize(&r->e->pretokenizers, &r->s->pretokenize, t, add_piece, r, reterr);
     return status == NGT_OK ? flush(r, reterr) : status;
-}
-
-/* U+2581 to ' '; text stays where it is if it has none. */
-static enum ngt_status join_markers(struct tok_hf_text *t, struct tok_buffer *out,
-                                    struct ngt_error *reterr)
-{
-    uint64_t copied = 0, at = 0;
-    const uint8_t *found;
-
-    out->size = 0;
-    while (at < t->n && (found = memchr(t->at + at, 0xE2, t->n - at)) != NULL) {
-        at = (uint64_t)(found - t->at);
-        if (t->n - at < 3 || found[1] != 0x96 || found[2] != 0x81) {
-            at++;
-            continue;
-        }
-        enum ngt_status status = tok_buffer_reserve(out, at - copied + 1, reterr);
-        if (status != NGT_OK)
-            return status;
-        tok_buffer_put(out, t->at + copied, at - copied);
-        tok_buffer_put(out, " ", 1);
-        at += 3;
-        copied = at;
-    }
-    if (copied == 0)
-        return NGT_OK;
-    enum ngt_status status = tok_buffer_reserve(out, t->n - copied, reterr);
-    if (status != NGT_OK)
-        return status;
-    tok_buffer_put(out, t->at + copied, t->n - copied);
-    t->at = out->at;
-    t->n = out->size;
-    return NGT_OK;
 }
 
 static enum ngt_status normalize(const struct hf_engine *e, struct hf_scratch *s,
@@ -216,8 +199,11 @@ static enum ngt_status normalize(const struct hf_engine *e, struct hf_scratch *s
 {
     enum ngt_status status = tok_hf_normalize(&e->normalizers, &s->normalize, t, reterr);
 
-    if (status == NGT_OK && e->marker && e->pretokenizers.count == 0)
-        status = join_markers(t, &s->section, reterr);
+    if (status != NGT_OK || !e->replaces || t->n == 0)
+        return status;
+    status = tok_hf_spaces(t->at, t->n, true, e->prepends, &s->section, reterr);
+    t->at = s->section.at;
+    t->n = s->section.size;
     return status;
 }
 
@@ -415,34 +401,84 @@ static void use_scalar(struct hf_engine *e)
             tok_split_use_scalar(e->pretokenizers.steps[i].pattern.regex);
 }
 
+static bool is_marker(const uint8_t *text, uint64_t n)
+{
+    return n == 3 && memcmp(text, "\xE2\x96\x81", 3) == 0;
+}
+
+static void drop_normalizer(struct tok_hf_normalizers *n)
+{
+    n->count--;
+    tok_hf_pattern_done(&n->steps[n->count].pattern);
+    free(n->steps[n->count].content);
+    n->steps[n->count] = (struct tok_hf_normalizer){0};
+}
+
+/* A step that looks for text with a space in it, and leaves text as it is where it finds none. */
+static bool needs_space(const struct tok_hf_pretokenizer *p)
+{
+    return p->cut == TOK_HF_CUT_PATTERN && !p->pattern.regex && p->pattern.size &&
+           memchr(p->pattern.literal, ' ', p->pattern.size) &&
+           !(p->behavior == TOK_HF_REMOVED && p->invert);
+}
+
 /* Do all spaces become U+2581 in the last step, so that ' ' can stand for it? */
 static void find_marker(struct hf_engine *e, const struct tok_hf_file *f)
 {
     struct tok_hf_normalizers *n = &e->normalizers;
     struct tok_hf_pretokenizers *p = &e->pretokenizers;
+    const struct tok_hf_normalizer *last = n->count ? &n->steps[n->count - 1] : NULL;
+    uint64_t idle = 0;
 
     if (f->kind != TOK_HF_BPE || f->bytes)
         return;
-    if (p->count) {
-        struct tok_hf_pretokenizer *last = &p->steps[p->count - 1];
-        e->marker = last->cut == TOK_HF_CUT_METASPACE && last->character == 0x2581;
-        last->marker = e->marker;
+    bool replaces = last && last->step == TOK_HF_REPLACE && !last->pattern.regex &&
+                    last->pattern.size == 1 && last->pattern.literal[0] == ' ' &&
+                    is_marker(last->content, last->content_size);
+    /* Gemma's file cuts behind spaces when there are none any more */
+    while (replaces && idle < p->count && needs_space(&p->steps[idle]))
+        idle++;
+    if (idle < p->count) {
+        struct tok_hf_pretokenizer *meta = &p->steps[p->count - 1];
+        e->marker = meta->cut == TOK_HF_CUT_METASPACE && meta->character == 0x2581;
+        meta->marker = e->marker;
         return;
     }
-    const struct tok_hf_normalizer *last = n->count ? &n->steps[n->count - 1] : NULL;
-    if (!last || last->step != TOK_HF_REPLACE || last->pattern.regex || last->pattern.size != 1 ||
-        last->pattern.literal[0] != ' ' || last->content_size != 3 ||
-        memcmp(last->content, "\xE2\x96\x81", 3) != 0)
-        return;
     /* U+2581 is no white space; stripping would tell it from ' ' */
     for (uint64_t i = 0; i < f->added_count; i++)
         if (f->added[i].normalized && (f->added[i].lstrip || f->added[i].rstrip))
             return;
-    e->marker = true;
-    n->count--;
-    tok_hf_pattern_done(&n->steps[n->count].pattern);
-    free(n->steps[n->count].content);
-    n->steps[n->count] = (struct tok_hf_normalizer){0};
+    if (!replaces)
+        return;
+    e->marker = e->replaces = true;
+    while (p->count)
+        tok_hf_pattern_done(&p->steps[--p->count].pattern);
+    drop_normalizer(n);
+    last = n->count ? &n->steps[n->count - 1] : NULL;
+    e->prepends = last && last->step == TOK_HF_PREPEND &&
+                  (is_marker(last->content, last->content_size) ||
+                   (last->content_size == 1 && last->content[0] == ' '));
+    if (e->prepends)
+        drop_normalizer(n);
+}
+
+/* Are words what lies between certain cuts? */
+static void find_cuts(struct hf_engine *e)
+{
+    const struct tok_hf_pretokenizers *p = &e->pretokenizers;
+
+    tok_sp_scan_init(&e->scan, tok_isa_chosen());
+    if (p->count == 0 || (p->count == 1 && e->marker))
+        e->cuts = tok_hf_encoder_cuts(e->encoder);
+}
+
+static enum tok_hf_markers markers_of(const struct hf_engine *e)
+{
+    const struct tok_hf_pretokenizers *p = &e->pretokenizers;
+
+    if (!e->marker)
+        return TOK_HF_AS_SPELT;
+    return p->count && p->steps[p->count - 1].split ? TOK_HF_SPACES_FIRST : TOK_HF_SPACES;
 }
 
 static bool is_listed(const struct tok_config *config, struct tok_slice content)
@@ -554,17 +590,17 @@ static enum ngt_status hf_load(const struct tok_config *config, uint8_t *bytes, 
         status = add_tokens(e, config, &f, reterr);
     }
     if (status == NGT_OK)
-        status = tok_hf_encoder_new(&f, e->marker, config->path, &e->encoder, reterr);
+        status = tok_hf_encoder_new(&f, markers_of(e), config->path, &e->encoder, reterr);
     if (status == NGT_OK) {
         e->ids_per_byte = tok_hf_encoder_ids_per_byte(e->encoder);
         e->plain = config->engine == TOK_PLAIN;
         e->limits = f.limits;
-        e->cuts = !e->plain && e->marker && e->pretokenizers.count == 0 &&
-                  tok_hf_encoder_cuts(e->encoder);
-        if (e->plain)
+        if (e->plain) {
             use_scalar(e);
-        else
+        } else {
+            find_cuts(e);
             status = find_split(e, f.bytes, config->path, reterr);
+        }
     }
     if (status == NGT_OK) {
         *ret_model = f.model;

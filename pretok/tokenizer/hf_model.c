@@ -16,7 +16,7 @@ struct tok_hf_encoder {
     struct tok_bpe_hf *odd_bpe;
     struct tok_unigram_hf *unigram;
     struct tok_wordpiece *wordpiece;
-    bool cuts;
+    struct tok_hf_cuts cuts; /* of bpe */
 };
 
 static bool takes_part(const struct tok_hf_file *f, uint32_t id)
@@ -124,24 +124,11 @@ static enum ngt_status no_memory(const char *path, struct ngt_error *reterr)
                     "out of memory for the vocabulary");
 }
 
-/* No merge makes a token with a marker behind another character, and the marker itself is known. */
-static bool cuts_before_markers(const struct tok_bpe_config *c)
+static enum ngt_status plain_bpe(const struct tok_hf_file *f, enum tok_hf_markers markers,
+                                 const char *path, struct tok_hf_encoder *e,
+                                 struct ngt_error *reterr)
 {
-    bool known = false;
-
-    for (uint32_t s = 0; s < c->ids; s++)
-        known |= c->initial[s] && c->bytes[c->starts[s]] == ' ';
-    for (uint64_t i = 0; i < c->rule_count && known; i++) {
-        uint32_t s = c->rules[i].result;
-        for (uint64_t at = c->starts[s] + 1; at < c->starts[s + 1] && known; at++)
-            known = c->bytes[at] != ' ' || c->bytes[at - 1] == ' ';
-    }
-    return known;
-}
-
-static enum ngt_status plain_bpe(const struct tok_hf_file *f, bool marker, const char *path,
-                                 struct tok_hf_encoder *e, struct ngt_error *reterr)
-{
+    const bool marker = markers != TOK_HF_AS_SPELT;
     uint32_t count = f->model.vocabulary.count;
     uint64_t *starts = malloc((count + 1ull) * sizeof *starts), units, used = 0, kept = 0;
     uint8_t *bytes = malloc(f->model.name_starts[count] + 1);
@@ -186,7 +173,9 @@ static enum ngt_status plain_bpe(const struct tok_hf_file *f, bool marker, const
     };
     status =
         config.ends && !all_join(&config) ? NGT_OK : tok_bpe_new(&config, path, &e->bpe, reterr);
-    e->cuts = marker && !f->ignore_merges && !config.ends && cuts_before_markers(&config);
+    if (status == NGT_OK && e->bpe)
+        status = tok_hf_cuts_init(&e->cuts, &config, tok_bpe_takes_whole(e->bpe),
+                                  markers == TOK_HF_SPACES_FIRST, reterr);
 out:
     free(starts);
     free(bytes);
@@ -195,8 +184,9 @@ out:
     return status;
 }
 
-enum ngt_status tok_hf_encoder_new(struct tok_hf_file *f, bool marker, const char *path,
-                                   struct tok_hf_encoder **ret_encoder, struct ngt_error *reterr)
+enum ngt_status tok_hf_encoder_new(struct tok_hf_file *f, enum tok_hf_markers markers,
+                                   const char *path, struct tok_hf_encoder **ret_encoder,
+                                   struct ngt_error *reterr)
 {
     struct tok_hf_encoder *e = calloc(1, sizeof *e);
     enum ngt_status status = NGT_OK;
@@ -208,9 +198,9 @@ enum ngt_status tok_hf_encoder_new(struct tok_hf_file *f, bool marker, const cha
     else if (f->kind != TOK_HF_BPE)
         status = tok_wordpiece_new(f, path, &e->wordpiece, reterr);
     else if (is_plain(f))
-        status = plain_bpe(f, marker, path, e, reterr);
+        status = plain_bpe(f, markers, path, e, reterr);
     if (status == NGT_OK && f->kind == TOK_HF_BPE && (!is_plain(f) || f->suffix.size))
-        status = tok_bpe_hf_new(f, marker, path, &e->odd_bpe, reterr);
+        status = tok_bpe_hf_new(f, markers != TOK_HF_AS_SPELT, path, &e->odd_bpe, reterr);
     if (status == NGT_OK)
         *ret_encoder = e;
     else
@@ -226,13 +216,14 @@ void tok_hf_encoder_free(struct tok_hf_encoder **encoder)
     tok_bpe_hf_free(&(*encoder)->odd_bpe);
     tok_unigram_hf_free(&(*encoder)->unigram);
     tok_wordpiece_free(&(*encoder)->wordpiece);
+    tok_hf_cuts_done(&(*encoder)->cuts);
     free(*encoder);
     *encoder = NULL;
 }
 
-bool tok_hf_encoder_cuts(const struct tok_hf_encoder *e)
+const struct tok_hf_cuts *tok_hf_encoder_cuts(const struct tok_hf_encoder *e)
 {
-    return e->cuts;
+    return e->cuts.known ? &e->cuts : NULL;
 }
 
 uint64_t tok_hf_encoder_ids_per_byte(const struct tok_hf_encoder *e)

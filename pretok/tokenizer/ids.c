@@ -1,7 +1,8 @@
 /* The growing array of ids that engines append to. */
 #include <stdlib.h>
 
-#include "tok/tokenizer.h"
+#include "engine.h"
+#include "ngt/layout.h"
 
 void tok_ids_done(struct tok_ids *ids)
 {
@@ -25,4 +26,22 @@ enum ngt_status tok_ids_reserve(struct tok_ids *ids, uint64_t n, struct ngt_erro
     ids->ids = grown;
     ids->room = room;
     return NGT_OK;
+}
+
+void tok_ids_fuse(struct tok_ids *ids, uint64_t first, uint32_t id)
+{
+    uint64_t out = first;
+    uint32_t before = NGT_NO_ID, any = 0;
+
+    for (uint64_t i = first; i < ids->count; i++)
+        any |= ids->ids[i] == id;
+    if (!any)
+        return;
+    for (uint64_t i = first; i < ids->count; i++) {
+        uint32_t here = ids->ids[i];
+        ids->ids[out] = here;
+        out += here != id || before != id;
+        before = here;
+    }
+    ids->count = out;
 }

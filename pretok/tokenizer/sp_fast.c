@@ -180,25 +180,6 @@ static enum ngt_status encode_unigram(const struct sp_fast *e, struct sp_fast_sc
     return status;
 }
 
-/* Of neighbouring unknown ids the first stays. Known text never gives this id. */
-static void fuse_unknown(uint32_t unknown, uint64_t first, struct tok_ids *ids)
-{
-    uint64_t out = first;
-    uint32_t before = NGT_NO_ID, any = 0;
-
-    for (uint64_t i = first; i < ids->count; i++)
-        any |= ids->ids[i] == unknown;
-    if (!any)
-        return;
-    for (uint64_t i = first; i < ids->count; i++) {
-        uint32_t id = ids->ids[i];
-        ids->ids[out] = id;
-        out += id != unknown || before != unknown;
-        before = id;
-    }
-    ids->count = out;
-}
-
 static enum ngt_status fast_encode(const void *engine, void *scratch, const char *text, uint64_t n,
                                    struct tok_ids *ids, struct ngt_error *reterr)
 {
@@ -230,8 +211,8 @@ static enum ngt_status fast_encode(const void *engine, void *scratch, const char
                                     reterr);
         break;
     }
-    if (!e->vocab.byte_fallback && status == NGT_OK)
-        fuse_unknown(e->vocab.unknown_id, first, ids);
+    if (!e->vocab.byte_fallback && status == NGT_OK) /* known text never gives this id */
+        tok_ids_fuse(ids, first, e->vocab.unknown_id);
     return status;
 }
 

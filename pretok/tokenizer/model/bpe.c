@@ -55,6 +55,11 @@ uint64_t tok_bpe_ids_per_byte(const struct tok_bpe *bpe)
     return bpe->marker && bpe->unknown == TOK_UNKNOWN_BYTES ? 3 : 1;
 }
 
+bool tok_bpe_takes_whole(const struct tok_bpe *bpe)
+{
+    return bpe->whole_word && bpe->rare_words.max_bytes;
+}
+
 static enum ngt_status reserve(struct tok_bpe_scratch *s, uint64_t n, struct ngt_error *reterr)
 {
     if (n <= s->room)

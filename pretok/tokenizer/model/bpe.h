@@ -77,6 +77,9 @@ void tok_bpe_scratch_free(struct tok_bpe_scratch **scratch);
 /* No word of n bytes becomes more than n * tok_bpe_ids_per_byte ids (1, or 3 with a marker). */
 uint64_t tok_bpe_ids_per_byte(const struct tok_bpe *bpe);
 
+/* Is some word an id that merging does not give (whole_word)? */
+bool tok_bpe_takes_whole(const struct tok_bpe *bpe);
+
 /*
  * Encodes text [n] as one word: ret_ids has room for n * tok_bpe_ids_per_byte + 8. n < 2^32. Ids
  * may be written beyond the returned count, within the room. *ret_count ids were written.

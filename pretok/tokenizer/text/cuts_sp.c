@@ -81,6 +81,15 @@ enum ngt_status tok_sp_cuts_init(struct tok_sp_cuts *cuts, const uint8_t *bytes,
     return NGT_OK;
 }
 
+void tok_sp_cuts_init_spaces(struct tok_sp_cuts *cuts, bool runs)
+{
+    *cuts = (struct tok_sp_cuts){.shift = 63};
+    for (unsigned a = 0; a < 256; a++)
+        for (unsigned b = 0; b < 256; b++)
+            if (b != ' ' || (runs && a == ' '))
+                cuts->joins[a][b >> 6] |= UINT64_C(1) << (b & 63);
+}
+
 void tok_sp_cuts_done(struct tok_sp_cuts *cuts)
 {
     free(cuts->pairs);

@@ -42,6 +42,8 @@ static inline bool tok_sp_breaks(uint8_t b)
 NGT_NODISCARD enum ngt_status tok_sp_cuts_init(struct tok_sp_cuts *cuts, const uint8_t *bytes,
                                                const uint64_t *starts, uint64_t count,
                                                struct ngt_error *reterr);
+/* Cuts before each ' ', or with runs before each run of them, and nowhere else. */
+void tok_sp_cuts_init_spaces(struct tok_sp_cuts *cuts, bool runs);
 void tok_sp_cuts_done(struct tok_sp_cuts *cuts);
 
 /* The bytes of a character as a number. size is that of valid text; reads up to 4 bytes. */

@@ -12,6 +12,9 @@ struct tok_hf_charsmap {
     uint8_t *strings;
     uint64_t string_bytes;
     bool ascii_stays[128]; /* this character alone maps to nothing else */
+    /* A bit for each two bytes that a key begins with, or the first of which is one. Most characters
+     * need no more than this. */
+    uint64_t begins[1024];
 };
 
 static int base64_value(char c)
@@ -86,6 +89,29 @@ static const uint8_t *find(const struct tok_hf_charsmap *m, const uint8_t *key, 
     return NULL;
 }
 
+static inline bool may_begin(const struct tok_hf_charsmap *m, const uint8_t *two)
+{
+    unsigned pair = (unsigned)two[0] << 8 | two[1];
+
+    return m->begins[pair >> 6] >> (pair & 63) & 1;
+}
+
+/* Does a key go on behind these bytes, or end in them? */
+static bool leads_on(const struct tok_hf_charsmap *m, const uint8_t *bytes, unsigned n)
+{
+    uint64_t node = offset_of(m->units[0]);
+
+    for (unsigned i = 0; i < n; i++) {
+        node ^= bytes[i];
+        if (!bytes[i] || node >= m->unit_count || (m->units[node] & (1u << 31 | 0xFF)) != bytes[i])
+            return false;
+        if (m->units[node] >> 8 & 1)
+            return true;
+        node ^= offset_of(m->units[node]);
+    }
+    return true;
+}
+
 static enum ngt_status refuse(const char *path, const char *what, struct ngt_error *reterr)
 {
     return ngt_fail(reterr, NGT_E_DATA, path, NGT_NO_POS, NGT_NO_POS,
@@ -138,6 +164,10 @@ enum ngt_status tok_hf_charsmap_new(const char *base64, uint64_t n, const char *
         uint64_t got;
         m->ascii_stays[c] = !find(m, &key, 1, &got);
     }
+    for (unsigned pair = 0; pair < 1u << 16; pair++) {
+        const uint8_t two[] = {(uint8_t)(pair >> 8), (uint8_t)pair};
+        m->begins[pair >> 6] |= (uint64_t)leads_on(m, two, 2) << (pair & 63);
+    }
     *ret_map = m;
     m = NULL;
 out:
@@ -162,9 +192,11 @@ static enum ngt_status replace(const struct tok_hf_charsmap *m, const uint8_t *t
                                bool *ret_hit, struct ngt_error *reterr)
 {
     uint64_t size = 0;
-    const uint8_t *with = find(m, text + from, end - from, &size);
+    const uint8_t *with = NULL;
     enum ngt_status status;
 
+    if (end - from == 1 || may_begin(m, text + from))
+        with = find(m, text + from, end - from, &size);
     *ret_hit = with != NULL;
     if (!with)
         return NGT_OK;
@@ -183,7 +215,7 @@ static inline bool stands_alone(const uint8_t *text, uint64_t n, uint64_t at)
     unsigned size;
     uint32_t c = tok_utf8_get(text + at, &size), next;
 
-    if (c < 0x80 || tok_hf_grapheme(c) != TOK_HF_G_OTHER)
+    if (tok_hf_grapheme(c) != TOK_HF_G_OTHER)
         return false;
     at += size;
     if (at == n || text[at] < 0x80)
@@ -211,7 +243,12 @@ enum ngt_status tok_hf_charsmap_apply(const struct tok_hf_charsmap *m, const uin
             continue;
         }
         uint64_t one_end = at + tok_utf8_lead_size(text[at]);
-        uint64_t end = stands_alone(text, n, at) ? one_end : tok_hf_cluster_end(text, n, at);
+        bool alone = stands_alone(text, n, at);
+        if (alone && (text[at] < 0x80 ? m->ascii_stays[text[at]] : !may_begin(m, text + at))) {
+            at = one_end;
+            continue;
+        }
+        uint64_t end = alone ? one_end : tok_hf_cluster_end(text, n, at);
         hit = false;
         if (end - at < 6) {
             status = replace(m, text, at, end, out, &copied, &hit, reterr);

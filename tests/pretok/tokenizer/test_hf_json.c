@@ -239,7 +239,7 @@ T_CASE(table)
             T_FAIL("%s: %s", cases[i].name, e.message);
             continue;
         }
-        for (unsigned k = 0; k < 3 && cases[i].texts[k].text; k++) {
+        for (unsigned k = 0; k < 5 && cases[i].texts[k].text; k++) {
             encode(&engine, cases[i].texts[k].text, got);
             if (strcmp(got, cases[i].texts[k].ids) != 0)
                 T_FAIL("%s: \"%s\" became %s, expected %s", cases[i].name, cases[i].texts[k].text,
@@ -466,7 +466,8 @@ T_CASE(twins)
             T_FAIL("%s", e.message);
             return;
         }
-        T_REQUIRE(tok_hf_encoder_new(&f, marker, "test", &encoder, &e) == NGT_OK);
+        T_REQUIRE(tok_hf_encoder_new(&f, marker ? TOK_HF_SPACES : TOK_HF_AS_SPELT, "test", &encoder,
+                                     &e) == NGT_OK);
         T_REQUIRE(tok_hf_words_init(&words, encoder, false, &e) == NGT_OK);
         T_REQUIRE(tok_bpe_hf_new(&f, marker, "test", &odd, &e) == NGT_OK);
         T_REQUIRE(tok_bpe_hf_scratch_new(&scratch, &e) == NGT_OK);

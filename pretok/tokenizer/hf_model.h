@@ -8,8 +8,9 @@
 
 struct tok_hf_encoder; /* read-only after creation, shared by threads */
 
-/* marker: words have ' ' for U+2581. The file keeps its vocabulary; scores may move. */
-NGT_NODISCARD enum ngt_status tok_hf_encoder_new(struct tok_hf_file *f, bool marker,
+/* marker: words have ' ' for U+2581. plain: words will be asked for that are (tok_hf_words_init). The
+ * file keeps its vocabulary; scores may move. */
+NGT_NODISCARD enum ngt_status tok_hf_encoder_new(struct tok_hf_file *f, bool marker, bool plain,
                                                  const char *path,
                                                  struct tok_hf_encoder **ret_encoder,
                                                  struct ngt_error *reterr);

@@ -103,13 +103,22 @@ static enum ngt_status parse_string(struct parser *p, const char **ret, uint64_t
 {
     uint64_t end = ++p->at;
 
-    while (end < p->size && p->bytes[end] != '"')
-        end += p->bytes[end] == '\\' ? 2 : 1;
+    bool plain = true; /* ASCII without escapes: nearly all strings of large files */
+    while (end < p->size && p->bytes[end] != '"') {
+        unsigned char c = (unsigned char)p->bytes[end];
+        plain &= c >= 0x20 && c < 0x80 && c != '\\';
+        end += c == '\\' ? 2 : 1;
+    }
     if (end >= p->size)
         return bad(p, "a string does not end");
     char *text = arena(p, end - p->at + 1), *out = text; /* escapes only shrink */
     if (!text)
         return no_memory(p);
+    if (plain) {
+        memcpy(out, p->bytes + p->at, end - p->at);
+        out += end - p->at;
+        p->at = end;
+    }
     while (p->bytes[p->at] != '"') {
         unsigned char c = (unsigned char)p->bytes[p->at];
         if (c < 0x20)
@@ -202,10 +211,14 @@ static enum ngt_status parse_number(struct parser *p, struct ngt_json *node)
 #undef DIGIT
     if (p->at - start >= sizeof copy)
         return bad(p, "a number of more than 63 characters");
-    memcpy(copy, p->bytes + start, p->at - start);
-    copy[p->at - start] = '\0';
-    errno = 0;
-    node->number = strtod(copy, &end);
+    if (integer && value < UINT64_C(1) << 53 && !overflow) {
+        node->number = (double)value; /* exactly, as strtod would */
+    } else {
+        memcpy(copy, p->bytes + start, p->at - start);
+        copy[p->at - start] = '\0';
+        errno = 0;
+        node->number = strtod(copy, &end);
+    }
     node->type = integer && !overflow ? NGT_JSON_U64 : NGT_JSON_NUMBER;
     node->u64 = value;
     return NGT_OK;

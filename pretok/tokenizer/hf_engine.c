@@ -590,7 +590,8 @@ static enum ngt_status hf_load(const struct tok_config *config, uint8_t *bytes, 
         status = add_tokens(e, config, &f, reterr);
     }
     if (status == NGT_OK)
-        status = tok_hf_encoder_new(&f, markers_of(e), config->path, &e->encoder, reterr);
+        status = tok_hf_encoder_new(&f, markers_of(e), config->engine == TOK_PLAIN, config->path,
+                                    &e->encoder, reterr);
     if (status == NGT_OK) {
         e->ids_per_byte = tok_hf_encoder_ids_per_byte(e->encoder);
         e->plain = config->engine == TOK_PLAIN;

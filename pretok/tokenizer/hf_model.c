@@ -125,12 +125,13 @@ static enum ngt_status no_memory(const char *path, struct ngt_error *reterr)
 }
 
 static enum ngt_status plain_bpe(const struct tok_hf_file *f, enum tok_hf_markers markers,
-                                 const char *path, struct tok_hf_encoder *e,
+                                 bool plain, const char *path, struct tok_hf_encoder *e,
                                  struct ngt_error *reterr)
 {
     const bool marker = markers != TOK_HF_AS_SPELT;
     uint32_t count = f->model.vocabulary.count;
     uint64_t *starts = malloc((count + 1ull) * sizeof *starts), units, used = 0, kept = 0;
+    unsigned bytes_there = 0; /* as symbols */
     uint8_t *bytes = malloc(f->model.name_starts[count] + 1);
     bool *initial = calloc(count, 1);
     struct tok_bpe_rule *rules = malloc((f->merge_count + 1) * sizeof *rules);
@@ -144,6 +145,7 @@ static enum ngt_status plain_bpe(const struct tok_hf_file *f, enum tok_hf_marker
         starts[id] = used;
         used += spell(f, marker, id, bytes + used, &units);
         initial[id] = units == 1 && used > starts[id];
+        bytes_there += initial[id] && f->bytes && used == starts[id] + 1;
     }
     starts[count] = used;
     for (uint64_t i = 0; i < f->merge_count; i++) {
@@ -160,6 +162,7 @@ static enum ngt_status plain_bpe(const struct tok_hf_file *f, enum tok_hf_marker
         .initial = initial,
         .rules = rules,
         .rule_count = kept,
+        .no_plain = !plain && (f->unknown != NGT_NO_ID || f->byte_fallback || bytes_there == 256),
         .characters = !f->bytes,
         .marker = marker,
         .whole_word = f->ignore_merges,
@@ -184,7 +187,7 @@ out:
     return status;
 }
 
-enum ngt_status tok_hf_encoder_new(struct tok_hf_file *f, enum tok_hf_markers markers,
+enum ngt_status tok_hf_encoder_new(struct tok_hf_file *f, enum tok_hf_markers markers, bool plain,
                                    const char *path, struct tok_hf_encoder **ret_encoder,
                                    struct ngt_error *reterr)
 {
@@ -198,7 +201,7 @@ enum ngt_status tok_hf_encoder_new(struct tok_hf_file *f, enum tok_hf_markers ma
     else if (f->kind != TOK_HF_BPE)
         status = tok_wordpiece_new(f, path, &e->wordpiece, reterr);
     else if (is_plain(f))
-        status = plain_bpe(f, markers, path, e, reterr);
+        status = plain_bpe(f, markers, plain, path, e, reterr);
     if (status == NGT_OK && f->kind == TOK_HF_BPE && (!is_plain(f) || f->suffix.size))
         status = tok_bpe_hf_new(f, markers != TOK_HF_AS_SPELT, path, &e->odd_bpe, reterr);
     if (status == NGT_OK)

@@ -16,9 +16,10 @@ enum tok_hf_markers {
     TOK_HF_SPACES_FIRST, /* ' ', which begins a word wherever it stands */
 };
 
-/* The file keeps its vocabulary; scores may move. */
+/* plain: words will be asked for that are (tok_hf_words_init). The file keeps its vocabulary; scores
+ * may move. */
 NGT_NODISCARD enum ngt_status tok_hf_encoder_new(struct tok_hf_file *f, enum tok_hf_markers markers,
-                                                 const char *path,
+                                                 bool plain, const char *path,
                                                  struct tok_hf_encoder **ret_encoder,
                                                  struct ngt_error *reterr);
 void tok_hf_encoder_free(struct tok_hf_encoder **encoder);

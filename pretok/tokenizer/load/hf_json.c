@@ -1,6 +1,7 @@
 /* See hf_json.h: the members of the file, and the vocabulary that a shard stores. */
 #include "load/hf_json.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,16 +69,19 @@ struct reading {
     const char *path;
     struct ngt_error *reterr;
     struct tok_slice members[MEMBERS], options[OPTIONS]; /* at == NULL: absent */
+    struct tok_json_members model;                       /* of the member of that name */
     struct ngt_json *trees[MEMBERS];
     bool limits;
     struct tok_hf_vocab vocab;
     struct tok_hf_file *file;
 };
 
-/* The members of one object, as spans. Unknown names and repeated ones are refused. */
+/* The members of one object, as spans. Unknown names and repeated ones are refused. The last one's
+ * own members are noted. */
 static bool spans(struct tok_json *j, const char *const *names, unsigned count,
-                  struct tok_slice *ret)
+                  struct tok_slice *ret, struct tok_json_members *ret_noted)
 {
+    struct tok_json_members noted;
     bool first = true, more;
     struct tok_slice key;
 
@@ -98,9 +102,29 @@ static bool spans(struct tok_json *j, const char *const *names, unsigned count,
                                    key.size < 60 ? (int)key.size : 60, (const char *)key.at);
         if (ret[i].at)
             return tok_json_refuse(j, "\"%s\" occurs twice", names[i]);
-        if (!tok_json_skip(j, &ret[i]))
+        if (!tok_json_skip_noting(j, &ret[i], i + 1 == count ? ret_noted : &noted))
             return false;
     }
+}
+
+/* The same from what was noted; false: there is something that spans() refuses, or that it has to
+ * look at. */
+static bool noted_spans(const struct tok_json_members *noted, const char *const *names,
+                        unsigned count, struct tok_slice *ret)
+{
+    bool ok = noted->count != UINT_MAX;
+
+    for (unsigned k = 0; ok && k < noted->count; k++) {
+        unsigned i = 0;
+        while (i < count && !tok_slice_is(noted->keys[k], names[i]))
+            i++;
+        ok = i < count && !ret[i].at;
+        if (ok)
+            ret[i] = noted->values[k];
+    }
+    if (!ok)
+        memset(ret, 0, count * sizeof *ret);
+    return ok;
 }
 
 static bool is_null(struct tok_slice span)
@@ -273,8 +297,12 @@ static bool read_model(struct reading *r)
 
     if (!r->members[MODEL].at)
         return tok_json_refuse(&r->json, "without a \"model\"");
-    if (!spans(at_span(r, r->members[MODEL], "model"), option_names, OPTIONS, r->options) ||
-        !model_kind(r) || !only_options(r))
+    struct tok_json *j = at_span(r, r->members[MODEL], "model");
+    struct tok_json_members noted;
+    if (!noted_spans(&r->model, option_names, OPTIONS, r->options) &&
+        !spans(j, option_names, OPTIONS, r->options, &noted))
+        return false;
+    if (!model_kind(r) || !only_options(r))
         return false;
     bool unigram = f->kind == TOK_HF_UNIGRAM;
     enum option needs = kinds[f->kind].needs;
@@ -558,7 +586,7 @@ static enum ngt_status read_all(struct reading *r, uint8_t *bytes, uint64_t n)
     enum ngt_status status;
 
     if (!tok_json_start(&r->json, bytes, n, r->path, r->reterr) ||
-        !spans(&r->json, member_names, MEMBERS, r->members) || !tok_json_end(&r->json))
+        !spans(&r->json, member_names, MEMBERS, r->members, &r->model) || !tok_json_end(&r->json))
         return NGT_E_DATA;
     if (r->members[VERSION].at && !tok_slice_is(r->members[VERSION], "\"1.0\""))
         return refuse(r, r->members[VERSION], "\"version\" is not \"1.0\"");

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ngt/layout.h"
+#include "text/load8.h"
 
 struct entry {
     struct tok_slice name;
@@ -104,7 +105,7 @@ static bool arrange(struct tok_json *j, const struct entries *list, bool unigram
     }
     v->starts = calloc(v->ids + 1ull, sizeof *v->starts);
     v->used = calloc(v->ids + 1ull, 1);
-    v->bytes = malloc(total + 1);
+    v->bytes = malloc(total + 8); /* which is_named reads ahead */
     v->scores = unigram ? calloc(v->ids + 1ull, sizeof *v->scores) : NULL;
     if (!v->starts || !v->used || !v->bytes || (unigram && !v->scores))
         return no_memory(j);
@@ -301,13 +302,22 @@ static bool no_token(struct tok_json *j, const char *what, struct tok_slice name
 static bool cut_line(struct tok_json *j, struct tok_slice line, struct tok_slice *left,
                      struct tok_slice *right)
 {
-    const uint8_t *space = memchr(line.at, ' ', line.size);
+    const uint64_t low = UINT64_C(0x7F7F7F7F7F7F7F7F), all = UINT64_C(0x2020202020202020);
+    bool ahead = j->end - j->at >= 8;
+    uint64_t found = UINT64_MAX, more = 0;
 
-    if (!space || memchr(space + 1, ' ', line.size - (uint64_t)(space + 1 - line.at)))
+    for (uint64_t at = 0; at < line.size; at += 8) {
+        uint64_t v = ahead ? tok_load_masked8(line.at + at, line.size - at)
+                           : tok_load_first8(line.at + at, line.size - at);
+        uint64_t other = v ^ all, spaces = ~(((other & low) + low) | other | low);
+        more |= found == UINT64_MAX ? spaces & (spaces - 1) : spaces;
+        found = spaces ? at + (unsigned)__builtin_ctzll(spaces) / 8 : found;
+    }
+    if (found == UINT64_MAX || more)
         return tok_json_refuse(j, "\"%.*s\" is not two tokens with a space between",
                                line.size < 60 ? (int)line.size : 60, (const char *)line.at);
     left->at = line.at;
-    left->size = (uint64_t)(space - line.at);
+    left->size = found;
     right->at = line.at + left->size + 1;
     right->size = line.size - left->size - 1;
     return true;
@@ -352,14 +362,18 @@ static bool add_merge(struct tok_json *j, struct tok_hf_file *f, uint64_t *room,
     return true;
 }
 
-/* Is id named left + right? */
-static bool is_named(const struct tok_hf_vocab *v, uint32_t id, struct tok_slice left,
-                     struct tok_slice right)
+/* Is id named left + right? ahead: 8 bytes behind both may be read. */
+static inline bool is_named(const struct tok_hf_vocab *v, uint32_t id, struct tok_slice left,
+                            struct tok_slice right, bool ahead)
 {
-    return id < v->ids && v->used[id] &&
-           v->starts[id + 1] - v->starts[id] == left.size + right.size &&
-           memcmp(v->bytes + v->starts[id], left.at, left.size) == 0 &&
-           memcmp(v->bytes + v->starts[id] + left.size, right.at, right.size) == 0;
+    if (id >= v->ids || !v->used[id] ||
+        v->starts[id + 1] - v->starts[id] != left.size + right.size)
+        return false;
+    const uint8_t *name = v->bytes + v->starts[id];
+    return ahead ? tok_same_masked(name, left.at, left.size) &&
+                       tok_same_masked(name + left.size, right.at, right.size)
+                 : tok_same(name, left.at, left.size) &&
+                       tok_same(name + left.size, right.at, right.size);
 }
 
 /*
@@ -378,9 +392,10 @@ static bool find_result(struct tok_json *j, const struct tok_hf_vocab *v,
                                   "continuing subwords");
     right.at += f->prefix.size;
     right.size -= f->prefix.size;
-    if (is_named(v, *ret, left, right))
+    bool ahead = j->end - j->at >= 8;
+    if (is_named(v, *ret, left, right, ahead))
         return true;
-    if (is_named(v, *ret + 1, left, right)) {
+    if (is_named(v, *ret + 1, left, right, ahead)) {
         ++*ret;
         return true;
     }
@@ -425,8 +440,10 @@ bool tok_hf_read_merges(struct tok_json *j, const struct tok_hf_vocab *v, struct
             goto out;
         }
         pairs = pair;
-        rule.left = tok_names_find(&v->names, left.at, left.size);
-        rule.right = tok_names_find(&v->names, right.at, right.size);
+        rule.left =
+            tok_names_find_ahead(&v->names, left.at, left.size, (uint64_t)(j->end - left.at));
+        rule.right =
+            tok_names_find_ahead(&v->names, right.at, right.size, (uint64_t)(j->end - right.at));
         if (rule.left == NGT_NO_ID || rule.right == NGT_NO_ID) {
             (void)no_token(j, "a side of a merge,", rule.left == NGT_NO_ID ? left : right);
             goto out;

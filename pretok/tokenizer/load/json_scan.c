@@ -1,11 +1,14 @@
 /* See json_scan.h. */
 #include "load/json_scan.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "text/load8.h"
+#include "text/utf8_check.h"
 #include "text/utf8_inline.h"
 
 #define MAX_DEPTH 64
@@ -33,7 +36,7 @@ bool tok_json_start(struct tok_json *j, uint8_t *bytes, uint64_t n, const char *
 {
     *j = (struct tok_json){
         .start = bytes, .at = bytes, .end = bytes + n, .path = path, .reterr = reterr};
-    uint64_t valid = tok_utf8_valid_prefix(bytes, n);
+    uint64_t valid = tok_utf8_check()(bytes, n);
     if (valid != n) {
         j->at = bytes + valid;
         return bad(j, "ill-formed UTF-8");
@@ -41,19 +44,84 @@ bool tok_json_start(struct tok_json *j, uint8_t *bytes, uint64_t n, const char *
     return true;
 }
 
-static void skip_space(struct tok_json *j)
+/* ---- eight bytes at a time: white space and strings are nearly all of a file ---- */
+
+#define EACH(c) ((uint64_t)(c) * UINT64_C(0x0101010101010101))
+
+/* The highest bit of the first byte that is 0, or below `low`, which is at most 0x80; bits above that
+ * one may be wrong. */
+static inline uint64_t first_zero(uint64_t v)
 {
-    while (j->at < j->end && (*j->at == ' ' || *j->at == '\n' || *j->at == '\t' || *j->at == '\r'))
-        j->at++;
+    return (v - EACH(1)) & ~v & EACH(0x80);
 }
 
-char tok_json_peek(struct tok_json *j)
+static inline uint64_t first_below(uint64_t v, unsigned low)
+{
+    return (v - EACH(low)) & ~v & EACH(0x80);
+}
+
+static inline unsigned byte_of(uint64_t bit)
+{
+    return (unsigned)__builtin_ctzll(bit) / 8;
+}
+
+/* Where the run of spaces at `at` ends. */
+static inline uint8_t *spaces_end(uint8_t *at, const uint8_t *end)
+{
+    for (; end - at >= 8; at += 8) {
+        uint64_t other = tok_load8(at) ^ EACH(' ');
+        if (other)
+            return at + byte_of(other);
+    }
+    while (at < end && *at == ' ')
+        at++;
+    return at;
+}
+
+static inline void skip_space(struct tok_json *j)
+{
+    uint8_t *at = j->at, *end = j->end;
+
+    while (at < end && *at <= ' ') {
+        if (*at == ' ')
+            at = spaces_end(at, end);
+        else if (*at == '\n' || *at == '\t' || *at == '\r')
+            at++;
+        else
+            break;
+    }
+    j->at = at;
+}
+
+/* The first quotation mark, backslash or, if asked for, control character; or the end. */
+static inline uint8_t *string_stop(uint8_t *at, const uint8_t *end, bool controls)
+{
+    for (; end - at >= 8; at += 8) {
+        uint64_t v = tok_load8(at), stops = first_zero(v ^ EACH('"')) | first_zero(v ^ EACH('\\'));
+        if (controls)
+            stops |= first_below(v, 0x20);
+        if (stops)
+            return at + byte_of(stops);
+    }
+    while (at < end && *at != '"' && *at != '\\' && !(controls && *at < 0x20))
+        at++;
+    return at;
+}
+
+/* ---- */
+
+static inline char peek(struct tok_json *j)
 {
     skip_space(j);
     if (j->at == j->end)
         return '\0';
     char c = (char)*j->at;
     return (c >= '0' && c <= '9') || c == '-' ? 'd' : c;
+}
+
+char tok_json_peek(struct tok_json *j)
+{
+    return peek(j);
 }
 
 static const char *type_name(char c)
@@ -81,21 +149,21 @@ static const char *type_name(char c)
 
 static bool wrong_type(struct tok_json *j, char wanted)
 {
-    return tok_json_refuse(j, "%s where %s is expected", type_name(tok_json_peek(j)),
+    return tok_json_refuse(j, "%s where %s is expected", type_name(peek(j)),
                            type_name(wanted));
 }
 
 bool tok_json_enter(struct tok_json *j, char open)
 {
-    if (tok_json_peek(j) != open)
+    if (peek(j) != open)
         return wrong_type(j, open);
     j->at++;
     return true;
 }
 
-bool tok_json_more(struct tok_json *j, char close, bool *first, bool *ret_more)
+static inline bool next_element(struct tok_json *j, char close, bool *first, bool *ret_more)
 {
-    char c = tok_json_peek(j);
+    char c = peek(j);
 
     if (c == close) {
         j->at++;
@@ -112,13 +180,18 @@ bool tok_json_more(struct tok_json *j, char close, bool *first, bool *ret_more)
     return true;
 }
 
+bool tok_json_more(struct tok_json *j, char close, bool *first, bool *ret_more)
+{
+    return next_element(j, close, first, ret_more);
+}
+
 bool tok_json_key(struct tok_json *j, struct tok_slice *ret_key)
 {
-    if (tok_json_peek(j) != '"')
+    if (peek(j) != '"')
         return bad(j, "a key expected");
     if (!tok_json_string(j, ret_key))
         return false;
-    if (tok_json_peek(j) != ':')
+    if (peek(j) != ':')
         return bad(j, "a colon expected");
     j->at++;
     return true;
@@ -166,19 +239,20 @@ static bool unicode_escape(struct tok_json *j, uint32_t *ret)
 
 bool tok_json_string(struct tok_json *j, struct tok_slice *ret)
 {
-    if (tok_json_peek(j) != '"')
+    if (peek(j) != '"')
         return wrong_type(j, '"');
-    uint8_t *text = ++j->at, *out;
+    uint8_t *text = ++j->at, *out = text;
 
-    while (j->at < j->end && *j->at != '"' && *j->at != '\\' && *j->at >= 0x20)
-        j->at++;
-    for (out = j->at; j->at < j->end && *j->at != '"';) {
-        if (*j->at < 0x20)
+    for (;;) {
+        uint8_t *stop = string_stop(j->at, j->end, true);
+        if (out != j->at) /* behind an escape */
+            memmove(out, j->at, (size_t)(stop - j->at));
+        out += stop - j->at;
+        j->at = stop;
+        if (stop == j->end || *stop == '"')
+            break;
+        if (*stop < 0x20)
             return bad(j, "a control character in a string");
-        if (*j->at != '\\') {
-            *out++ = *j->at++;
-            continue;
-        }
         const char *from = "\"\\/bfnrt", *to = "\"\\/\b\f\n\r\t", *found;
         int e = j->end - j->at >= 2 ? j->at[1] : 0;
         if (e && (found = strchr(from, e)) != NULL) {
@@ -209,7 +283,7 @@ static bool is_digit(const struct tok_json *j)
 static bool number(struct tok_json *j, bool *ret_integer)
 {
     *ret_integer = true;
-    if (tok_json_peek(j) != 'd')
+    if (peek(j) != 'd')
         return wrong_type(j, 'd');
     if (*j->at == '-') {
         *ret_integer = false;
@@ -248,7 +322,7 @@ bool tok_json_u32(struct tok_json *j, uint32_t *ret)
     bool integer;
     uint64_t value = 0;
 
-    (void)tok_json_peek(j);
+    (void)peek(j);
     const uint8_t *at = j->at;
     if (!number(j, &integer))
         return false;
@@ -319,7 +393,7 @@ bool tok_json_double(struct tok_json *j, double *ret)
 {
     bool integer;
 
-    (void)tok_json_peek(j);
+    (void)peek(j);
     const uint8_t *at = j->at;
     if (!number(j, &integer))
         return false;
@@ -329,12 +403,14 @@ bool tok_json_double(struct tok_json *j, double *ret)
     return true;
 }
 
-static bool skip_string(struct tok_json *j)
+static inline bool skip_string(struct tok_json *j)
 {
-    for (j->at++; j->at < j->end && *j->at != '"'; j->at++)
-        if (*j->at == '\\' && ++j->at == j->end)
-            break;
-    if (j->at == j->end)
+    uint8_t *at = string_stop(j->at + 1, j->end, false);
+
+    while (at < j->end && *at == '\\')
+        at = j->end - at < 2 ? j->end : string_stop(at + 2, j->end, false);
+    j->at = at;
+    if (at == j->end)
         return bad(j, "a string does not end");
     j->at++;
     return true;
@@ -350,16 +426,52 @@ static bool skip_word(struct tok_json *j, const char *w)
     return true;
 }
 
-bool tok_json_skip(struct tok_json *j, struct tok_slice *ret)
+/* The value of the outermost object's last member ends where the reader stands. */
+static void note_value(struct tok_json_members *m, const struct tok_json *j)
 {
-    char close[MAX_DEPTH];
+    if (m->count && m->count != UINT_MAX) {
+        struct tok_slice *value = &m->values[m->count - 1];
+        value->size = (uint64_t)(j->at - value->at);
+    }
+}
+
+/* The reader stands behind its key and colon; the value begins there, but for white space. */
+static void note_key(struct tok_json_members *m, struct tok_slice key, struct tok_json *j)
+{
+    if (m->count == sizeof m->keys / sizeof *m->keys)
+        m->count = UINT_MAX;
+    if (m->count == UINT_MAX)
+        return;
+    (void)peek(j);
+    m->keys[m->count] = key;
+    m->values[m->count++] = (struct tok_slice){j->at, 0};
+}
+
+static bool skip_key(struct tok_json *j, struct tok_slice *ret)
+{
+    if (peek(j) != '"')
+        return bad(j, "a key expected");
+    uint8_t *key = j->at + 1;
+    if (!skip_string(j))
+        return false;
+    *ret = (struct tok_slice){key, (uint64_t)(j->at - key) - 1};
+    if (peek(j) != ':')
+        return bad(j, "a colon expected");
+    j->at++;
+    return true;
+}
+
+bool tok_json_skip_noting(struct tok_json *j, struct tok_slice *ret,
+                          struct tok_json_members *ret_members)
+{
+    char close[MAX_DEPTH], c = peek(j);
     unsigned depth = 0;
     bool integer, first = true, more, ok;
-
-    (void)tok_json_peek(j);
+    struct tok_slice key = {0};
     uint8_t *start = j->at;
-    for (;;) {
-        char c = tok_json_peek(j);
+
+    ret_members->count = c == '{' ? 0 : UINT_MAX;
+    for (;; c = peek(j)) {
         if (c == '{' || c == '[') {
             if (depth == MAX_DEPTH)
                 return bad(j, "nested deeper than 64");
@@ -382,25 +494,31 @@ bool tok_json_skip(struct tok_json *j, struct tok_slice *ret)
                     *ret = (struct tok_slice){start, (uint64_t)(j->at - start)};
                 return true;
             }
-            if (!tok_json_more(j, close[depth - 1], &first, &more))
+            if (depth == 1)
+                note_value(ret_members, j);
+            if (!next_element(j, close[depth - 1], &first, &more))
                 return false;
             if (!more)
                 depth--;
             first = false;
         } while (!more);
         if (close[depth - 1] == '}') {
-            if (tok_json_peek(j) != '"')
-                return bad(j, "a key expected");
-            if (!skip_string(j))
+            if (!skip_key(j, &key))
                 return false;
-            if (tok_json_peek(j) != ':')
-                return bad(j, "a colon expected");
-            j->at++;
+            if (depth == 1)
+                note_key(ret_members, key, j);
         }
     }
 }
 
+bool tok_json_skip(struct tok_json *j, struct tok_slice *ret)
+{
+    struct tok_json_members members;
+
+    return tok_json_skip_noting(j, ret, &members);
+}
+
 bool tok_json_end(struct tok_json *j)
 {
-    return tok_json_peek(j) == '\0' || bad(j, "something follows the value");
+    return peek(j) == '\0' || bad(j, "something follows the value");
 }

@@ -46,6 +46,15 @@ NGT_NODISCARD bool tok_json_u32(struct tok_json *j, uint32_t *ret);
 NGT_NODISCARD bool tok_json_double(struct tok_json *j, double *ret);
 /* Steps over a value; *ret (may be NULL): its bytes. */
 NGT_NODISCARD bool tok_json_skip(struct tok_json *j, struct tok_slice *ret);
+
+/* The members of an object that was stepped over, so that a large one need not be stepped over again
+ * to find them. Keys are as in the file, escapes and all. */
+struct tok_json_members {
+    struct tok_slice keys[16], values[16];
+    unsigned count; /* UINT_MAX: not an object, or one of more members */
+};
+NGT_NODISCARD bool tok_json_skip_noting(struct tok_json *j, struct tok_slice *ret,
+                                        struct tok_json_members *ret_members);
 /* Nothing but white space is left. */
 NGT_NODISCARD bool tok_json_end(struct tok_json *j);
 

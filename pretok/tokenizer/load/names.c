@@ -1,11 +1,8 @@
 /* See names.h. */
 #include "load/names.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-#include "ngt/digest.h"
 #include "ngt/layout.h"
+#include "text/load8.h"
 
 enum ngt_status tok_names_init(struct tok_names *n, const uint8_t *bytes, const uint64_t *starts,
                                uint64_t count, const char *path, struct ngt_error *reterr)
@@ -16,8 +13,9 @@ enum ngt_status tok_names_init(struct tok_names *n, const uint8_t *bytes, const 
         room *= 2;
     *n = (struct tok_names){.bytes = bytes,
                             .starts = starts,
-                            .slots = calloc(room, sizeof *n->slots),
-                            .mask = room - 1};
+                            .mask = room - 1,
+                            .memory = tok_pages_new(room * sizeof *n->slots)};
+    n->slots = n->memory.at;
     if (n->slots)
         return NGT_OK;
     tok_names_done(n);
@@ -27,20 +25,45 @@ enum ngt_status tok_names_init(struct tok_names *n, const uint8_t *bytes, const 
 
 void tok_names_done(struct tok_names *n)
 {
-    free(n->slots);
+    tok_pages_done(&n->memory);
     *n = (struct tok_names){0};
 }
 
-/* The slot of a name, or the free one where it belongs. */
-static uint64_t slot_of(const struct tok_names *n, const void *name, uint64_t size, uint32_t *tag)
+static inline uint64_t mix(uint64_t x)
 {
-    uint64_t hash = ngt_digest64(name, size), at = hash & n->mask;
+    x *= 0x9E3779B97F4A7C15u;
+    return x ^ x >> 32;
+}
 
-    *tag = (uint32_t)(hash >> 32);
+/* Of eight bytes and more; the first eight are `head`. */
+static inline uint64_t hash_of(const uint8_t *name, uint64_t size, uint64_t head)
+{
+    uint64_t h = mix(head ^ size << 56);
+
+    for (uint64_t at = 8; at + 8 < size; at += 8)
+        h = mix(h ^ tok_load8(name + at));
+    if (size > 8)
+        h = mix(h ^ tok_load8(name + size - 8));
+    return h * 0xD6E8FEB86659FD93u;
+}
+
+/* The slot of a name, or the free one where it belongs; *ret_slot: what stands there, but for the id. */
+static inline uint64_t slot_of(const struct tok_names *n, const uint8_t *name, uint64_t size,
+                               uint64_t readable, struct tok_name_slot *ret_slot)
+{
+    uint64_t head = readable >= 8 ? tok_load_masked8(name, size) : tok_load_first8(name, size);
+    uint64_t hash = hash_of(name, size, head);
+    uint64_t at = hash >> 24 & n->mask;
+    uint32_t tag = (uint32_t)(hash >> 32 & 0xFFFFFF00) | (uint32_t)(size < 255 ? size : 255);
+
+    *ret_slot = (struct tok_name_slot){head, 0, tag};
     for (; n->slots[at].id; at = (at + 1) & n->mask) {
-        uint32_t id = n->slots[at].id - 1;
-        if (n->slots[at].tag == *tag && n->starts[id + 1] - n->starts[id] == size &&
-            memcmp(n->bytes + n->starts[id], name, size) == 0)
+        const struct tok_name_slot *s = &n->slots[at];
+        if (s->head != head || s->tag != tag)
+            continue;
+        uint64_t start = n->starts[s->id - 1];
+        if (size <= 8 ||
+            (n->starts[s->id] - start == size && tok_same(n->bytes + start, name, size)))
             break;
     }
     return at;
@@ -48,18 +71,26 @@ static uint64_t slot_of(const struct tok_names *n, const void *name, uint64_t si
 
 uint32_t tok_names_put(struct tok_names *n, uint32_t id)
 {
-    uint32_t tag, before;
-    uint64_t at = slot_of(n, n->bytes + n->starts[id], n->starts[id + 1] - n->starts[id], &tag);
+    struct tok_name_slot slot;
+    uint64_t size = n->starts[id + 1] - n->starts[id];
+    uint64_t at = slot_of(n, n->bytes + n->starts[id], size, size, &slot);
+    uint32_t before = n->slots[at].id ? n->slots[at].id - 1 : NGT_NO_ID;
 
-    before = n->slots[at].id ? n->slots[at].id - 1 : NGT_NO_ID;
-    n->slots[at] = (struct tok_name_slot){id + 1, tag};
+    slot.id = id + 1;
+    n->slots[at] = slot;
     return before;
 }
 
 uint32_t tok_names_find(const struct tok_names *n, const void *name, uint64_t size)
 {
-    uint32_t tag;
-    uint64_t at = slot_of(n, name, size, &tag);
+    return tok_names_find_ahead(n, name, size, size);
+}
+
+uint32_t tok_names_find_ahead(const struct tok_names *n, const void *name, uint64_t size,
+                              uint64_t readable)
+{
+    struct tok_name_slot slot;
+    uint64_t at = slot_of(n, name, size, readable, &slot);
 
     return n->slots[at].id ? n->slots[at].id - 1 : NGT_NO_ID;
 }

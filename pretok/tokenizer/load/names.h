@@ -5,16 +5,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model/pages.h"
 #include "ngt/error.h"
 
 struct tok_names {
     const uint8_t *bytes;   /* borrowed */
     const uint64_t *starts; /* [ids + 1], borrowed */
     struct tok_name_slot {
-        uint32_t id;  /* plus 1; 0: free */
-        uint32_t tag; /* the other half of the hash, so that few others look at a name */
+        uint64_t head; /* the first eight bytes: short names are all here */
+        uint32_t id;   /* plus 1; 0: free */
+        uint32_t tag;  /* of hash and size, so that few others look at a name */
     } * slots;
     uint64_t mask;
+    struct tok_pages memory;
 };
 
 /* Room for `count` names. NGT_E_NOMEM. */
@@ -27,4 +30,7 @@ void tok_names_done(struct tok_names *n);
 uint32_t tok_names_put(struct tok_names *n, uint32_t id);
 /* NGT_NO_ID where there is none. */
 uint32_t tok_names_find(const struct tok_names *n, const void *name, uint64_t size);
+/* The same, faster where at least 8 bytes may be read at name. */
+uint32_t tok_names_find_ahead(const struct tok_names *n, const void *name, uint64_t size,
+                              uint64_t readable);
 #endif

@@ -45,8 +45,8 @@ struct tok_bpe_config {
     const struct tok_bpe_rule *rules;
     uint64_t rule_count;
     const uint32_t *split_ranks;
-    /* tok_bpe_encode_plain will not be called, and with split_ranks no text starts out as what is no
-     * symbol: the table of rules may be left out where it is not needed. */
+    /* tok_bpe_encode_plain will not be called, and no text starts out as what is no symbol and is
+     * dropped: the table of rules may be left out where it is not needed. */
     bool no_plain;
     bool characters; /* text starts out as characters, else as bytes */
     bool marker;     /* a byte ' ' of the text stands for U+2581, so its bytes are E2 96 81 */

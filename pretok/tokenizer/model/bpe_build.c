@@ -4,8 +4,9 @@
 
 #include "model/bpe_form.h"
 #include "model/bpe_splits.h"
-#include "model/merge.h"
+#include "model/bpe_valid.h"
 #include "model/short_merge.h"
+#include "text/load8.h"
 
 static enum ngt_status no_memory(const char *path, struct ngt_error *reterr)
 {
@@ -35,26 +36,24 @@ static bool joins(const struct tok_bpe *b, uint32_t left, uint32_t right, uint32
     uint64_t l = tok_bpe_size(b, left), r = tok_bpe_size(b, right);
     const uint8_t *whole = b->bytes + b->starts[result];
 
-    return tok_bpe_size(b, result) == l + r && memcmp(whole, b->bytes + b->starts[left], l) == 0 &&
-           memcmp(whole + l, b->bytes + b->starts[right], r) == 0;
+    return tok_bpe_size(b, result) == l + r &&
+           tok_same_masked(whole, b->bytes + b->starts[left], l) &&
+           tok_same_masked(whole + l, b->bytes + b->starts[right], r);
 }
 
-static enum ngt_status add_rules(struct tok_bpe *b, const struct tok_bpe_config *c,
-                                 const char *path, struct ngt_error *reterr)
+static enum ngt_status check_rules(struct tok_bpe *b, const struct tok_bpe_config *c,
+                                   const char *path, struct ngt_error *reterr)
 {
-    enum ngt_status status = tok_rule_table_init(&b->rules, c->rule_count, reterr);
-
-    for (uint64_t i = 0; i < c->rule_count && status == NGT_OK; i++) {
+    for (uint64_t i = 0; i < c->rule_count; i++) {
         const struct tok_bpe_rule *r = &c->rules[i];
         if (r->left >= c->symbols || r->right >= c->symbols || r->result >= c->symbols ||
             r->rank == TOK_RULE_NONE)
             return ngt_fail(reterr, NGT_E_DATA, path, NGT_NO_POS, i,
                             "merge %llu names a token that does not exist", (unsigned long long)i);
-        tok_rule_table_put(&b->rules, r->left, r->right, r->rank, r->result);
         /* a rule whose result is spelt otherwise (odd files) leaves only the definition */
         b->chains = b->chains && joins(b, r->left, r->right, r->result);
     }
-    return status;
+    return NGT_OK;
 }
 
 /* One pass counts, the second fills. */
@@ -120,42 +119,6 @@ static tok_trie_unit *unit_of(const struct tok_bpe *b, uint32_t s)
     return &b->trie.units[at];
 }
 
-/* Which symbols are valid, and by which rule. */
-static enum ngt_status find_valid(struct tok_bpe *b, struct ngt_error *reterr)
-{
-    struct tok_merge merge = {0};
-    uint64_t longest = b->trie.max_bytes;
-    uint32_t *symbols = malloc((longest + 1) * sizeof *symbols);
-    enum ngt_status status = symbols ? NGT_OK : no_memory(NULL, reterr);
-
-    for (uint32_t s = 0; s < b->symbols && status == NGT_OK; s++) {
-        struct tok_bpe_symbol *item = &b->items[s];
-        const uint8_t *text = b->bytes + b->starts[s];
-        struct tok_merge_last last = {TOK_NO_SYMBOL, TOK_NO_SYMBOL, 0};
-        uint64_t units = 0, count = 0;
-        uint64_t size = tok_bpe_size(b, s);
-        bool known = size != 0;
-        for (uint64_t at = 0; at < size && known;) {
-            uint64_t unit = tok_bpe_unit(b, text, size, at);
-            symbols[units] = tok_bpe_initial(b, text, at, unit);
-            known = symbols[units++] != TOK_NO_SYMBOL;
-            at += unit;
-        }
-        if (!known)
-            continue;
-        status = tok_merge_run(&merge, &b->rules, symbols, units, &count, &last, reterr);
-        if (count != 1 || symbols[0] != s)
-            continue;
-        b->flags[s] |= TOK_SYMBOL_VALID;
-        item->left = last.left;
-        item->right = last.right;
-        item->born = last.left == TOK_NO_SYMBOL ? 0 : last.rank + 1;
-    }
-    tok_merge_done(&merge);
-    free(symbols);
-    return status;
-}
-
 /* What is not valid leaves the trie. */
 static void keep_valid(struct tok_bpe *b)
 {
@@ -164,10 +127,11 @@ static void keep_valid(struct tok_bpe *b)
             *unit_of(b, s) |= (tok_trie_unit)TOK_TRIE_NONE << 8;
 }
 
-static enum ngt_status relate(struct tok_bpe *b, struct ngt_error *reterr)
+/* decided: b->proper is there. */
+static enum ngt_status relate(struct tok_bpe *b, bool decided, struct ngt_error *reterr)
 {
     uint64_t merged = 0, largest = 0;
-    enum ngt_status status;
+    enum ngt_status status = NGT_OK;
 
     for (uint32_t s = 0; s < b->symbols; s++) {
         if (!(b->flags[s] & TOK_SYMBOL_VALID) || !b->items[s].born)
@@ -175,7 +139,8 @@ static enum ngt_status relate(struct tok_bpe *b, struct ngt_error *reterr)
         merged++;
         largest = b->items[s].born > largest ? b->items[s].born : largest;
     }
-    status = tok_pair_set_init(&b->proper, merged, reterr);
+    if (!decided)
+        status = tok_pair_set_init(&b->proper, merged, reterr);
     b->regular = true;
     b->chains = b->chains && largest < TOK_PAIR_NUMBERS;
     for (uint32_t s = 0; s < b->symbols && status == NGT_OK; s++) {
@@ -187,8 +152,8 @@ static enum ngt_status relate(struct tok_bpe *b, struct ngt_error *reterr)
             continue;
         if (item->born) {
             /* what the set cannot hold (ranks of millions, a crowd by design) is left to merging */
-            b->chains =
-                b->chains && tok_pair_set_put(&b->proper, item->left, item->right, item->born, s);
+            b->chains = b->chains && (decided || tok_pair_set_put(&b->proper, item->left,
+                                                                  item->right, item->born, s));
             if (item->born < b->items[item->left].born || item->born < b->items[item->right].born) {
                 b->flags[s] |= TOK_SYMBOL_ODD;
                 b->regular = false;
@@ -230,7 +195,7 @@ static bool copy_spellings(struct tok_bpe *b, const struct tok_bpe_config *c)
     b->items = b->pages.at;
     b->flags = calloc(c->symbols + 1ull, 1);
     b->starts = malloc((c->symbols + 1ull) * sizeof *b->starts);
-    b->bytes = malloc(total + 1);
+    b->bytes = malloc(total + 8); /* which joins() reads ahead */
     if (!b->items || !b->flags || !b->starts || !b->bytes)
         return false;
     memcpy(b->bytes, c->bytes + c->starts[0], total);
@@ -251,6 +216,42 @@ static bool ranks_are_symbols(const struct tok_bpe_config *c)
     for (uint32_t s = 0; s < c->symbols && are; s++)
         are = c->split_ranks[s] == s;
     return are;
+}
+
+/* The rules that merging works with. */
+static enum ngt_status add_rules(struct tok_bpe *b, const struct tok_bpe_config *c,
+                                 struct ngt_error *reterr)
+{
+    return c->split_ranks ? add_splits(b, c->split_ranks, reterr)
+                          : tok_bpe_fill_rules(b, c->rules, c->rule_count, reterr);
+}
+
+/* Which symbols are valid, by which rules, and what follows from it. */
+static enum ngt_status find_valid(struct tok_bpe *b, const struct tok_bpe_config *c,
+                                  const char *path, struct ngt_error *reterr)
+{
+    bool decided = false;
+    enum ngt_status status = c->split_ranks ? NGT_OK : check_rules(b, c, path, reterr);
+
+    if (status == NGT_OK && c->split_ranks && c->no_plain && ranks_are_symbols(c))
+        status = tok_bpe_find_by_splits(b, &decided, reterr);
+    if (status == NGT_OK && !c->split_ranks && b->chains && !c->ends)
+        status = tok_bpe_find_by_rules(b, c->rules, c->rule_count, &decided, reterr);
+    if (status == NGT_OK && !decided)
+        status = add_rules(b, c, reterr);
+    if (status == NGT_OK && !decided)
+        status = tok_bpe_find_by_merging(b, reterr);
+    if (status == NGT_OK) {
+        keep_valid(b);
+        status = relate(b, decided, reterr);
+    }
+    if (status != NGT_OK || !decided)
+        return status;
+    if (c->no_plain && b->chains && b->regular)
+        tok_rule_table_done(&b->rules); /* some may have been asked */
+    else
+        status = add_rules(b, c, reterr); /* what is not valid has no part in splits any more */
+    return status;
 }
 
 enum ngt_status tok_bpe_new(const struct tok_bpe_config *c, const char *path,
@@ -296,21 +297,7 @@ enum ngt_status tok_bpe_new(const struct tok_bpe_config *c, const char *path,
             goto out;
         }
     }
-    bool decided = false;
-    status = NGT_OK;
-    if (c->no_plain && c->split_ranks && ranks_are_symbols(c))
-        status = tok_bpe_find_by_splits(b, &decided, reterr);
-    if (status == NGT_OK && !decided)
-        status =
-            c->split_ranks ? add_splits(b, c->split_ranks, reterr) : add_rules(b, c, path, reterr);
-    if (status == NGT_OK && !decided)
-        status = find_valid(b, reterr);
-    if (status == NGT_OK) {
-        keep_valid(b);
-        status = relate(b, reterr);
-    }
-    if (status == NGT_OK && decided && !(b->chains && b->regular))
-        status = add_splits(b, c->split_ranks, reterr); /* what is not valid has no part in it */
+    status = find_valid(b, c, path, reterr);
     if (status == NGT_OK)
         status = tok_short_merge_init(&b->first, b, reterr);
     if (status == NGT_OK)

@@ -105,4 +105,13 @@ static inline uint32_t tok_bpe_initial(const struct tok_bpe *b, const uint8_t *t
                                                                               : TOK_NO_SYMBOL;
 }
 
+/* While it is built: as if nothing had been found out about which symbols are valid. */
+static inline void tok_bpe_forget_valid(struct tok_bpe *b)
+{
+    tok_pair_set_done(&b->proper);
+    for (uint32_t s = 0; s < b->symbols; s++) {
+        b->flags[s] &= (uint8_t)~TOK_SYMBOL_VALID;
+        b->items[s] = (struct tok_bpe_symbol){TOK_NO_SYMBOL, TOK_NO_SYMBOL, 0, TOK_NO_SYMBOL};
+    }
+}
 #endif

@@ -15,7 +15,8 @@
 
 /*
  * Ranks are the symbols themselves; text starts out as bytes; b has its trie of all spellings.
- * Fills left, right, born and TOK_SYMBOL_VALID if *ret_decided, else leaves them to be filled anew.
+ * Fills left, right, born, TOK_SYMBOL_VALID and b->proper if *ret_decided, else leaves them to be
+ * filled anew.
  * NGT_E_NOMEM.
  */
 NGT_NODISCARD enum ngt_status tok_bpe_find_by_splits(struct tok_bpe *b, bool *ret_decided,

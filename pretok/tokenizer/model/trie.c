@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define OPEN_BLOCKS 4
-#define LINE_UNITS 8 /* of 64 bytes */
+#define LINE_UNITS 8 /* of 64 bytes; place_beside relies on 8 */
 
 struct sort_key {
     uint64_t head; /* first 8 bytes, big-endian */
@@ -181,21 +181,32 @@ static void take(struct block_map *map, unsigned base, const uint8_t *labels, un
     }
 }
 
+/* Bit i of the eight to bit i ^ by. */
+static unsigned exchange(unsigned bits, unsigned by)
+{
+    bits = by & 1 ? (bits & 0x55) << 1 | (bits >> 1 & 0x55) : bits;
+    bits = by & 2 ? (bits & 0x33) << 2 | (bits >> 2 & 0x33) : bits;
+    return by & 4 ? (bits & 0x0F) << 4 | bits >> 4 : bits;
+}
+
 /* An only child beside its parent, on the same cache line: most nodes deep down are only children,
  * and a walk waits once for several of them. False: no room there. */
 static bool place_beside(struct builder *b, uint64_t parent, uint8_t label, uint32_t *ret_base)
 {
     struct block_map *map = &b->blocks[parent / 256];
+    /* all units of the line at once: their bases are eight neighbours too */
+    unsigned line = (unsigned)parent & 255 & ~(LINE_UNITS - 1u), bases = line ^ (label & ~7u);
+    unsigned room = ~(unsigned)(map->taken[line / 64] >> line % 64) & 0xFF;
+    unsigned used = (unsigned)(map->bases[bases / 64] >> bases % 64) & 0xFF;
 
-    for (unsigned i = 0; i < LINE_UNITS; i++) {
-        unsigned unit = (unsigned)(parent & 255 & ~(LINE_UNITS - 1u)) + i, base = unit ^ label;
-        if (base == 0 || has(map->taken, unit) || has(map->bases, base))
-            continue;
-        take(map, base, &label, 1);
-        *ret_base = (uint32_t)(parent / 256 * 256 + base);
-        return true;
-    }
-    return false;
+    used |= bases == 0; /* base 0 belongs to no node */
+    room &= ~exchange(used, label & 7);
+    if (!room)
+        return false;
+    unsigned base = (line + (unsigned)__builtin_ctz(room)) ^ label;
+    take(map, base, &label, 1);
+    *ret_base = (uint32_t)(parent / 256 * 256 + base);
+    return true;
 }
 
 static bool place(struct builder *b, const uint8_t *labels, unsigned count, uint32_t *ret_base)
@@ -238,6 +249,23 @@ static tok_trie_unit may_follow(const uint8_t *labels, unsigned count)
     for (unsigned i = 0; i < count; i++)
         bits |= UINT64_C(1) << (56 + (labels[i] & 7));
     return bits;
+}
+
+/* What is left of a key that is alone below its node: only children, down to its end. */
+static bool expand_alone(struct builder *b, struct open_node node)
+{
+    const struct tok_trie_key *k = &b->keys[node.first];
+
+    for (uint64_t at = node.depth; at < k->size; at++) {
+        uint8_t label = k->bytes[at];
+        uint32_t base = 0, value = at + 1 == k->size ? k->value : TOK_TRIE_NONE;
+        if (!place_beside(b, node.unit, label, &base) && !place(b, &label, 1, &base))
+            return false;
+        b->t->units[node.unit] |= (uint64_t)base << 32 | may_follow(&label, 1);
+        node.unit = base ^ label;
+        b->t->units[node.unit] = (uint64_t)value << 8 | label;
+    }
+    return true;
 }
 
 /* Places the children of one node and puts those that have children of their own on the stack. */
@@ -290,8 +318,11 @@ enum ngt_status tok_trie_init(struct tok_trie *t, struct tok_trie_key *keys, uin
     for (uint64_t i = 0; i < count; i++)
         if (keys[i].size > t->max_bytes)
             t->max_bytes = keys[i].size;
-    while (done && b.stack_count)
-        done = expand(&b, b.stack[--b.stack_count]);
+    while (done && b.stack_count) {
+        struct open_node node = b.stack[--b.stack_count];
+        bool alone = node.last - node.first == 1 && node.unit != UINT64_MAX;
+        done = alone ? expand_alone(&b, node) : expand(&b, node);
+    }
     if (done) {
         t->memory = tok_pages_new(t->count * sizeof *t->units);
         done = t->memory.at != NULL;

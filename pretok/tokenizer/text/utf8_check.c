@@ -1,19 +1,7 @@
 #include "text/utf8_check.h"
 
-#include <string.h>
-
+#include "text/load8.h"
 #include "text/utf8.h"
-
-static uint64_t load(const uint8_t *at)
-{
-    uint64_t v;
-
-    memcpy(&v, at, 8);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    v = __builtin_bswap64(v);
-#endif
-    return v;
-}
 
 /*
  * Bytes of well-formed sequences of two or three at at[0 .. 7], as many as are told at once; 0: at
@@ -45,10 +33,10 @@ uint64_t tok_utf8_check_c(const uint8_t *at, uint64_t n)
     while (i < n) {
         /* ASCII, nearly all of the bytes of most corpora; behind it the next byte is found at once */
         const uint64_t tops = UINT64_C(0x8080808080808080);
-        while (n - i >= 16 && ((load(at + i) | load(at + i + 8)) & tops) == 0)
+        while (n - i >= 16 && ((tok_load8(at + i) | tok_load8(at + i + 8)) & tops) == 0)
             i += 16;
         while (n - i >= 8) {
-            uint64_t other = load(at + i) & tops;
+            uint64_t other = tok_load8(at + i) & tops;
             if (other) {
                 i += (uint64_t)__builtin_ctzll(other) / 8;
                 break;
@@ -59,7 +47,7 @@ uint64_t tok_utf8_check_c(const uint8_t *at, uint64_t n)
             i++;
         /* then sequences as long as they last */
         while (i < n && at[i] >= 0x80) {
-            unsigned usual = n - i >= 8 ? usual_sequences(load(at + i)) : 0;
+            unsigned usual = n - i >= 8 ? usual_sequences(tok_load8(at + i)) : 0;
             if (usual) {
                 i += usual;
                 continue;

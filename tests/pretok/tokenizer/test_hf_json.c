@@ -466,8 +466,8 @@ T_CASE(twins)
             T_FAIL("%s", e.message);
             return;
         }
-        T_REQUIRE(tok_hf_encoder_new(&f, marker ? TOK_HF_SPACES : TOK_HF_AS_SPELT, "test", &encoder,
-                                     &e) == NGT_OK);
+        T_REQUIRE(tok_hf_encoder_new(&f, marker ? TOK_HF_SPACES : TOK_HF_AS_SPELT, true, "test",
+                                     &encoder, &e) == NGT_OK);
         T_REQUIRE(tok_hf_words_init(&words, encoder, false, &e) == NGT_OK);
         T_REQUIRE(tok_bpe_hf_new(&f, marker, "test", &odd, &e) == NGT_OK);
         T_REQUIRE(tok_bpe_hf_scratch_new(&scratch, &e) == NGT_OK);

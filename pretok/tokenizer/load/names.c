@@ -1,6 +1,7 @@
 /* See names.h. */
 #include "load/names.h"
 
+#include "model/word_key.h"
 #include "ngt/layout.h"
 #include "text/load8.h"
 
@@ -16,6 +17,7 @@ enum ngt_status tok_names_init(struct tok_names *n, const uint8_t *bytes, const 
                             .mask = room - 1,
                             .memory = tok_pages_new(room * sizeof *n->slots)};
     n->slots = n->memory.at;
+    n->seed = (uintptr_t)n->slots; /* so that no file is made of names with one hash */
     if (n->slots)
         return NGT_OK;
     tok_names_done(n);
@@ -29,22 +31,14 @@ void tok_names_done(struct tok_names *n)
     *n = (struct tok_names){0};
 }
 
-static inline uint64_t mix(uint64_t x)
+/* Of a name whose first eight bytes are `head`. */
+static inline uint64_t hash_of(uint64_t seed, const uint8_t *name, uint64_t size, uint64_t head)
 {
-    x *= 0x9E3779B97F4A7C15u;
-    return x ^ x >> 32;
-}
-
-/* Of eight bytes and more; the first eight are `head`. */
-static inline uint64_t hash_of(const uint8_t *name, uint64_t size, uint64_t head)
-{
-    uint64_t h = mix(head ^ size << 56);
+    uint64_t h = tok_word_hash2(head ^ seed, size);
 
     for (uint64_t at = 8; at + 8 < size; at += 8)
-        h = mix(h ^ tok_load8(name + at));
-    if (size > 8)
-        h = mix(h ^ tok_load8(name + size - 8));
-    return h * 0xD6E8FEB86659FD93u;
+        h = tok_word_hash2(h ^ seed, tok_load8(name + at));
+    return size > 8 ? tok_word_hash2(h ^ seed, tok_load8(name + size - 8)) : h;
 }
 
 /* The slot of a name, or the free one where it belongs; *ret_slot: what stands there, but for the id. */
@@ -52,8 +46,8 @@ static inline uint64_t slot_of(const struct tok_names *n, const uint8_t *name, u
                                uint64_t readable, struct tok_name_slot *ret_slot)
 {
     uint64_t head = readable >= 8 ? tok_load_masked8(name, size) : tok_load_first8(name, size);
-    uint64_t hash = hash_of(name, size, head);
-    uint64_t at = hash >> 24 & n->mask;
+    uint64_t hash = hash_of(n->seed, name, size, head);
+    uint64_t at = hash & n->mask;
     uint32_t tag = (uint32_t)(hash >> 32 & 0xFFFFFF00) | (uint32_t)(size < 255 ? size : 255);
 
     *ret_slot = (struct tok_name_slot){head, 0, tag};

@@ -16,7 +16,7 @@ struct tok_names {
         uint32_t id;   /* plus 1; 0: free */
         uint32_t tag;  /* of hash and size, so that few others look at a name */
     } * slots;
-    uint64_t mask;
+    uint64_t mask, seed;
     struct tok_pages memory;
 };
 

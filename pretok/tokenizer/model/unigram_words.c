@@ -104,10 +104,10 @@ static void long_key(uint64_t key[2], const uint8_t *word, uint64_t size)
     uint64_t a = size, b = 0;
 
     for (uint64_t i = 0; i + 8 < size; i += 8) {
-        a = tok_word_hash2(a, tok_word_load64(word + i));
+        a = tok_word_hash2(a, tok_load8(word + i));
         b = tok_word_hash2(b ^ a, i);
     }
-    key[0] = tok_word_hash2(a, tok_word_load64(word + size - 8));
+    key[0] = tok_word_hash2(a, tok_load8(word + size - 8));
     key[1] = b >> 8 | size << 56;
 }
 

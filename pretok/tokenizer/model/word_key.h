@@ -5,7 +5,8 @@
 #define TOK_MODEL_WORD_KEY_H
 
 #include <stdint.h>
-#include <string.h>
+
+#include "text/load8.h"
 
 #define TOK_WORD_KEY_BYTES 15
 
@@ -29,17 +30,6 @@ static const uint64_t tok_word_masks[16][2] = {
     {UINT64_MAX, 0xFFFFFFFFFFFFFF},
 };
 
-static inline uint64_t tok_word_load64(const uint8_t *at)
-{
-    uint64_t v;
-
-    memcpy(&v, at, sizeof v);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    v = __builtin_bswap64(v);
-#endif
-    return v;
-}
-
 /* Both halves of the product: all bits depend on all. */
 static inline uint64_t tok_word_hash2(uint64_t a, uint64_t b)
 {
@@ -50,7 +40,7 @@ static inline uint64_t tok_word_hash2(uint64_t a, uint64_t b)
 /* Reads 16 bytes, of which the word is the first [size]. */
 static inline void tok_word_key(uint64_t key[2], const uint8_t *at, uint64_t size)
 {
-    key[0] = tok_word_load64(at) & tok_word_masks[size][0];
-    key[1] = (tok_word_load64(at + 8) & tok_word_masks[size][1]) | size << 56;
+    key[0] = tok_load8(at) & tok_word_masks[size][0];
+    key[1] = (tok_load8(at + 8) & tok_word_masks[size][1]) | size << 56;
 }
 #endif

@@ -84,7 +84,7 @@ static inline uint64_t store_hash(const uint8_t *word, uint64_t size)
     uint64_t h = size, tail = 0;
 
     for (; size >= 8; size -= 8, word += 8)
-        h = tok_word_hash2(h, tok_word_load64(word));
+        h = tok_word_hash2(h, tok_load8(word));
     memcpy(&tail, word, size);
     return tok_word_hash2(h, tail);
 }

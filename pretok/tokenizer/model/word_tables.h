@@ -121,10 +121,10 @@ static inline uint64_t tok_long_hash(const struct tok_probe *p)
 /* Reads whole integers, 32 bytes. */
 static inline void tok_probe_long(struct tok_probe *p, const uint8_t *at, uint64_t size)
 {
-    p->key[0] = tok_word_load64(at);
-    p->key[1] = tok_word_load64(at + 8);
-    p->key[2] = tok_word_load64(at + 16) & tok_word_masks[size - 16][0];
-    p->key[3] = (tok_word_load64(at + 24) & tok_word_masks[size - 16][1]) | size << 56;
+    p->key[0] = tok_load8(at);
+    p->key[1] = tok_load8(at + 8);
+    p->key[2] = tok_load8(at + 16) & tok_word_masks[size - 16][0];
+    p->key[3] = (tok_load8(at + 24) & tok_word_masks[size - 16][1]) | size << 56;
 }
 
 /* The probe of a word, and its first line asked for. 32 bytes from `at` on can be read, of which the

@@ -303,7 +303,7 @@ static bool pass_spaces(const struct tok_unigram_spaces *s, struct tok_unigram_c
         for (uint64_t i = 0; i < LANES; i++)
             found[at + i] = (struct tok_unigram_cell){f.sum[i], s->ids[f.length[i]]};
         for (uint64_t i = 0; i < LANES && at + i <= reached; i++)
-            if (f.length[i] == 0 && at + i > 0)
+            if (f.length[i] == 0)
                 found[at + i].id = cells[at + i].id;
     }
     if (taken_off[0] | taken_off[1] | taken_off[2] | taken_off[3])

@@ -17,6 +17,7 @@
 #include "load/hf_json.h"
 #include "ngt/layout.h"
 #include "text/added_tokens.h"
+#include "text/hf_digits.h"
 
 #define BATCH_WORDS 1024
 #define BATCH_BYTES (1u << 16)
@@ -29,6 +30,7 @@ struct hf_engine {
     const struct tok_split *split; /* all that the pre-tokenizers are, but for a prefix space */
     struct tok_split *joined;      /* where it does the work of several steps */
     bool prefix;
+    bool digits; /* and digits one by one before both */
     bool marker; /* sections have ' ' for U+2581 */
     bool cuts;   /* and are words up to a run of ' ' */
     uint64_t ids_per_byte;
@@ -41,7 +43,7 @@ struct hf_scratch {
     struct tok_hf_pretokenize_scratch pretokenize;
     struct tok_split_scratch *split;
     struct tok_hf_words words;
-    struct tok_buffer section; /* with U+2581 made ' ', or with a prefix space */
+    struct tok_buffer section; /* with U+2581 made ' ', or with prefix spaces */
     struct tok_buffer batch;   /* words that wait, and where each ends */
     uint32_t ends[BATCH_WORDS];
     uint64_t count;
@@ -146,8 +148,14 @@ static enum ngt_status one_split(const struct run *r, struct tok_hf_text t,
 {
     struct tok_buffer *with_prefix = &r->s->section;
 
-    if (r->e->prefix && t.at[0] != ' ') {
-        with_prefix->size = 0;
+    with_prefix->size = 0;
+    if (r->e->digits) {
+        enum ngt_status status = tok_hf_space_digits(t.at, t.n, with_prefix, reterr);
+        if (status != NGT_OK)
+            return status;
+        t.at = with_prefix->at;
+        t.n = with_prefix->size;
+    } else if (r->e->prefix && t.at[0] != ' ') {
         enum ngt_status status = tok_buffer_reserve(with_prefix, t.n + 1, reterr);
         if (status != NGT_OK)
             return status;
@@ -169,7 +177,7 @@ static enum ngt_status section(struct run *r, struct tok_hf_text t, struct ngt_e
         return NGT_OK;
     if (t.n >= UINT32_MAX)
         return too_long(t.n, reterr);
-    if (r->e->split)
+    if (r->e->split && !(r->e->digits && t.n >= UINT32_MAX / 2))
         return one_split(r, t, reterr);
     if (r->e->cuts)
         return by_spaces(r, t.at, t.n, reterr);
@@ -390,8 +398,10 @@ static enum ngt_status find_split(struct hf_engine *e, bool bytes, const char *p
                                   struct ngt_error *reterr)
 {
     const struct tok_hf_pretokenizers *p = &e->pretokenizers;
-    uint64_t at = p->count && p->steps[0].cut == TOK_HF_CUT_PREFIX;
+    bool digits = p->count == 3 && isolates_digits(&p->steps[0]);
+    uint64_t at = digits;
 
+    at += p->count > at && p->steps[at].cut == TOK_HF_CUT_PREFIX;
     if (!bytes || e->ids_per_byte != 1)
         return NGT_OK;
     if (p->count != at + 1)
@@ -400,10 +410,13 @@ static enum ngt_status find_split(struct hf_engine *e, bool bytes, const char *p
     if (step->cut != TOK_HF_CUT_PATTERN || !step->pattern.regex ||
         !tok_split_covers(step->pattern.regex))
         return NGT_OK;
+    if (digits && strcmp(tok_split_program(step->pattern.regex), "gpt2") != 0)
+        return NGT_OK;
     /* without gaps, to remove what is none of it is to isolate */
     if (isolates(step) || (step->behavior == TOK_HF_REMOVED && step->invert)) {
         e->split = step->pattern.regex;
-        e->prefix = at == 1;
+        e->prefix = at > digits;
+        e->digits = digits;
     }
     return NGT_OK;
 }

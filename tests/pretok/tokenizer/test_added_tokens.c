@@ -96,7 +96,8 @@ T_CASE(table)
  * there are groups of them. */
 T_CASE(at_each_place)
 {
-    static const char *const contents[] = {"<s>", "don", "\xE6\x97\xA5", "#", "%e", "[f", "{g", "}h", "|i", "ab"};
+    static const char *const contents[] = {"<s>", "don", "\xE6\x97\xA5", "#",  "%e",
+                                           "[f",  "{g",  "}h",           "|i", "ab"};
     enum { COUNT = sizeof contents / sizeof *contents, ROOM = 30 };
     struct tok_added_token tokens[COUNT] = {0};
     struct tok_added *added = NULL;

@@ -276,9 +276,11 @@ T_CASE(twins)
 /* Three steps, and one split of text with spaces in it. */
 T_CASE(digits_behind_spaces)
 {
-    static const char *const parts[] = {"1",  "2",    " ",  "  ",  "\n",       "a",   "bc",  "'s",
-                                        "'",  "+",    "=!", "\t ", "\xC2\xA0", "\xC2\xB2",
-                                        "\xD9\xA3", "\xC3\xA9", "\xE2\x85\xA7", "\xC2\x85", "\xE3\x80\x80"};
+    static const char *const parts[] = {
+        "1",           "2",        " ",        "  ",       "\n",           "a",
+        "bc",          "'s",       "'",        "+",        "=!",           "\t ",
+        "\xC2\xA0",    "\xC2\xB2", "\xD9\xA3", "\xC3\xA9", "\xE2\x85\xA7", "\xC2\x85",
+        "\xE3\x80\x80"};
     static const char json[] =
         "{\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Digits\", "
         "\"individual_digits\": true}, {\"type\": \"ByteLevel\", \"add_prefix_space\": true, "
@@ -303,7 +305,8 @@ T_CASE(digits_behind_spaces)
         T_REQUIRE(tok_hf_space_digits(text, n, &spaced, NULL) == NGT_OK);
         T_TRUE(spaced.size <= 2 * n + 1);
         run(gpt2, tok_hf_document(spaced.at, spaced.size), false, &got);
-        if (want.text.size != got.text.size || memcmp(want.text.at, got.text.at, got.text.size) != 0)
+        if (want.text.size != got.text.size ||
+            memcmp(want.text.at, got.text.at, got.text.size) != 0)
             T_FAIL("round %u, \"%.*s\": \"%.*s\", expected \"%.*s\"", round, (int)n,
                    (const char *)text, (int)got.text.size, (const char *)got.text.at,
                    (int)want.text.size, (const char *)want.text.at);

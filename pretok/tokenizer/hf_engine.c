@@ -18,6 +18,7 @@
 #include "load/hf_json.h"
 #include "ngt/layout.h"
 #include "text/added_tokens.h"
+#include "text/hf_digits.h"
 #include "text/scan_sp.h"
 #include "text/spaces_hf.h"
 
@@ -32,6 +33,7 @@ struct hf_engine {
     const struct tok_split *split; /* all that the pre-tokenizers are, but for a prefix space */
     struct tok_split *joined;      /* where it does the work of several steps */
     bool prefix;
+    bool digits;   /* and digits one by one before both */
     bool marker;   /* words have ' ' for U+2581 */
     bool replaces; /* it is the normalizer that makes it so: the step of it was taken out */
     bool prepends; /* and another one that puts a marker in front */
@@ -47,7 +49,7 @@ struct hf_scratch {
     struct tok_hf_pretokenize_scratch pretokenize;
     struct tok_split_scratch *split;
     struct tok_hf_words words;
-    struct tok_buffer section; /* of spaces_hf.h, or with a prefix space */
+    struct tok_buffer section; /* of spaces_hf.h, or with prefix spaces */
     struct tok_buffer batch;   /* words that wait, and where each ends */
     uint32_t ends[BATCH_WORDS];
     uint64_t count;
@@ -162,8 +164,14 @@ static enum ngt_status one_split(const struct run *r, struct tok_hf_text t,
 {
     struct tok_buffer *with_prefix = &r->s->section;
 
-    if (r->e->prefix && t.at[0] != ' ') {
-        with_prefix->size = 0;
+    with_prefix->size = 0;
+    if (r->e->digits) {
+        enum ngt_status status = tok_hf_space_digits(t.at, t.n, with_prefix, reterr);
+        if (status != NGT_OK)
+            return status;
+        t.at = with_prefix->at;
+        t.n = with_prefix->size;
+    } else if (r->e->prefix && t.at[0] != ' ') {
         enum ngt_status status = tok_buffer_reserve(with_prefix, t.n + 1, reterr);
         if (status != NGT_OK)
             return status;
@@ -185,7 +193,7 @@ static enum ngt_status section(struct run *r, struct tok_hf_text t, struct ngt_e
         return NGT_OK;
     if (t.n >= UINT32_MAX)
         return too_long(t.n, reterr);
-    if (r->e->split)
+    if (r->e->split && !(r->e->digits && t.n >= UINT32_MAX / 2))
         return one_split(r, t, reterr);
     if (r->e->cuts)
         return by_cuts(r, t, reterr);
@@ -376,8 +384,10 @@ static enum ngt_status find_split(struct hf_engine *e, bool bytes, const char *p
                                   struct ngt_error *reterr)
 {
     const struct tok_hf_pretokenizers *p = &e->pretokenizers;
-    uint64_t at = p->count && p->steps[0].cut == TOK_HF_CUT_PREFIX;
+    bool digits = p->count == 3 && isolates_digits(&p->steps[0]);
+    uint64_t at = digits;
 
+    at += p->count > at && p->steps[at].cut == TOK_HF_CUT_PREFIX;
     if (!bytes || e->ids_per_byte != 1)
         return NGT_OK;
     if (p->count != at + 1)
@@ -386,10 +396,13 @@ static enum ngt_status find_split(struct hf_engine *e, bool bytes, const char *p
     if (step->cut != TOK_HF_CUT_PATTERN || !step->pattern.regex ||
         !tok_split_covers(step->pattern.regex))
         return NGT_OK;
+    if (digits && strcmp(tok_split_program(step->pattern.regex), "gpt2") != 0)
+        return NGT_OK;
     /* without gaps, to remove what is none of it is to isolate */
     if (isolates(step) || (step->behavior == TOK_HF_REMOVED && step->invert)) {
         e->split = step->pattern.regex;
-        e->prefix = at == 1;
+        e->prefix = at > digits;
+        e->digits = digits;
     }
     return NGT_OK;
 }

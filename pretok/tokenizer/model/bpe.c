@@ -147,9 +147,41 @@ static uint64_t last_unit(const struct tok_bpe *b, const uint8_t *text, uint64_t
     return at;
 }
 
-enum ngt_status tok_bpe_encode(const struct tok_bpe *b, struct tok_bpe_scratch *s,
-                               const uint8_t *text, uint64_t n, uint32_t *ret_ids,
-                               uint64_t *ret_count, struct ngt_error *reterr)
+/* Symbols [count] that are ids each? */
+static bool are_ids(const struct tok_bpe *b, const uint32_t *symbols, uint64_t count)
+{
+    uint32_t hidden = 0;
+
+    for (uint64_t i = 0; i < count; i++)
+        hidden |= symbols[i] >= b->ids;
+    return !hidden;
+}
+
+/* A word of one or two bytes, as two thirds of those of base64 are: their number of ids, or 0 where it
+ * takes more than a look to know. */
+static inline uint64_t shortest(const struct tok_bpe *b, const uint8_t *text, uint64_t n,
+                                uint32_t *ret_ids)
+{
+    uint32_t first = b->first.bytes[text[0]], second = b->first.bytes[text[n - 1]];
+
+    if (n == 2) {
+        if (first == TOK_NO_SYMBOL || second == TOK_NO_SYMBOL)
+            return 0;
+        uint64_t join = b->first.joins[(unsigned)text[0] << 8 | text[1]];
+        if (join == TOK_PAIR_NONE) {
+            ret_ids[0] = first;
+            ret_ids[1] = second;
+            return first < b->ids && second < b->ids ? 2 : 0;
+        }
+        first = (uint32_t)join;
+    }
+    ret_ids[0] = first;
+    return first < b->ids;
+}
+
+static enum ngt_status encode(const struct tok_bpe *b, struct tok_bpe_scratch *s,
+                              const uint8_t *text, uint64_t n, uint32_t *ret_ids,
+                              uint64_t *ret_count, struct ngt_error *reterr)
 {
     struct sink out = {.ids = ret_ids};
     uint64_t at = 0, stop = 0, count = 0;
@@ -168,20 +200,18 @@ enum ngt_status tok_bpe_encode(const struct tok_bpe *b, struct tok_bpe_scratch *
         n = last; /* the rest has an encoding, which chain.c asks for */
     while (at < n) {
         uint32_t *symbols = out.ids + out.count;
-        if (b->has_hidden) {
-            status = reserve(s, n - at, reterr);
-            if (status != NGT_OK)
-                return status;
-            symbols = s->symbols;
-        }
         if (n - at <= TOK_SHORT_MERGE && tok_short_merge_pays(b, text, n))
             count = tok_short_merge_run(b, text, n, at, symbols, &stop);
         else
             status = tok_windows_run(&s->chain, b, text, n, at, symbols, &count, &stop, reterr);
         if (status != NGT_OK)
             return status;
-        if (b->has_hidden) {
-            put_symbols(b, text, n, &at, symbols, count, &out);
+        if (b->has_hidden && !are_ids(b, symbols, count)) {
+            status = reserve(s, count, reterr);
+            if (status != NGT_OK)
+                return status;
+            memcpy(s->symbols, symbols, count * sizeof *symbols);
+            put_symbols(b, text, n, &at, s->symbols, count, &out);
         } else {
             out.count += count;
             out.open_run &= count == 0;
@@ -203,6 +233,18 @@ enum ngt_status tok_bpe_encode(const struct tok_bpe *b, struct tok_bpe_scratch *
     }
     *ret_count = out.count;
     return NGT_OK;
+}
+
+enum ngt_status tok_bpe_encode(const struct tok_bpe *b, struct tok_bpe_scratch *s,
+                               const uint8_t *text, uint64_t n, uint32_t *ret_ids,
+                               uint64_t *ret_count, struct ngt_error *reterr)
+{
+    if ((n == 1 || n == 2) && b->chains && !b->ends && !b->rare_words.max_bytes) {
+        *ret_count = shortest(b, text, n, ret_ids);
+        if (*ret_count)
+            return NGT_OK;
+    }
+    return encode(b, s, text, n, ret_ids, ret_count, reterr);
 }
 
 enum ngt_status tok_bpe_encode_plain(const struct tok_bpe *b, struct tok_bpe_scratch *s,

@@ -56,6 +56,7 @@ static void find_spaces(struct tok_unigram *m, bool finite)
     uint32_t branch = m->trie.root, depth = 0;
     tok_trie_unit unit;
 
+    s->ids[0] = UNREACHED; /* no piece */
     for (; depth < TOK_UNIGRAM_SPACES && tok_trie_step(&m->trie, branch, ' ', &unit); depth++) {
         uint32_t id = tok_trie_value(unit);
         branch = tok_trie_base(unit);
@@ -220,43 +221,97 @@ static enum ngt_status flush(const struct tok_unigram *m, struct tok_unigram_scr
     return status;
 }
 
+/* Four places side by side. What is compared is one rounded addition each, as one by one. */
+typedef float sums __attribute__((vector_size(16)));
+typedef int32_t numbers __attribute__((vector_size(16)));
+#define LANES 4
+
+/* The best sums at four places so far. */
+struct front {
+    sums sum;
+    numbers length; /* of the last piece; 0: none has been better than what was there */
+};
+
+static inline void take(struct front *f, sums candidate, numbers length)
+{
+    numbers better = candidate > f->sum;
+
+    f->sum = (sums)((better & (numbers)candidate) | (~better & (numbers)f->sum));
+    f->length = (better & length) | (~better & f->length);
+}
+
 /*
  * A stretch of spaces from each of which the longest piece of spaces still fits, and one more: only
- * those pieces begin there. All sums that a place offers are made and compared at once, each by the
- * same addition as one by one. cells [at ...] are those from the first place on, of which `reached`
- * behind it are initialised, at most as many as `depth`; *ret_reached: of those behind the last one.
+ * those pieces begin there. A place takes its sum from all places before it, four places at a time,
+ * so that what is loaded was mostly stored long ago. cells [at ...] are those from the first place
+ * on, of which `reached` behind it are initialised, at most as many as `depth`; *ret_reached: of those
+ * behind the last one. False: a sum would be taken off, and nothing is done.
  */
-static void pass_spaces(const struct tok_unigram_spaces *s, struct tok_unigram_cell *cells,
+static bool pass_spaces(const struct tok_unigram_spaces *s, struct tok_unigram_cell *cells,
                         uint64_t places, uint64_t reached, uint64_t *ret_reached)
 {
     const uint32_t depth = s->depth;
-    float sums[SPACE_PLACES + TOK_UNIGRAM_SPACES + 1];
-    uint32_t ids[SPACE_PLACES + TOK_UNIGRAM_SPACES + 1];
+    const numbers one = (numbers){0} + 1;
+    const sums none = (sums){0} - INFINITY;
+    /* of places where pieces begin, the first of which is starts[depth] */
+    float starts[2 * TOK_UNIGRAM_SPACES + SPACE_PLACES + 2 * LANES];
+    struct tok_unigram_cell found[SPACE_PLACES + TOK_UNIGRAM_SPACES + LANES];
+    sums scores[TOK_UNIGRAM_SPACES + 1], scores_within[LANES];
+    numbers lengths_within[LANES], taken_off = {0};
+    /* the starts just in front, not from memory, where they would have to arrive first */
+    sums last = none, last_but_one = none;
 
-    for (uint64_t i = 0; i < places + depth; i++) {
-        bool known = i <= reached && (i == 0 || cells[i].id != UNREACHED);
-        sums[i] = known ? cells[i].best : -INFINITY;
-        ids[i] = known ? cells[i].id : UNREACHED;
-    }
-    for (uint64_t at = 0; at < places; at++) {
-        float *here = sums + at, best = *here;
-        uint32_t *last = ids + at;
-        if (best < -RESET || best > RESET) {
-            for (uint32_t i = 0; i <= depth; i++)
-                here[i] -= best;
-            best = 0.0f;
+    for (uint64_t i = 0; i < 2 * depth + places + 2 * LANES; i++)
+        starts[i] = -INFINITY;
+    for (uint32_t i = 0; i <= depth; i++)
+        scores[i] = (sums){0} + s->scores[i];
+    for (int k = 0; k < LANES; k++)
+        for (int i = 0; i < LANES; i++) {
+            scores_within[k][i] = i > k ? s->scores[i - k] : -INFINITY;
+            lengths_within[k][i] = i - k;
         }
-        for (uint32_t i = 1; i <= depth; i++) {
-            float candidate = s->scores[i] + best;
-            bool better = candidate > here[i];
-            here[i] = better ? candidate : here[i];
-            last[i] = better ? s->ids[i] : last[i];
+    for (uint64_t at = 0; at < places + depth; at += LANES) {
+        float *first = starts + depth + at;
+        struct front f = {none, {0}};
+        for (uint64_t i = 0; i < LANES && at + i <= reached; i++)
+            if (at + i == 0 || cells[at + i].id != UNREACHED)
+                f.sum[i] = cells[at + i].best;
+        /* of what begins before these four, the longest, which begins first, comes first */
+        numbers length = one * (int32_t)depth;
+        for (uint32_t i = depth; i >= 2 * LANES; i--) {
+            sums from;
+            memcpy(&from, first - i, sizeof from);
+            take(&f, scores[i] + from, length);
+            length -= one;
         }
+        take(&f, scores[7] + __builtin_shufflevector(last_but_one, last, 1, 2, 3, 4), one * 7);
+        take(&f, scores[6] + __builtin_shufflevector(last_but_one, last, 2, 3, 4, 5), one * 6);
+        take(&f, scores[5] + __builtin_shufflevector(last_but_one, last, 3, 4, 5, 6), one * 5);
+        take(&f, scores[4] + last, one * 4);
+        take(&f, scores[3] + __builtin_shufflevector(last, none, 1, 2, 3, 4), one * 3);
+        take(&f, scores[2] + __builtin_shufflevector(last, none, 2, 3, 4, 4), one * 2);
+        take(&f, scores[1] + __builtin_shufflevector(last, none, 3, 4, 4, 4), one);
+        uint64_t begin = at + LANES <= places ? LANES : at < places ? places - at : 0;
+        for (uint64_t k = 0; k < begin; k++)
+            take(&f, scores_within[k] + f.sum[k], lengths_within[k]);
+        last_but_one = last;
+        last = f.sum;
+        for (uint64_t k = begin; k < LANES; k++)
+            last[k] = -INFINITY;
+        memcpy(first, &last, sizeof last);
+        taken_off |= (last > none) & ((last < -RESET) | (last > RESET));
+        for (uint64_t i = 0; i < LANES; i++)
+            found[at + i] = (struct tok_unigram_cell){f.sum[i], s->ids[f.length[i]]};
+        for (uint64_t i = 0; i < LANES && at + i <= reached; i++)
+            if (f.length[i] == 0)
+                found[at + i].id = cells[at + i].id;
     }
-    for (uint64_t i = 0; i < places + depth; i++)
-        cells[i] = (struct tok_unigram_cell){sums[i], ids[i]};
-    for (*ret_reached = depth; ids[places - 1 + *ret_reached] == UNREACHED;)
+    if (taken_off[0] | taken_off[1] | taken_off[2] | taken_off[3])
+        return false;
+    memcpy(cells, found, (places + depth) * sizeof *cells);
+    for (*ret_reached = depth; cells[places - 1 + *ret_reached].id == UNREACHED;)
         --*ret_reached;
+    return true;
 }
 
 enum ngt_status tok_unigram_encode(const struct tok_unigram *m, struct tok_unigram_scratch *s,
@@ -266,6 +321,7 @@ enum ngt_status tok_unigram_encode(const struct tok_unigram *m, struct tok_unigr
     const uint32_t root = m->trie.root;
     /* cells[i] belongs to text + base + i; those up to the frontier are initialised */
     uint64_t base = 0, frontier = 0, at = 0, spaces_end = 0;
+    uint64_t singly = 0; /* up to there spaces are passed one by one */
     const uint64_t depth = m->spaces.depth;
     enum ngt_status status = grow(s, 4096, reterr);
 
@@ -289,12 +345,14 @@ enum ngt_status tok_unigram_encode(const struct tok_unigram *m, struct tok_unigr
                  spaces_end < n && text[spaces_end] == ' ';)
                 spaces_end++;
             uint64_t run = spaces_end - at, reached = frontier - at;
-            if (run > depth && reached <= depth) {
+            if (run > depth && reached <= depth && at >= singly) {
                 uint64_t places = run - depth < SPACE_PLACES ? run - depth : SPACE_PLACES;
-                pass_spaces(&m->spaces, here, places, reached, &reached);
-                at += places;
-                frontier = at - 1 + reached;
-                continue;
+                singly = at + places;
+                if (pass_spaces(&m->spaces, here, places, reached, &reached)) {
+                    at += places;
+                    frontier = at - 1 + reached;
+                    continue;
+                }
             }
         }
         float best = here->best;

@@ -22,9 +22,12 @@ struct tok_added {
     uint32_t *token_of;             /* of each node, or NO_TOKEN */
     struct edge *edges;
     uint64_t mask, nodes;
-    bool first[256];
+    /* Of the groups that tokens fall into by their first byte: a bit in `first` of that byte, and in
+     * `second` of each byte that may stand behind it. */
+    uint8_t first[256], second[256];
     bool single[256];     /* a token of this one byte */
     uint64_t pairs[1024]; /* a bit for each pair of bytes that begin a token */
+    unsigned firsts;      /* different first bytes */
     int only;             /* the one first byte, or -1 */
 };
 
@@ -55,11 +58,16 @@ static void insert(struct tok_added *a, const struct tok_added_token *t, uint32_
         node = e->node;
     }
     a->token_of[node] = index;
-    a->first[t->content[0]] = true;
+    if (!a->first[t->content[0]])
+        a->first[t->content[0]] = (uint8_t)(1u << a->firsts++ % 8);
+    uint8_t group = a->first[t->content[0]];
     if (t->size == 1) {
         a->single[t->content[0]] = true;
+        for (unsigned b = 0; b < 256; b++)
+            a->second[b] |= group;
     } else {
         unsigned pair = (unsigned)t->content[0] << 8 | t->content[1];
+        a->second[t->content[1]] |= group;
         a->pairs[pair >> 6] |= (uint64_t)1 << (pair & 63);
     }
 }
@@ -70,7 +78,6 @@ enum ngt_status tok_added_new(const struct tok_added_token *tokens, uint64_t cou
 {
     struct tok_added *a = calloc(1, sizeof *a);
     uint64_t total = 1, room = 16;
-    unsigned firsts = 0;
 
     for (uint64_t i = 0; i < count; i++)
         total += tokens[i].size;
@@ -92,14 +99,7 @@ enum ngt_status tok_added_new(const struct tok_added_token *tokens, uint64_t cou
         a->tokens[i].content = NULL;
         insert(a, &tokens[i], (uint32_t)i);
     }
-    a->only = -1;
-    for (int b = 0; b < 256; b++)
-        if (a->first[b]) {
-            a->only = b;
-            firsts++;
-        }
-    if (firsts != 1)
-        a->only = -1;
+    a->only = a->firsts == 1 ? tokens[0].content[0] : -1;
     *ret_added = a;
     return NGT_OK;
 nomem:
@@ -119,6 +119,16 @@ void tok_added_free(struct tok_added **added)
     *added = NULL;
 }
 
+/* Does no token begin at any of the eight bytes from here on, of nine? */
+static inline bool none_of_eight(const struct tok_added *a, const uint8_t *text)
+{
+    unsigned may = 0;
+
+    for (unsigned i = 0; i < 8; i++)
+        may |= a->first[text[i]] & a->second[text[i + 1]];
+    return may == 0;
+}
+
 /* The next place from `at` on where a token may begin; n where there is none. */
 static uint64_t candidate(const struct tok_added *a, const uint8_t *text, uint64_t n, uint64_t at)
 {
@@ -129,6 +139,8 @@ static uint64_t candidate(const struct tok_added *a, const uint8_t *text, uint64
                 return n;
             at = (uint64_t)(found - text);
         } else {
+            while (n - at > 8 && none_of_eight(a, text + at))
+                at += 8;
             while (at < n && !a->first[text[at]])
                 at++;
             if (at == n)

@@ -92,6 +92,39 @@ T_CASE(table)
     }
 }
 
+/* Each token at each place of longer text, which is passed eight bytes at a time; more first bytes than
+ * there are groups of them. */
+T_CASE(at_each_place)
+{
+    static const char *const contents[] = {"<s>", "don", "\xE6\x97\xA5", "#",  "%e",
+                                           "[f",  "{g",  "}h",           "|i", "ab"};
+    enum { COUNT = sizeof contents / sizeof *contents, ROOM = 30 };
+    struct tok_added_token tokens[COUNT] = {0};
+    struct tok_added *added = NULL;
+
+    for (uint32_t i = 0; i < COUNT; i++)
+        tokens[i] = (struct tok_added_token){
+            .content = (const uint8_t *)contents[i], .size = strlen(contents[i]), .id = i};
+    T_REQUIRE(tok_added_new(tokens, COUNT, "test", &added, NULL) == NGT_OK);
+    for (uint32_t i = 0; i < COUNT; i++)
+        for (uint64_t n = tokens[i].size; n <= ROOM; n++)
+            for (uint64_t at = 0; at + tokens[i].size <= n; at++) {
+                uint8_t *text = malloc(n); /* its end is one that a sanitizer sees */
+                struct tok_added_walk walk = {0};
+                struct tok_added_match m = {0};
+                T_REQUIRE(text);
+                memset(text, "xd<"[at % 3], n);
+                memcpy(text + at, contents[i], tokens[i].size);
+                bool found = tok_added_next(added, text, n, &walk, &m);
+                if (!found || m.id != i || m.start != at || m.end != at + tokens[i].size ||
+                    tok_added_next(added, text, n, &walk, &m))
+                    T_FAIL("\"%s\" at %llu of %llu is not found", contents[i],
+                           (unsigned long long)at, (unsigned long long)n);
+                free(text);
+            }
+    tok_added_free(&added);
+}
+
 /* Many tokens with a common beginning, against the definition. */
 T_CASE(many)
 {

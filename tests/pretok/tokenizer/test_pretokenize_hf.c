@@ -4,6 +4,7 @@
  */
 #include "load/hf_components.h"
 #include "t.h"
+#include "text/hf_digits.h"
 #include "text/utf8_inline.h"
 
 #define TEXT(s)                                                                                    \
@@ -269,6 +270,49 @@ T_CASE(twins)
         tok_buffer_done(&got[0].text);
         tok_buffer_done(&got[1].text);
         ngt_json_free(&root);
+    }
+}
+
+/* Three steps, and one split of text with spaces in it. */
+T_CASE(digits_behind_spaces)
+{
+    static const char *const parts[] = {
+        "1",           "2",        " ",        "  ",       "\n",           "a",
+        "bc",          "'s",       "'",        "+",        "=!",           "\t ",
+        "\xC2\xA0",    "\xC2\xB2", "\xD9\xA3", "\xC3\xA9", "\xE2\x85\xA7", "\xC2\x85",
+        "\xE3\x80\x80"};
+    static const char json[] =
+        "{\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Digits\", "
+        "\"individual_digits\": true}, {\"type\": \"ByteLevel\", \"add_prefix_space\": true, "
+        "\"trim_offsets\": true, \"use_regex\": true}]}";
+    static const char gpt2[] =
+        "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true, "
+        "\"use_regex\": true}";
+    uint64_t seed = 5;
+
+    for (unsigned round = 0; round < 4000 && t_failures == 0; round++) {
+        uint8_t text[200];
+        uint64_t n = 0;
+        struct tok_buffer spaced = {0};
+        struct pieces want = {0}, got = {0};
+        for (unsigned k = 1 + round % 40; k > 0; k--) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            const char *part = parts[(seed >> 33) % (sizeof parts / sizeof *parts)];
+            memcpy(text + n, part, strlen(part));
+            n += strlen(part);
+        }
+        run(json, tok_hf_document(text, n), true, &want);
+        T_REQUIRE(tok_hf_space_digits(text, n, &spaced, NULL) == NGT_OK);
+        T_TRUE(spaced.size <= 2 * n + 1);
+        run(gpt2, tok_hf_document(spaced.at, spaced.size), false, &got);
+        if (want.text.size != got.text.size ||
+            memcmp(want.text.at, got.text.at, got.text.size) != 0)
+            T_FAIL("round %u, \"%.*s\": \"%.*s\", expected \"%.*s\"", round, (int)n,
+                   (const char *)text, (int)got.text.size, (const char *)got.text.at,
+                   (int)want.text.size, (const char *)want.text.at);
+        tok_buffer_done(&spaced);
+        tok_buffer_done(&want.text);
+        tok_buffer_done(&got.text);
     }
 }
 

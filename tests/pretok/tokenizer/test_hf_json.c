@@ -173,6 +173,8 @@ static const struct {
     {"[]", "where an object is expected"},
     {"{\"model\": {\"vocab\": {\"a\": 0}, \"merges\": []}} x", "something follows"},
     {"{\"version\": \"2.0\"}", "\"version\" is not"},
+    {"{\"version\": \"1.0\\", "a string does not end"},
+    {"{\"version\": \"1.0\\\"", "a string does not end"},
     {"{\"extra\": 1}", "\"extra\" is not understood"},
     {"{\"version\": \"1.0\", \"version\": \"1.0\"}", "\"version\" occurs twice"},
     {"{\"normalizer\": null}", "without a \"model\""},

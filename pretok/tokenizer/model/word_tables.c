@@ -138,6 +138,13 @@ struct tok_found tok_word_tables_find(const struct tok_word_tables *t, const str
     return find_store(t, word, p->size);
 }
 
+/* The first id with the count above it. */
+static inline uint32_t head_of(const uint32_t *ids, uint64_t count, uint64_t room)
+{
+    uint64_t shown = count <= room ? count : TOK_ELSEWHERE;
+    return (ids[0] & TOK_ID_MASK) | (uint32_t)shown << 24;
+}
+
 /* Where a new word goes: to its own place if it was noted there, else to a free one, else one that
  * came late gives way: what came first is mostly what is frequent. */
 static void keep_short(struct tok_word_tables *t, const struct tok_probe *p, const uint32_t *ids,
@@ -165,9 +172,8 @@ static void keep_short(struct tok_word_tables *t, const struct tok_probe *p, con
     struct tok_short_pair *pair = &t->shorts[slot];
     pair->keys[way][0] = p->key[0];
     pair->keys[way][1] = p->key[1];
-    for (uint64_t i = 0; i < TOK_SHORT_IDS; i++)
-        pair->ids[way][i] = count <= TOK_SHORT_IDS && i < count ? ids[i] : 0;
-    pair->ids[way][0] |= (uint32_t)(count <= TOK_SHORT_IDS ? count : TOK_ELSEWHERE) << 24;
+    memcpy(pair->ids[way], ids, sizeof pair->ids[way]);
+    pair->ids[way][0] = head_of(ids, count, TOK_SHORT_IDS);
 }
 
 static void keep_long(struct tok_word_tables *t, const struct tok_probe *p, const uint32_t *ids,
@@ -182,9 +188,8 @@ static void keep_long(struct tok_word_tables *t, const struct tok_probe *p, cons
             e = &t->longs[slot];
     }
     memcpy(e->key, p->key, sizeof e->key);
-    for (uint64_t i = 0; i < TOK_LONG_IDS; i++)
-        e->ids[i] = count <= TOK_LONG_IDS && i < count ? ids[i] : 0;
-    e->ids[0] |= (uint32_t)(count <= TOK_LONG_IDS ? count : TOK_ELSEWHERE) << 24;
+    memcpy(e->ids, ids, sizeof e->ids);
+    e->ids[0] = head_of(ids, count, TOK_LONG_IDS);
 }
 
 static void keep_in_store(struct tok_word_tables *t, const uint8_t *word, uint32_t size,

@@ -83,7 +83,7 @@ void tok_word_tables_done(struct tok_word_tables *t);
 /* Looks in all tables for a probe's word. */
 struct tok_found tok_word_tables_find(const struct tok_word_tables *t, const struct tok_probe *p,
                                       const uint8_t *word);
-/* Keeps a word that was not found, if it fits. */
+/* Keeps a word that was not found, if it fits. TOK_LONG_IDS of ids can be read whatever the count. */
 void tok_word_tables_keep(struct tok_word_tables *t, const struct tok_probe *p, const uint8_t *word,
                           const uint32_t *ids, uint64_t count);
 

@@ -9,7 +9,8 @@
 #include "remote/url.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
-#define ID_ROOM 11 /* ten digits and a space */
+#define ID_ROOM 11 /* a space and ten digits */
+#define PART 65536 /* bytes printed at a time */
 
 struct encode {
     const struct pretok_options *options;
@@ -19,10 +20,10 @@ struct encode {
     struct tok_ids ids;
     tok_utf8_fn check;
     struct pretok_bytes text; /* a document that is not complete yet */
-    struct pretok_bytes line; /* its ids, as they are printed */
+    struct pretok_bytes line; /* a part of what is printed for it */
 };
 
-/* The digits of an id and a space. */
+/* A space and the digits of an id. */
 static uint64_t put_id(uint32_t id, uint8_t out[ID_ROOM])
 {
     uint8_t digits[ID_ROOM];
@@ -32,32 +33,41 @@ static uint64_t put_id(uint32_t id, uint8_t out[ID_ROOM])
         digits[n++] = (uint8_t)('0' + id % 10);
         id /= 10;
     } while (id);
+    out[size++] = ' ';
     while (n)
         out[size++] = digits[--n];
-    out[size++] = ' ';
     return size;
 }
 
-/* Ids to e->line, which ends in a newline. */
+static void flush(struct encode *e)
+{
+    fwrite(e->line.at, 1, e->line.size, stdout);
+    e->line.size = 0;
+}
+
+/* Prints the ids, in parts: the line of a giant document is as long as its text. */
 static bool put_line(struct encode *e)
 {
     uint8_t text[ID_ROOM];
     bool room = true;
 
-    e->line.size = 0;
     for (uint64_t i = 0; i < e->ids.count && room; i++) {
         uint32_t id = e->ids.ids[i];
         if (e->options->pieces) {
             uint64_t n;
             const char *name = tok_name(e->tokenizer, id, &n);
-            room = pretok_bytes_append(&e->line, (const uint8_t *)name, n) &&
-                   pretok_bytes_append(&e->line, (const uint8_t *)" ", 1);
+            room = pretok_bytes_append(&e->line, (const uint8_t *)" ", i != 0) &&
+                   pretok_bytes_append(&e->line, (const uint8_t *)name, n);
         } else {
-            room = pretok_bytes_append(&e->line, text, put_id(id, text));
+            uint64_t n = put_id(id, text);
+            room = pretok_bytes_append(&e->line, text + (i == 0), n - (i == 0));
         }
+        if (e->line.size >= PART)
+            flush(e);
     }
-    e->line.size -= room && e->ids.count; /* the last space */
-    return room && pretok_bytes_append(&e->line, (const uint8_t *)"\n", 1);
+    room = room && pretok_bytes_append(&e->line, (const uint8_t *)"\n", 1);
+    flush(e);
+    return room;
 }
 
 static enum ngt_status one(struct encode *e, struct ngt_error *reterr)
@@ -73,8 +83,6 @@ static enum ngt_status one(struct encode *e, struct ngt_error *reterr)
     e->text.size = 0;
     if (status == NGT_OK && !put_line(e))
         status = ngt_fail(reterr, NGT_E_NOMEM, NULL, HERE, "out of memory");
-    if (status == NGT_OK)
-        fwrite(e->line.at, 1, e->line.size, stdout);
     return status;
 }
 

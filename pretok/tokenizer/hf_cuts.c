@@ -58,7 +58,7 @@ static enum ngt_status by_rules(struct tok_sp_cuts *cuts, const struct tok_bpe_c
     for (uint32_t s = 0; s < c->ids; s++) {
         uint64_t n = c->starts[s + 1] - c->starts[s];
         const uint8_t *spelling = c->bytes + c->starts[s];
-        if (!made[s] || (words && memchr(spelling + 1, ' ', n - 1)))
+        if (!made[s] || !n || (words && memchr(spelling + 1, ' ', n - 1)))
             continue;
         starts[count++] = used;
         memcpy(bytes + used, spelling, n);

@@ -103,11 +103,11 @@ static enum ngt_status encode_all(struct tok_words *w, const uint8_t *text, uint
 
 /*
  * Words that never come back (base64, hashes) cost a miss of memory or two each to find out and to
- * keep: 40% of the time of 20 MB of base64. So where the tables are full and yet words of five
- * ninths of the bytes of a stretch were not there, the next one, four times as long, goes around them; then
- * it is tried again (none is missed meanwhile). Not before they are full: text is new at first.
- * (Base64: 73% of the bytes, 59 where spaces are put in and case is folded; 98 languages in documents of 20 KB, in random order: 49; a corpus of
- * thirty: 16 to 33, from cold.)
+ * keep: 40% of the time of 20 MB of base64. So where the tables are full and yet words of five ninths
+ * of the bytes of a stretch were not there, the next one, four times as long, goes around them; then it
+ * is tried again (none is missed meanwhile). Not before they are full: text is new at first. (Base64:
+ * 73% of the bytes, 59 where spaces are put in and case is folded; 98 languages in documents of 20 KB,
+ * in random order: 49; a corpus of thirty: 16 to 33, from cold.)
  */
 static bool go_around(struct tok_words *w)
 {

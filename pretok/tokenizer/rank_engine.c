@@ -72,8 +72,9 @@ static enum ngt_status scratch_new(const void *engine, void **ret_scratch, struc
     if (status == NGT_OK)
         status = tok_bpe_scratch_new(e->bpe, &s->bpe, reterr);
     if (status == NGT_OK)
-        status = tok_words_new(e->plain ? encode_word_plain : encode_word, e->bpe, s->bpe,
-                               !e->plain, &s->words, reterr);
+        status = tok_words_new(e->plain ? encode_word_plain : encode_word,
+                               e->plain ? NULL : tok_bpe_many(e->bpe), e->bpe, s->bpe, !e->plain,
+                               &s->words, reterr);
     if (status != NGT_OK) {
         scratch_free(s);
         return status;

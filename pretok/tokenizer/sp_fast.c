@@ -96,7 +96,7 @@ static enum ngt_status fast_scratch_new(const void *engine, void **ret_scratch,
     case WAY_BPE:
         status = tok_bpe_scratch_new(e->bpe, &s->bpe, reterr);
         if (status == NGT_OK)
-            status = tok_words_new(encode_word, e->bpe, s->bpe, true, &s->words, reterr);
+            status = tok_words_new(encode_word, tok_bpe_many(e->bpe), e->bpe, s->bpe, true, &s->words, reterr);
         break;
     case WAY_PLAIN:
         status = tok_sp_plain_scratch_new(e->plain, &s->plain, reterr);

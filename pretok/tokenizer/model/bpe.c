@@ -247,6 +247,27 @@ enum ngt_status tok_bpe_encode(const struct tok_bpe *b, struct tok_bpe_scratch *
     return encode(b, s, text, n, ret_ids, ret_count, reterr);
 }
 
+static void encode_many(const void *bpe, struct tok_new_word *words, uint64_t count)
+{
+    const struct tok_bpe *b = bpe;
+
+    b->many.run(&b->many, words, count);
+    for (uint64_t i = 0; i < count && b->rare_words.max_bytes; i++) {
+        uint64_t size = words[i].size;
+        uint32_t id = size <= TOK_MANY_BYTES ? rare_word(b, words[i].text, size) : TOK_NO_SYMBOL;
+        if (id != TOK_NO_SYMBOL) {
+            words[i].ids[0] = id;
+            words[i].count = 1;
+        }
+    }
+}
+
+tok_bpe_many_fn tok_bpe_many(const struct tok_bpe *b)
+{
+    /* characters: run changes the texts, which rare_word reads after it */
+    return b->many.run && !(b->characters && b->rare_words.max_bytes) ? encode_many : NULL;
+}
+
 enum ngt_status tok_bpe_encode_plain(const struct tok_bpe *b, struct tok_bpe_scratch *s,
                                      const uint8_t *text, uint64_t n, uint32_t *ret_ids,
                                      uint64_t *ret_count, struct ngt_error *reterr)

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model/merge_many.h"
 #include "ngt/error.h"
 
 #define TOK_BPE_END 0xFF /* no byte of UTF-8 */
@@ -89,6 +90,10 @@ NGT_NODISCARD enum ngt_status tok_bpe_encode(const struct tok_bpe *bpe,
                                              struct tok_bpe_scratch *scratch, const uint8_t *text,
                                              uint64_t n, uint32_t *ret_ids, uint64_t *ret_count,
                                              struct ngt_error *reterr);
+/* Encodes many words at once, leaving to tok_bpe_encode those of which count is 0 then; NULL: not
+ * with this vocabulary or processor. */
+typedef void (*tok_bpe_many_fn)(const void *bpe, struct tok_new_word *words, uint64_t count);
+tok_bpe_many_fn tok_bpe_many(const struct tok_bpe *bpe);
 /* The definition of the above, by a heap of candidates: the twin that it is compared with. */
 NGT_NODISCARD enum ngt_status tok_bpe_encode_plain(const struct tok_bpe *bpe,
                                                    struct tok_bpe_scratch *scratch,

@@ -24,6 +24,7 @@ void tok_bpe_free(struct tok_bpe **bpe)
     tok_trie_done(&(*bpe)->rare_words);
     tok_pages_done(&(*bpe)->pages);
     tok_short_merge_done(&(*bpe)->first);
+    tok_many_done(&(*bpe)->many);
     free((*bpe)->flags);
     free((*bpe)->starts);
     free((*bpe)->bytes);
@@ -300,6 +301,8 @@ enum ngt_status tok_bpe_new(const struct tok_bpe_config *c, const char *path,
     status = find_valid(b, c, path, reterr);
     if (status == NGT_OK)
         status = tok_short_merge_init(&b->first, b, reterr);
+    if (status == NGT_OK)
+        tok_many_init(&b->many, b);
     if (status == NGT_OK)
         spread_odd(b);
     if (status == NGT_OK && b->whole_word && !build_trie(b, &b->rare_words, true))

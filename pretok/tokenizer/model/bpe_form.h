@@ -3,6 +3,7 @@
 #define TOK_MODEL_BPE_FORM_H
 
 #include "model/bpe.h"
+#include "model/merge_many.h"
 #include "model/pair_set.h"
 #include "model/rule_table.h"
 #include "model/trie.h"
@@ -40,6 +41,7 @@ struct tok_bpe {
     struct tok_rule_table rules; /* as configured: what the definition works with */
     struct tok_pair_set proper;  /* the last rule of each valid symbol to its `born` */
     struct tok_starts first;
+    struct tok_many many;
     struct tok_trie trie;         /* spellings of valid symbols */
     struct tok_trie rare_words;   /* if whole_word: spellings of ids that are not valid */
     struct tok_bpe_symbol *items; /* [symbols] in pages */

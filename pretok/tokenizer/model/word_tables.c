@@ -6,8 +6,6 @@ const struct tok_short_pair tok_no_pair = {
     .ids = {{(uint32_t)TOK_ELSEWHERE << 24}, {(uint32_t)TOK_ELSEWHERE << 24}},
 };
 
-static const struct tok_found not_found = {NULL, 0};
-
 bool tok_word_tables_init(struct tok_word_tables *t)
 {
     uint64_t shorts = sizeof(struct tok_short_pair) << TOK_SHORT_BITS;
@@ -45,7 +43,7 @@ static inline bool overflowed(const struct tok_word_tables *t, uint64_t slot)
     return t->overflowed[slot / 64] >> slot % 64 & 1;
 }
 
-/* The ids of a short word, with ELSEWHERE as their count maybe, or NULL. */
+/* The ids of a short word, or where they are, or NULL. */
 static inline const uint32_t *find_short(const struct tok_word_tables *t, const struct tok_probe *p)
 {
     uint64_t hash = tok_short_hash(p), slot = tok_word_slot(hash, TOK_SHORT_BITS);
@@ -68,17 +66,6 @@ static inline const uint32_t *find_long(const struct tok_word_tables *t, const s
     return tok_long_is_at(&t->longs[slot], p) ? t->longs[slot].ids : NULL;
 }
 
-/* A short word's probe of the second table: the same bytes, their number at the end. */
-static inline struct tok_probe as_long(const struct tok_probe *p)
-{
-    struct tok_probe as = *p;
-
-    as.key[1] = p->key[1] & ~(UINT64_C(0xFF) << 56);
-    as.key[2] = 0;
-    as.key[3] = (uint64_t)p->size << 56;
-    return as;
-}
-
 static inline uint64_t store_hash(const uint8_t *word, uint64_t size)
 {
     uint64_t h = size, tail = 0;
@@ -99,8 +86,8 @@ static inline struct store_slots slots_of(const uint8_t *word, uint64_t size)
     return (struct store_slots){{slot, tok_word_second(hash, slot, TOK_STORE_BITS)}};
 }
 
-static struct tok_found find_store(const struct tok_word_tables *t, const uint8_t *word,
-                                   uint64_t size)
+static const uint32_t *find_store(const struct tok_word_tables *t, const uint8_t *word,
+                                  uint64_t size)
 {
     struct store_slots slots = slots_of(word, size);
 
@@ -108,44 +95,86 @@ static struct tok_found find_store(const struct tok_word_tables *t, const uint8_
         uint32_t place = t->store_slots[slots.at[i]];
         const struct tok_store_entry *e = (const void *)(t->store + place);
         if (place && e->size == size && memcmp(e->word, word, size) == 0)
-            return (struct tok_found){(const void *)(e->word + (e->size + 7) / 8 * 8), e->count};
+            return (const void *)(e->word + (e->size + 7) / 8 * 8);
     }
-    return not_found;
+    return NULL;
 }
 
-struct tok_found tok_word_tables_find(const struct tok_word_tables *t, const struct tok_probe *p,
-                                      const uint8_t *word)
+/* Of an entry that was found. NULL: the store has started over since. */
+static inline const uint32_t *ids_of(const struct tok_word_tables *t, const uint32_t *ids)
 {
-    const uint32_t *ids = NULL;
+    if (*ids >> 24 != TOK_ELSEWHERE)
+        return ids;
+    return ids[2] == t->starts_over ? (const void *)(t->store + ids[1]) : NULL;
+}
+
+void tok_word_tables_ask(const struct tok_word_tables *t, const struct tok_probe *p)
+{
+    if (p->size <= TOK_SHORT_BYTES) {
+        unsigned way = way_of(p->line, p);
+        uint64_t slot = (uint64_t)(p->line - t->shorts);
+        if (way < 2)
+            __builtin_prefetch(t->store + p->line->ids[way][1]);
+        else if (overflowed(t, slot))
+            __builtin_prefetch(&t->shorts[tok_word_second(tok_short_hash(p), slot, TOK_SHORT_BITS)]);
+    } else if (p->size <= TOK_LONG_BYTES) {
+        uint64_t hash = tok_long_hash(p), slot = tok_word_slot(hash, TOK_LONG_BITS);
+        const struct tok_long_entry *e = &t->longs[slot];
+        if (!tok_long_is_at(e, p))
+            __builtin_prefetch(&t->longs[tok_word_second(hash, slot, TOK_LONG_BITS)]);
+        else if (e->ids[0] >> 24 == TOK_ELSEWHERE)
+            __builtin_prefetch(t->store + e->ids[1]);
+    }
+}
+
+const uint32_t *tok_word_tables_find(const struct tok_word_tables *t, const struct tok_probe *p,
+                                     const uint8_t *word)
+{
+    const uint32_t *ids;
 
     if (p->size > TOK_STORE_BYTES)
-        return not_found;
-    if (p->size <= TOK_SHORT_BYTES) {
-        ids = find_short(t, p);
-        if (!ids)
-            return not_found;
-        if (*ids >> 24 == TOK_ELSEWHERE) {
-            struct tok_probe second = as_long(p);
-            ids = find_long(t, &second);
-        }
-    } else if (p->size <= TOK_LONG_BYTES) {
-        ids = find_long(t, p);
-        if (!ids)
-            return not_found;
-    }
-    if (ids && *ids >> 24 != TOK_ELSEWHERE)
-        return (struct tok_found){ids, *ids >> 24};
-    return find_store(t, word, p->size);
+        return NULL;
+    if (p->size > TOK_LONG_BYTES)
+        return find_store(t, word, p->size);
+    ids = p->size <= TOK_SHORT_BYTES ? find_short(t, p) : find_long(t, p);
+    return ids ? ids_of(t, ids) : NULL;
 }
 
-/* The first id with the count above it. */
-static inline uint32_t head_of(const uint32_t *ids, uint64_t count, uint64_t room)
+/* Room in the store, in units of 8 bytes; returns where. */
+static uint32_t store_room(struct tok_word_tables *t, uint64_t units)
 {
-    uint64_t shown = count <= room ? count : TOK_ELSEWHERE;
-    return (ids[0] & TOK_ID_MASK) | (uint32_t)shown << 24;
+    if (t->store_used + units > STORE_SIZE / 8) {
+        memset(t->store_slots, 0, sizeof(uint32_t) << TOK_STORE_BITS);
+        t->store_used = 1;
+        t->starts_over++;
+    }
+    uint32_t place = (uint32_t)t->store_used;
+    t->store_used += units;
+    return place;
 }
 
-/* Where a new word goes: to its own place if it was noted there, else to a free one, else one that
+static void put_ids(uint32_t *to, const uint32_t *ids, uint64_t count, uint64_t copied)
+{
+    memcpy(to, ids, copied * sizeof *to);
+    to[0] = (ids[0] & TOK_ID_MASK) | (uint32_t)count << 24;
+}
+
+/* Into an entry with room for some. */
+static inline void keep_ids(struct tok_word_tables *t, uint32_t *entry, uint64_t room,
+                            const uint32_t *ids, uint64_t count)
+{
+    if (count <= room) {
+        put_ids(entry, ids, count, room);
+        return;
+    }
+    uint32_t place = store_room(t, count / 2 + 1);
+    put_ids((void *)(t->store + place), ids, count, count);
+    entry[0] = (uint32_t)TOK_ELSEWHERE << 24;
+    entry[1] = place;
+    entry[2] = t->starts_over;
+}
+
+/* Where a new word goes: to its own place if it was there once, else to a free one, else one that
  * came late gives way: what came first is mostly what is frequent. */
 static void keep_short(struct tok_word_tables *t, const struct tok_probe *p, const uint32_t *ids,
                        uint64_t count)
@@ -172,8 +201,7 @@ static void keep_short(struct tok_word_tables *t, const struct tok_probe *p, con
     struct tok_short_pair *pair = &t->shorts[slot];
     pair->keys[way][0] = p->key[0];
     pair->keys[way][1] = p->key[1];
-    memcpy(pair->ids[way], ids, sizeof pair->ids[way]);
-    pair->ids[way][0] = head_of(ids, count, TOK_SHORT_IDS);
+    keep_ids(t, pair->ids[way], TOK_SHORT_IDS, ids, count);
 }
 
 static void keep_long(struct tok_word_tables *t, const struct tok_probe *p, const uint32_t *ids,
@@ -184,48 +212,36 @@ static void keep_long(struct tok_word_tables *t, const struct tok_probe *p, cons
 
     if (e->key[3] != 0 && !tok_long_is_at(e, p)) { /* as above: the first to come stays longer */
         e = &t->longs[tok_word_second(hash, slot, TOK_LONG_BITS)];
-        if (e->key[3] != 0 && ++t->turn % 8 == 0)
+        if (e->key[3] != 0 && !tok_long_is_at(e, p) && ++t->turn % 8 == 0)
             e = &t->longs[slot];
     }
     memcpy(e->key, p->key, sizeof e->key);
-    memcpy(e->ids, ids, sizeof e->ids);
-    e->ids[0] = head_of(ids, count, TOK_LONG_IDS);
+    keep_ids(t, e->ids, TOK_LONG_IDS, ids, count);
 }
 
 static void keep_in_store(struct tok_word_tables *t, const uint8_t *word, uint32_t size,
                           const uint32_t *ids, uint64_t count)
 {
     struct store_slots slots = slots_of(word, size);
-    uint64_t padded = ((uint64_t)size + 7) / 8 * 8, units = 1 + padded / 8 + (count + 1) / 2;
+    uint64_t padded = ((uint64_t)size + 7) / 8 * 8;
+    uint32_t place = store_room(t, 1 + padded / 8 + count / 2 + 1);
+    struct tok_store_entry *e = (void *)(t->store + place);
 
-    if (t->store_used + units > STORE_SIZE / 8) {
-        memset(t->store_slots, 0, sizeof(uint32_t) << TOK_STORE_BITS);
-        t->store_used = 1;
-        t->starts_over++;
-    }
-    struct tok_store_entry *e = (void *)(t->store + t->store_used);
-    t->store_slots[slots.at[t->store_slots[slots.at[0]] != 0]] = (uint32_t)t->store_used;
+    t->store_slots[slots.at[t->store_slots[slots.at[0]] != 0]] = place;
     e->size = size;
-    e->count = (uint32_t)count;
     memcpy(e->word, word, size);
-    memcpy(e->word + padded, ids, count * sizeof *ids);
-    t->store_used += units;
+    put_ids((void *)(e->word + padded), ids, count, count);
 }
 
 void tok_word_tables_keep(struct tok_word_tables *t, const struct tok_probe *p, const uint8_t *word,
                           const uint32_t *ids, uint64_t count)
 {
-    if (p->size > TOK_STORE_BYTES)
+    if (p->size > TOK_STORE_BYTES || count >= TOK_ELSEWHERE)
         return;
-    if (p->size <= TOK_SHORT_BYTES) {
+    if (p->size <= TOK_SHORT_BYTES)
         keep_short(t, p, ids, count);
-        if (count > TOK_SHORT_IDS && count <= TOK_LONG_IDS) {
-            struct tok_probe second = as_long(p);
-            keep_long(t, &second, ids, count);
-        }
-    } else if (p->size <= TOK_LONG_BYTES) {
+    else if (p->size <= TOK_LONG_BYTES)
         keep_long(t, p, ids, count);
-    }
-    if (count > TOK_LONG_IDS || p->size > TOK_LONG_BYTES)
+    else
         keep_in_store(t, word, p->size, ids, count);
 }

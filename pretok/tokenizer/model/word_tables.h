@@ -1,13 +1,14 @@
 /*
- * What the word cache keeps: words and their ids, in three tables.
+ * What the word cache keeps: words and their ids, in two tables and a store.
  *
- * A word of up to 15 bytes and 4 ids is in the first: its bytes and length are the key (16 bytes,
+ * A word of up to 15 bytes is in the first table: its bytes and length are the key (16 bytes,
  * compared as two integers), two entries share a cache line; a word that finds both taken has a
  * second line elsewhere, and a bit says of a line that this has happened: most new words are known
- * to be new after their first line. A word of up to 31 bytes and 8 ids is in the second, one line an entry; a
- * short one of more than 4 ids leaves a note of that in the first. What fits neither, up to 128 bytes (words of scripts that the
- * vocabulary knows badly), lies in a store of entries one after the other, found by hash; when the
- * store is full, it starts over. Still longer words are not kept: they seldom come back.
+ * to be new after their first line. A word of up to 31 bytes is in the second, one line an entry. The
+ * first has room for 4 ids, the second for 8; if there are more, the entry says where in the store
+ * they are. Words of up to 128 bytes (of scripts that the vocabulary knows badly) are in the store
+ * alone, found by hash. When it is full, it starts over. Still longer words are not kept: they seldom
+ * come back. Nor are those of very many ids.
  *
  * The count of ids stands in the top byte of the first one, which is why ids are below 2^24.
  */
@@ -29,7 +30,7 @@
 #define TOK_SHORT_IDS 4
 #define TOK_LONG_IDS 8
 #define TOK_ID_MASK 0xFFFFFFu
-#define TOK_ELSEWHERE 255 /* as a count: the ids are in the second table or in the store */
+#define TOK_ELSEWHERE 255 /* as a count: the ids are in the store, at ids[1] of its round ids[2] */
 
 struct tok_short_pair {
     uint64_t keys[2][2];
@@ -41,9 +42,9 @@ struct tok_long_entry {
     uint32_t ids[TOK_LONG_IDS];
 };
 
-/* The store's entries: this, the word padded to 8 bytes, its ids. */
+/* A word that is in the store alone: this, the word padded to 8 bytes, its ids. */
 struct tok_store_entry {
-    uint32_t size, count;
+    uint64_t size;
     uint8_t word[];
 };
 
@@ -55,7 +56,7 @@ struct tok_word_tables {
     uint64_t *store;
     uint64_t store_used; /* in units of 8 bytes */
     uint64_t turn;       /* decides which entry gives way */
-    uint64_t starts_over;
+    uint32_t starts_over;
     struct tok_pages memory;
 };
 
@@ -69,20 +70,17 @@ struct tok_probe {
 /* Both say that the ids are elsewhere. */
 extern const struct tok_short_pair tok_no_pair;
 
-/* Where a word's ids are; the first one's top byte is not part of it. TOK_LONG_IDS can be read
- * whatever the count. NULL: not known. */
-struct tok_found {
-    const uint32_t *ids;
-    uint64_t count;
-};
-
 /* False: no memory. */
 bool tok_word_tables_init(struct tok_word_tables *t);
 void tok_word_tables_done(struct tok_word_tables *t);
 
-/* Looks in all tables for a probe's word. */
-struct tok_found tok_word_tables_find(const struct tok_word_tables *t, const struct tok_probe *p,
-                                      const uint8_t *word);
+/* Asks for the memory behind a probe's first line, where a word that is not in that line is or would
+ * be. */
+void tok_word_tables_ask(const struct tok_word_tables *t, const struct tok_probe *p);
+/* Looks everywhere: the ids of a probe's word with their count in the top byte of the first, or NULL.
+ * TOK_LONG_IDS can be read whatever the count. */
+const uint32_t *tok_word_tables_find(const struct tok_word_tables *t, const struct tok_probe *p,
+                                     const uint8_t *word);
 /* Keeps a word that was not found, if it fits. TOK_LONG_IDS of ids can be read whatever the count. */
 void tok_word_tables_keep(struct tok_word_tables *t, const struct tok_probe *p, const uint8_t *word,
                           const uint32_t *ids, uint64_t count);

@@ -1,8 +1,9 @@
 /*
- * A batch is done in groups: first the keys of all words are made and their lines asked for, then
- * they are looked up, so that the memory answers while other keys are made.
- *
- * All ids of an entry are copied, whether they count or not; then the place moves on by the count.
+ * A batch is done in groups, so that the memory answers for one word while others are looked at: the
+ * keys of all are made and their lines asked for; those that are not in their first line are looked
+ * for elsewhere; what is new is encoded, many words at once if the model can; all ids are written in
+ * order; what was new is kept. All ids of an entry are copied, whether they count or not; then the
+ * place moves on by the count.
  */
 #include "model/words.h"
 
@@ -10,13 +11,14 @@
 
 #include "model/word_tables.h"
 
-#define GROUP 64
+#define GROUP 64 /* bits of a mask */
 #define STRETCH 65536   /* bytes */
 #define FULL (3u << 17) /* words not found, after which the tables count as full */
 
 struct tok_words {
     struct tok_word_tables tables;
     tok_word_fn encode;
+    tok_many_words_fn many;
     const void *model;
     void *scratch;
     bool keep;
@@ -25,8 +27,8 @@ struct tok_words {
     bool around;            /* this stretch goes around the tables */
 };
 
-enum ngt_status tok_words_new(tok_word_fn encode, const void *model, void *scratch, bool keep,
-                              struct tok_words **ret_words, struct ngt_error *reterr)
+enum ngt_status tok_words_new(tok_word_fn encode, tok_many_words_fn many, const void *model,
+                              void *scratch, bool keep, struct tok_words **ret_words, struct ngt_error *reterr)
 {
     struct tok_words *w = calloc(1, sizeof *w);
 
@@ -36,6 +38,7 @@ enum ngt_status tok_words_new(tok_word_fn encode, const void *model, void *scrat
                         "out of memory for the word cache");
     }
     w->encode = encode;
+    w->many = many;
     w->model = model;
     w->scratch = scratch;
     w->keep = keep;
@@ -58,29 +61,6 @@ struct tok_stats tok_words_stats(const struct tok_words *words)
 
     stats.starts_over = words->tables.starts_over;
     return stats;
-}
-
-/* A word that is not in the first line of the first table. */
-static enum ngt_status other(struct tok_words *w, const struct tok_probe *p, const uint8_t *word,
-                             uint32_t *ids, uint64_t *ret_count, struct ngt_error *reterr)
-{
-    struct tok_found found = tok_word_tables_find(&w->tables, p, word);
-    if (found.ids) {
-        /* Copies of a fixed size are a few moves, and what is kept can be read that far. */
-        if (found.count <= TOK_LONG_IDS)
-            memcpy(ids, found.ids, TOK_LONG_IDS * sizeof *ids);
-        else
-            memcpy(ids, found.ids, found.count * sizeof *ids);
-        ids[0] &= TOK_ID_MASK;
-        *ret_count = found.count;
-        return NGT_OK;
-    }
-    w->stats.misses++;
-    w->missed += p->size;
-    enum ngt_status status = w->encode(w->model, w->scratch, word, p->size, ids, ret_count, reterr);
-    if (status == NGT_OK)
-        tok_word_tables_keep(&w->tables, p, word, ids, *ret_count);
-    return status;
 }
 
 /* Without the cache. */
@@ -134,22 +114,173 @@ static inline bool is_at(const struct tok_short_pair *pair, unsigned way, const 
     return ((pair->keys[way][0] ^ p->key[0]) | (pair->keys[way][1] ^ p->key[1])) == 0;
 }
 
-/* All ids of an entry; returns how many of them count. */
-static inline uint64_t take(const uint32_t *known, uint32_t *out)
-{
-    uint32_t head = known[0];
+/* The words of a group. Most are in their first line; `others` are those that are not, or not with their
+ * ids. */
+struct group {
+    struct tok_probe probes[GROUP];
+    uint64_t count;
+    uint64_t others; /* a bit each */
+    const uint32_t *ids[GROUP]; /* of others, with their count at the top of the first; NULL: not yet */
+    uint8_t again[GROUP];       /* of others, 1 + which of news is the same word; 0: none */
+    uint8_t news[GROUP];        /* others that are nowhere */
+    uint64_t new_count;
+    struct tok_new_word words[GROUP]; /* of news */
+};
 
-    memcpy(out, known, TOK_SHORT_IDS * sizeof *out);
-    out[0] = head & TOK_ID_MASK;
-    return head >> 24;
+static inline void ask(const struct tok_words *w, struct group *g, const uint8_t *text, uint64_t n,
+                       uint64_t start, const uint32_t *ends)
+{
+    const struct tok_word_tables t = w->tables; /* which no store can change */
+
+    for (uint64_t i = 0; i < g->count; i++) {
+        uint32_t size = ends[i] - (uint32_t)start;
+        if (start + TOK_LONG_BYTES < n)
+            tok_probe_ask(&t, &g->probes[i], text + start, size);
+        else
+            ask_at_end(&w->tables, &g->probes[i], text + start, size);
+        start = ends[i];
+    }
+}
+
+/* A word for tok_many_words_fn; text [left] begins with it. */
+static void copy_word(struct tok_new_word *to, const uint8_t *text, uint64_t left, uint32_t size)
+{
+    to->size = size;
+    to->count = 0;
+    if (size > TOK_MANY_BYTES)
+        return;
+    if (left >= 32 && size <= 32)
+        memcpy(to->text, text, 32);
+    else
+        memcpy(to->text, text, size);
+    memset(to->text + size, 0, sizeof(uint32_t));
+}
+
+/* Is it one of the new words so far? (They come in clusters.) */
+static bool met(struct group *g, unsigned at)
+{
+    const struct tok_probe *p = &g->probes[at];
+
+    for (uint64_t i = 0; i < g->new_count && p->size <= TOK_LONG_BYTES; i++) {
+        const struct tok_probe *q = &g->probes[g->news[i]];
+        if (q->size == p->size && q->key[0] == p->key[0] && q->key[1] == p->key[1] &&
+            (p->size <= TOK_SHORT_BYTES || (q->key[2] == p->key[2] && q->key[3] == p->key[3]))) {
+            g->again[at] = (uint8_t)(i + 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void find(const struct tok_words *w, struct group *g, const uint8_t *text, uint64_t n,
+                 const uint32_t *ends)
+{
+    uint64_t others = 0;
+
+    for (uint64_t i = 0; i < g->count; i++) {
+        const struct tok_probe *p = &g->probes[i];
+        bool other = !is_at(p->line, 0, p) | (p->line->ids[0][0] >> 24 == TOK_ELSEWHERE);
+        others |= (uint64_t)other << i;
+    }
+    g->others = others;
+    g->new_count = 0;
+    for (uint64_t left = others; left; left &= left - 1)
+        tok_word_tables_ask(&w->tables, &g->probes[__builtin_ctzll(left)]);
+    for (uint64_t left = others; left; left &= left - 1) {
+        unsigned at = (unsigned)__builtin_ctzll(left);
+        const struct tok_probe *p = &g->probes[at];
+        const uint8_t *word = text + ends[at] - p->size;
+        g->ids[at] = tok_word_tables_find(&w->tables, p, word);
+        g->again[at] = 0;
+        if (g->ids[at] || met(g, at))
+            continue;
+        g->news[g->new_count] = (uint8_t)at;
+        copy_word(&g->words[g->new_count++], word, n - (uint64_t)(word - text), p->size);
+    }
+}
+
+static void meet(struct tok_words *w, struct group *g)
+{
+    if (w->many && g->new_count)
+        w->many(w->model, g->words, g->new_count);
+    for (uint64_t i = 0; i < g->new_count; i++) {
+        struct tok_new_word *word = &g->words[i];
+        w->missed += word->size;
+        if (word->count) {
+            word->ids[0] |= word->count << 24;
+            g->ids[g->news[i]] = word->ids;
+        }
+    }
+    w->stats.misses += g->new_count;
+}
+
+static void keep(struct tok_words *w, const struct group *g, const uint8_t *text,
+                 const uint32_t *ends)
+{
+    for (uint64_t i = 0; i < g->new_count; i++) {
+        const struct tok_new_word *word = &g->words[i];
+        unsigned at = g->news[i];
+        const struct tok_probe *p = &g->probes[at];
+        tok_word_tables_keep(&w->tables, p, text + ends[at] - p->size, g->ids[at], word->count);
+    }
+}
+
+/* Ids with their count at the top; returns where the next ones go. `shown` are copied in any case. */
+static inline uint32_t *take(const uint32_t *known, uint64_t shown, uint32_t *out)
+{
+    uint64_t count = known[0] >> 24;
+
+    memcpy(out, known, shown * sizeof *out);
+    if (shown > TOK_SHORT_IDS && count > shown)
+        memcpy(out, known, count * sizeof *out);
+    out[0] &= TOK_ID_MASK;
+    return out + count;
+}
+
+/* The ids of all words of a group, in order; *out moves on. */
+static enum ngt_status put(struct tok_words *w, struct group *g, const uint8_t *text,
+                           const uint32_t *ends, uint32_t **out, struct ngt_error *reterr)
+{
+    uint64_t i = 0, news = 0;
+    uint32_t *to = *out;
+
+    for (uint64_t left = g->others;; left &= left - 1) {
+        uint64_t other = left ? (uint64_t)__builtin_ctzll(left) : g->count;
+        for (; i < other; i++)
+            to = take(g->probes[i].line->ids[0], TOK_SHORT_IDS, to);
+        if (i++ == g->count)
+            break;
+        if (g->again[other]) {
+            const struct tok_new_word *word = &g->words[g->again[other] - 1];
+            memcpy(to, g->ids[g->news[g->again[other] - 1]], word->count * sizeof *to);
+            *to &= TOK_ID_MASK;
+            to += word->count;
+            continue;
+        }
+        if (g->ids[other]) {
+            to = take(g->ids[other], TOK_LONG_IDS, to);
+            continue;
+        }
+        uint64_t found = 0, size = g->probes[other].size;
+        enum ngt_status status = w->encode(w->model, w->scratch, text + ends[other] - size, size, to,
+                                           &found, reterr);
+        if (status != NGT_OK)
+            return status;
+        while (g->news[news] != other)
+            news++;
+        g->words[news].count = (uint32_t)found;
+        g->ids[other] = to;
+        to += found;
+    }
+    *out = to;
+    return NGT_OK;
 }
 
 enum ngt_status tok_words_encode(struct tok_words *w, const uint8_t *text, uint64_t n,
                                  uint64_t from, const uint32_t *ends, uint64_t count,
                                  uint32_t *ret_ids, uint64_t *ret_count, struct ngt_error *reterr)
 {
-    const struct tok_word_tables *t = &w->tables;
-    struct tok_probe probes[GROUP];
+    struct group g;
     uint32_t *out = ret_ids;
     uint64_t start = from;
 
@@ -157,35 +288,16 @@ enum ngt_status tok_words_encode(struct tok_words *w, const uint8_t *text, uint6
     w->bytes += count ? ends[count - 1] - from : 0;
     if (!w->keep || go_around(w))
         return encode_all(w, text, from, ends, count, ret_ids, ret_count, reterr);
-    for (uint64_t done = 0; done < count;) {
-        uint64_t group = count - done < GROUP ? count - done : GROUP;
-        for (uint64_t i = 0; i < group; i++) {
-            uint32_t size = ends[done + i] - (uint32_t)start;
-            if (start + TOK_LONG_BYTES < n)
-                tok_probe_ask(t, &probes[i], text + start, size);
-            else
-                ask_at_end(t, &probes[i], text + start, size);
-            start = ends[done + i];
-        }
-        for (uint64_t i = 0; i < group; i++) {
-            const struct tok_probe *p = &probes[i];
-            const struct tok_short_pair *pair = p->line;
-            if (is_at(pair, 0, p) && pair->ids[0][0] >> 24 != TOK_ELSEWHERE) {
-                out += take(pair->ids[0], out);
-                continue;
-            }
-            if (is_at(pair, 1, p) && pair->ids[1][0] >> 24 != TOK_ELSEWHERE) {
-                out += take(pair->ids[1], out);
-                continue;
-            }
-            uint64_t found = 0;
-            enum ngt_status status =
-                other(w, p, text + ends[done + i] - p->size, out, &found, reterr);
-            if (status != NGT_OK)
-                return status;
-            out += found;
-        }
-        done += group;
+    for (uint64_t done = 0; done < count; done += g.count) {
+        g.count = count - done < GROUP ? count - done : GROUP;
+        ask(w, &g, text, n, start, ends + done);
+        find(w, &g, text, n, ends + done);
+        meet(w, &g);
+        enum ngt_status status = put(w, &g, text, ends + done, &out, reterr);
+        if (status != NGT_OK)
+            return status;
+        keep(w, &g, text, ends + done);
+        start = ends[done + g.count - 1];
     }
     *ret_count = (uint64_t)(out - ret_ids);
     return NGT_OK;

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model/merge_many.h"
 #include "tok/tokenizer.h"
 
 /* Encodes one word [n]; ret_ids has room for n * k + 8, where k ids a byte are the most that the
@@ -16,11 +17,14 @@ typedef enum ngt_status (*tok_word_fn)(const void *model, void *scratch, const u
                                        uint64_t n, uint32_t *ret_ids, uint64_t *ret_count,
                                        struct ngt_error *reterr);
 
+/* Encodes many words at once, or leaves some to tok_word_fn: merge_many.h. */
+typedef void (*tok_many_words_fn)(const void *model, struct tok_new_word *words, uint64_t count);
+
 struct tok_words;
 
-/* model and scratch are borrowed until tok_words_free. keep: false for a cache that keeps nothing. */
-NGT_NODISCARD enum ngt_status tok_words_new(tok_word_fn encode, const void *model, void *scratch,
-                                            bool keep, struct tok_words **ret_words,
+/* many: NULL if the model has none. model and scratch are borrowed until tok_words_free. keep: false for a cache that keeps nothing. */
+NGT_NODISCARD enum ngt_status tok_words_new(tok_word_fn encode, tok_many_words_fn many,
+                                            const void *model, void *scratch, bool keep, struct tok_words **ret_words,
                                             struct ngt_error *reterr);
 void tok_words_free(struct tok_words **words);
 

@@ -153,3 +153,17 @@ INLINE void write_bits(uint32_t *out, uint32_t base, uint64_t mask)
 {
     write_bits_singly(out, base, mask);
 }
+
+INLINE uint32_t least_of_32(const uint32_t *at)
+{
+    const __m256i *from = (const __m256i *)(const void *)at;
+    __m256i a = _mm256_min_epu32(_mm256_loadu_si256(from), _mm256_loadu_si256(from + 1));
+    __m256i b = _mm256_min_epu32(_mm256_loadu_si256(from + 2), _mm256_loadu_si256(from + 3));
+    __m128i c;
+
+    a = _mm256_min_epu32(a, b);
+    c = _mm_min_epu32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+    c = _mm_min_epu32(c, _mm_shuffle_epi32(c, 0x4E));
+    c = _mm_min_epu32(c, _mm_shuffle_epi32(c, 0xB1));
+    return (uint32_t)_mm_cvtsi128_si32(c);
+}

@@ -171,3 +171,8 @@ INLINE void write_bits(uint32_t *out, uint32_t base, uint64_t mask)
         _mm512_storeu_si512(out + 48, _mm512_add_epi32(b, from));
     }
 }
+
+INLINE uint32_t least_of_32(const uint32_t *at)
+{
+    return _mm512_reduce_min_epu32(_mm512_min_epu32(_mm512_loadu_si512(at), _mm512_loadu_si512(at + 16)));
+}

@@ -9,6 +9,7 @@
 #include <cpuid.h>
 #endif
 
+#include "model/merge_many.h"
 #include "split/scan.h"
 #include "text/scan_sp.h"
 #include "text/utf8_check.h"
@@ -48,20 +49,24 @@ static const struct path {
     void (*split)(struct tok_scan *);
     void (*sp)(struct tok_sp_scan *);
     tok_utf8_fn utf8;
+    tok_many_fn many;
 } paths[TOK_ISAS] = {
     [TOK_SCALAR] = {.name = "scalar", .here = always},
 #ifdef TOK_HAVE_AVX2
-    [TOK_AVX2] = {"avx2", has_avx2, tok_scan_init_avx2, tok_sp_scan_init_avx2, tok_utf8_check_avx2},
+    [TOK_AVX2] = {"avx2", has_avx2, tok_scan_init_avx2, tok_sp_scan_init_avx2, tok_utf8_check_avx2,
+                 tok_many_run_avx2},
 #else
     [TOK_AVX2] = {.name = "avx2"},
 #endif
 #ifdef TOK_HAVE_AVX512
-    [TOK_AVX512] = {"avx512", has_avx512, tok_scan_init_avx512, tok_sp_scan_init_avx512, tok_utf8_check_avx512},
+    [TOK_AVX512] = {"avx512", has_avx512, tok_scan_init_avx512, tok_sp_scan_init_avx512, tok_utf8_check_avx512,
+                 tok_many_run_avx512},
 #else
     [TOK_AVX512] = {.name = "avx512"},
 #endif
 #ifdef TOK_HAVE_NEON
-    [TOK_NEON] = {"neon", always, tok_scan_init_neon, tok_sp_scan_init_neon, tok_utf8_check_neon},
+    [TOK_NEON] = {"neon", always, tok_scan_init_neon, tok_sp_scan_init_neon, tok_utf8_check_neon,
+                 tok_many_run_neon},
 #else
     [TOK_NEON] = {.name = "neon"},
 #endif
@@ -135,4 +140,9 @@ void tok_sp_scan_init(struct tok_sp_scan *scan, enum tok_isa isa)
 tok_utf8_fn tok_utf8_check_of(enum tok_isa isa)
 {
     return paths[isa].utf8 ? paths[isa].utf8 : tok_utf8_check_c;
+}
+
+tok_many_fn tok_many_run_of(enum tok_isa isa)
+{
+    return paths[isa].many;
 }

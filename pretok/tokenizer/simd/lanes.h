@@ -31,6 +31,7 @@
  *     ascii(x)       are all bytes below 0x80?
  *     write_bits(out, base, mask)   base + i for each bit i of the 64, ascending, to out; may write
  *                               up to 64 of them whatever the mask
+ *     least_of_32(p)  of 32 integers of 32 bits at p
  */
 #ifndef TOK_SIMD_LANES_H
 #define TOK_SIMD_LANES_H

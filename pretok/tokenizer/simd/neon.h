@@ -181,3 +181,13 @@ INLINE void write_bits(uint32_t *out, uint32_t base, uint64_t mask)
 {
     write_bits_singly(out, base, mask);
 }
+
+INLINE uint32_t least_of_32(const uint32_t *at)
+{
+    uint32x4_t a = vminq_u32(vld1q_u32(at), vld1q_u32(at + 4));
+    uint32x4_t b = vminq_u32(vld1q_u32(at + 8), vld1q_u32(at + 12));
+    uint32x4_t c = vminq_u32(vld1q_u32(at + 16), vld1q_u32(at + 20));
+    uint32x4_t d = vminq_u32(vld1q_u32(at + 24), vld1q_u32(at + 28));
+
+    return vminvq_u32(vminq_u32(vminq_u32(a, b), vminq_u32(c, d)));
+}

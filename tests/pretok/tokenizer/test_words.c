@@ -40,7 +40,7 @@ static void texts(uint32_t kinds, unsigned longest, uint32_t seed, bool keep)
     uint32_t *want = malloc((room + 64) * sizeof *want), *got = malloc((room + 64) * sizeof *got);
 
     T_REQUIRE(want && got);
-    T_REQUIRE(tok_words_new(model, NULL, NULL, keep, &words, &error) == NGT_OK);
+    T_REQUIRE(tok_words_new(model, NULL, NULL, NULL, keep, &words, &error) == NGT_OK);
     for (unsigned round = 0; round < 12; round++) {
         uint64_t count = next(&state) % WORDS + 1, n = 0, want_n = 0, got_n = 0, more = 0;
         uint8_t *scratch = malloc(room), *text;
@@ -105,7 +105,7 @@ T_CASE(zeros_of_all_lengths)
     uint64_t want_n = 0, got_n = 0, more = 0;
     uint32_t end = 0;
 
-    T_REQUIRE(tok_words_new(model, NULL, NULL, true, &words, &error) == NGT_OK);
+    T_REQUIRE(tok_words_new(model, NULL, NULL, NULL, true, &words, &error) == NGT_OK);
     for (uint32_t i = 0; i < LONGEST; i++) {
         (void)model(NULL, NULL, text, i + 1, want + want_n, &more, NULL);
         want_n += more;
@@ -135,7 +135,7 @@ T_CASE(around_and_back)
     uint32_t number = 0;
     unsigned around = 0, last_known = 0;
 
-    T_REQUIRE(tok_words_new(model, NULL, NULL, true, &words, &error) == NGT_OK);
+    T_REQUIRE(tok_words_new(model, NULL, NULL, NULL, true, &words, &error) == NGT_OK);
     for (unsigned round = 0; round < 160; round++) {
         uint64_t want_n = 0, got_n = 0, more = 0;
         for (uint32_t i = 0; i < WORDS; i++) {

@@ -107,10 +107,12 @@ static bool fill_pairs(struct tok_many *m, const struct tok_bpe *b, const struct
             ends = MARKER_BYTE;
         if (right == m->bytes[MARKER_BYTE] && m->marker)
             begins = MARKER_BYTE;
+        uint32_t *border = &m->borders[ends << 8 | begins];
         if (m->bytes[ends] == left && m->bytes[begins] == right)
-            m->joins[ends << 8 | begins] = (result < m->tied ? result : m->tied) << 6;
-        if (m->across && result < m->across[ends << 8 | begins])
-            m->across[ends << 8 | begins] = result;
+            *border = (*border & ~TOK_MANY_NUMBER) | (result < m->tied ? result : m->tied);
+        uint32_t across = result >> TOK_MANY_UNIT_BITS;
+        if (across < *border >> 20)
+            *border = (*border & TOK_MANY_NUMBER) | across << 20;
     }
     done = count && tok_pair_map_init(&m->pairs, entries, count);
     free(entries);
@@ -145,7 +147,7 @@ static uint32_t last_merge(const struct tok_bpe *b, const struct numbers *number
 static void fill_wholes(struct tok_many *m, const struct tok_bpe *b, const struct numbers *numbers)
 {
     for (unsigned i = 0; i < 0x10000; i++)
-        m->wholes[i] = (struct tok_whole){NONE, 0};
+        m->wholes[i] = TOK_MANY_NUMBER;
     for (uint32_t s = 0; s < b->symbols; s++) {
         const uint8_t *text = b->bytes + b->starts[s];
         uint64_t size = tok_bpe_size(b, s);
@@ -154,17 +156,18 @@ static void fill_wholes(struct tok_many *m, const struct tok_bpe *b, const struc
             continue;
         if (size == 1 && !b->items[s].born)
             m->bytes[text[0]] = number_of(numbers, s);
-        if (code != NONE && (m->across || !b->items[s].born))
-            m->wholes[code] = (struct tok_whole){number_of(numbers, s), last_merge(b, numbers, s)};
+        if (code != NONE && (!m->characters || !b->items[s].born))
+            m->wholes[code] = number_of(numbers, s) |
+                              last_merge(b, numbers, s) >> TOK_MANY_UNIT_BITS << 20;
     }
-    if (!m->across && m->wholes[MARKER].number != NONE) {
+    if (m->characters && m->wholes[MARKER] != TOK_MANY_NUMBER) {
         m->marker = true;
-        m->bytes[MARKER_BYTE] = m->wholes[MARKER].number;
+        m->bytes[MARKER_BYTE] = m->wholes[MARKER] & TOK_MANY_NUMBER;
     }
     m->ascii = true;
     for (unsigned i = 0; i < 256; i++) {
-        if (m->across)
-            m->wholes[0xD800 + i] = (struct tok_whole){m->bytes[i], 0};
+        if (!m->characters)
+            m->wholes[0xD800 + i] = m->bytes[i];
         m->ascii = m->ascii && (i >= 0x80 || m->bytes[i] != NONE);
     }
 }
@@ -182,21 +185,18 @@ static bool applies(const struct tok_bpe *b)
 
 void tok_many_init(struct tok_many *m, const struct tok_bpe *b)
 {
-    const uint64_t pairs = 65536 * sizeof(uint32_t), wholes = 65536 * sizeof(struct tok_whole);
+    const uint64_t borders = 65536 * sizeof *m->borders;
     struct numbers numbers = {0};
 
-    *m = (struct tok_many){.ids = b->ids};
+    *m = (struct tok_many){.ids = b->ids, .characters = b->characters};
     if (!applies(b))
         return;
-    m->memory = tok_pages_new(2 * pairs + wholes);
+    m->memory = tok_pages_new(borders + 65536 * sizeof *m->wholes);
     if (m->memory.at && number(m, b, &numbers)) {
-        m->joins = m->memory.at;
-        m->across = m->joins + 65536;
-        m->wholes = (void *)(m->across + 65536);
-        memset(m->joins, 0xFF, 2 * pairs);
+        m->borders = m->memory.at;
+        m->wholes = (void *)(m->borders + 65536);
+        memset(m->borders, 0xFF, borders);
         memset(m->bytes, 0xFF, sizeof m->bytes);
-        if (b->characters)
-            m->across = NULL;
         fill_wholes(m, b, &numbers);
         if (fill_pairs(m, b, &numbers))
             m->run = tok_many_run_of(tok_isa_chosen());

@@ -38,11 +38,15 @@ struct tok_new_word {
     uint32_t ids[TOK_MANY_PARTS + 2];
 };
 
-/* A character that may start out whole. */
-struct tok_whole {
-    uint32_t number; /* of its symbol; UINT32_MAX: none */
-    uint32_t last;   /* number of the last symbol merged inside */
-};
+/*
+ * What is known of a character that may start out whole, and of two bytes next to each other, in 32 bits
+ * each, because few of these tables' lines are in a near cache when they are asked for. The low 20 bits are
+ * a number, or NOBODY. The others, whose unit is TOK_MANY_UNIT numbers and which err towards "not whole":
+ * of a character the last merge inside, of two bytes the first merge across, or none: TOK_MANY_NEVER.
+ */
+#define TOK_MANY_NUMBER (TOK_PAIR_MAP_SIDES - 1)
+#define TOK_MANY_UNIT_BITS 8
+#define TOK_MANY_NEVER 0xFFFu
 
 struct tok_many;
 /* Each word [count] to ids. */
@@ -51,9 +55,9 @@ typedef void (*tok_many_fn)(const struct tok_many *m, struct tok_new_word *words
 struct tok_many {
     tok_many_fn run; /* NULL: there is none for this vocabulary or processor */
     struct tok_pair_map pairs;
-    uint32_t *joins;          /* [256 * 256] result << 6 of two bytes that are one symbol each, or all ones */
-    uint32_t *across;         /* [256 * 256] least result; all ones: none. NULL: text is characters */
-    struct tok_whole *wholes; /* [0x10000] by code point; a byte b alone at 0xD800 + b */
+    uint32_t *borders; /* [256 * 256] of two bytes; the number is of what they become, if each is a symbol */
+    uint32_t *wholes;  /* [0x10000] by code point; a byte b alone at 0xD800 + b */
+    bool characters;   /* are what text starts out as */
     uint32_t bytes[256];      /* their numbers */
     uint32_t *symbols;        /* of numbers; NULL: the same */
     uint32_t ids;             /* symbols below are ids */

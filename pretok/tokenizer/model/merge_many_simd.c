@@ -40,7 +40,7 @@ INLINE uint32_t answer(const struct tok_many *m, struct question q)
 
 /* A word on its way. Parts are numbered from 1 on. */
 struct line {
-    uint32_t keys[2 * HALF]; /* of the pair that begins here: result << 6 | place */
+    uint32_t keys[2 * HALF + 2]; /* of the pair that begins here: result << 6 | place */
     uint32_t symbols[TOK_MANY_PARTS + 4];
     struct question questions[2]; /* of the merge at hand */
     uint64_t there;               /* a bit for each part that is, and for both NOBODYs */
@@ -55,12 +55,19 @@ static void begin(struct line *l, unsigned parts)
     l->wide = parts >= HALF;
 }
 
+/* The key of two bytes at a place. */
+INLINE uint32_t key_of(uint32_t border, unsigned place)
+{
+    uint32_t number = border & TOK_MANY_NUMBER;
+    return number == TOK_MANY_NUMBER ? NONE : number << 6 | place;
+}
+
 /* Of bytes below 0x80 and markers as bytes. */
 static void start_ascii(const struct tok_many *m, struct line *l, const uint8_t *text, unsigned n)
 {
     for (unsigned i = 0; i + 1 < n; i++) {
         l->symbols[i + 1] = m->bytes[text[i]];
-        l->keys[i + 1] = m->joins[(unsigned)text[i] << 8 | text[i + 1]] | (i + 1);
+        l->keys[i + 1] = key_of(m->borders[(unsigned)text[i] << 8 | text[i + 1]], i + 1);
     }
     l->symbols[n] = m->bytes[text[n - 1]];
     begin(l, n);
@@ -87,34 +94,80 @@ INLINE struct character character_at(const uint8_t *at)
     return (struct character){size, size == 1 ? one : size == 2 ? two : three};
 }
 
-/* Of any bytes. False: not here. */
-static bool start(const struct tok_many *m, struct line *l, const uint8_t *text, unsigned n)
+/* Asks for the pairs at places [count] and writes their keys. */
+INLINE void join(const struct tok_many *m, struct line *l, const uint8_t *places, unsigned count)
 {
-    struct question questions[TOK_MANY_PARTS + 1];
+    struct question questions[TOK_MANY_PARTS];
+
+    for (unsigned i = 0; i < count; i++)
+        questions[i] = ask(m, l->symbols[places[i]], l->symbols[places[i] + 1], places[i]);
+    for (unsigned i = 0; i < count; i++)
+        l->keys[places[i]] = answer(m, questions[i]);
+}
+
+/* Of any characters. False: not here. */
+static bool start_characters(const struct tok_many *m, struct line *l, const uint8_t *text,
+                             unsigned n)
+{
+    uint8_t places[TOK_MANY_PARTS + 1];
     unsigned parts = 0;
 
-    for (unsigned at = 0; at < n;) {
+    for (unsigned at = 0; at < n; parts++) {
         struct character c = character_at(text + at);
-        struct tok_whole whole = m->wholes[c.code];
-        const uint8_t *end = text + at + c.size;
-        bool is_whole = whole.number != NONE;
-        if (m->across)
-            is_whole = is_whole & ((at == 0) | (m->across[text[at - (at > 0)] << 8 | text[at]] > whole.last)) &
-                       ((at + c.size == n) | (m->across[end[-1] << 8 | end[0]] > whole.last));
-        else if (!is_whole)
+        uint32_t whole = m->wholes[c.code] & TOK_MANY_NUMBER;
+        if (whole == TOK_MANY_NUMBER || parts == TOK_MANY_PARTS)
             return false;
-        if (parts + 3 > TOK_MANY_PARTS)
-            return false;
-        l->symbols[parts + 1] = is_whole ? whole.number : m->bytes[text[at]];
-        l->symbols[parts + 2] = m->bytes[text[at + 1]];
-        l->symbols[parts + 3] = m->bytes[text[at + 2]];
-        parts += is_whole ? 1 : c.size;
+        l->symbols[parts + 1] = whole;
+        places[parts] = (uint8_t)(parts + 1);
         at += c.size;
     }
-    for (unsigned i = 1; i < parts; i++)
-        questions[i] = ask(m, l->symbols[i], l->symbols[i + 1], i);
-    for (unsigned i = 1; i < parts; i++)
-        l->keys[i] = answer(m, questions[i]);
+    join(m, l, places, parts - 1);
+    begin(l, parts);
+    return true;
+}
+
+/* Of any bytes. Characters start out whole where they may. False: not here. */
+static bool start_bytes(const struct tok_many *m, struct line *l, const uint8_t *text, unsigned n)
+{
+    struct {
+        uint32_t before, whole;
+        const uint8_t *text;
+        unsigned size;
+    } characters[TOK_MANY_BYTES + 1];
+    uint8_t places[TOK_MANY_PARTS + 4];
+    unsigned count = 0, asked = 0, parts = 0;
+    bool byte_before = false;
+
+    for (unsigned at = 0; at < n; count++) {
+        struct character c = character_at(text + at);
+        characters[count].before = m->borders[text[at - (at > 0)] << 8 | text[at]];
+        characters[count].whole = m->wholes[c.code];
+        characters[count].text = text + at;
+        characters[count].size = c.size;
+        at += c.size;
+    }
+    characters[0].before = characters[count].before = NONE;
+    for (unsigned i = 0; i < count; i++) {
+        const uint8_t *at = characters[i].text;
+        uint32_t whole = characters[i].whole & TOK_MANY_NUMBER, last = characters[i].whole >> 20;
+        bool is_whole = (whole != TOK_MANY_NUMBER) & (characters[i].before >> 20 > last) &
+                        (characters[i + 1].before >> 20 > last);
+        bool is_byte = !is_whole | (characters[i].size == 1);
+        if (parts + 3 > TOK_MANY_PARTS)
+            return false;
+        l->keys[parts] = key_of(characters[i].before, parts);
+        places[asked] = (uint8_t)parts;
+        asked += !(is_byte & byte_before) & (i > 0);
+        l->symbols[parts + 1] = is_whole ? whole : m->bytes[at[0]];
+        l->symbols[parts + 2] = m->bytes[at[1]];
+        l->symbols[parts + 3] = m->bytes[at[2]];
+        l->keys[parts + 1] = key_of(m->borders[at[0] << 8 | at[1]], parts + 1);
+        l->keys[parts + 2] = key_of(m->borders[at[1] << 8 | at[2]], parts + 2);
+        parts += is_whole ? 1 : characters[i].size;
+        byte_before = is_byte;
+    }
+    l->keys[parts] = l->keys[parts + 1] = l->keys[parts + 2] = NONE;
+    join(m, l, places, asked);
     begin(l, parts);
     return true;
 }
@@ -175,7 +228,7 @@ static bool start_next(const struct tok_many *m, struct line *l, struct tok_new_
     while (m->marker && memcmp(text + 3 * markers, marker, 3) == 0)
         markers++;
     if (!m->ascii || n - 2 * markers > TOK_MANY_PARTS || !is_ascii(text + 3 * markers, n - 3 * markers))
-        return start(m, l, text, n);
+        return m->characters ? start_characters(m, l, text, n) : start_bytes(m, l, text, n);
     text += 2 * markers;
     memset(text, 0x80, markers);
     start_ascii(m, l, text, n - 2 * markers);

@@ -174,6 +174,30 @@ static inline void keep_ids(struct tok_word_tables *t, uint32_t *entry, uint64_t
     entry[2] = t->starts_over;
 }
 
+static inline bool is_empty(const struct tok_short_pair *pair)
+{
+    return (pair->keys[0][1] | pair->keys[1][1]) == 0;
+}
+
+/* Whole lines are for words of 5 to 8 ids, if one is free. */
+static bool keep_wide(struct tok_word_tables *t, const struct tok_probe *p, uint64_t first,
+                      uint64_t second, const uint32_t *ids, uint64_t count)
+{
+    struct tok_short_pair *pair = &t->shorts[first];
+
+    if (!is_empty(pair)) {
+        pair = &t->shorts[second];
+        if (!is_empty(pair))
+            return false;
+        t->overflowed[first / 64] |= UINT64_C(1) << first % 64;
+    }
+    pair->keys[0][0] = p->key[0];
+    pair->keys[0][1] = p->key[1];
+    pair->keys[1][1] = TOK_TAKEN;
+    put_ids(pair->ids[0], ids, count, TOK_LONG_IDS);
+    return true;
+}
+
 /* Where a new word goes: to its own place if it was there once, else to a free one, else one that
  * came late gives way: what came first is mostly what is frequent. */
 static void keep_short(struct tok_word_tables *t, const struct tok_probe *p, const uint32_t *ids,
@@ -183,6 +207,9 @@ static void keep_short(struct tok_word_tables *t, const struct tok_probe *p, con
     uint64_t second = tok_word_second(hash, first, TOK_SHORT_BITS);
     unsigned way = way_of(&t->shorts[first], p);
 
+    if (count > TOK_SHORT_IDS && count <= TOK_LONG_IDS &&
+        keep_wide(t, p, first, second, ids, count))
+        return;
     for (unsigned i = 0; i < 2 && way == 2; i++)
         way = t->shorts[first].keys[i][1] == 0 ? i : 2;
     if (way == 2) {
@@ -199,6 +226,10 @@ static void keep_short(struct tok_word_tables *t, const struct tok_probe *p, con
     if (slot == second)
         t->overflowed[first / 64] |= UINT64_C(1) << first % 64;
     struct tok_short_pair *pair = &t->shorts[slot];
+    if (pair->keys[1][1] == TOK_TAKEN) {
+        pair->keys[1][1] = 0;
+        way = 0;
+    }
     pair->keys[way][0] = p->key[0];
     pair->keys[way][1] = p->key[1];
     keep_ids(t, pair->ids[way], TOK_SHORT_IDS, ids, count);

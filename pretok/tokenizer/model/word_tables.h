@@ -4,9 +4,9 @@
  * A word of up to 15 bytes is in the first table: its bytes and length are the key (16 bytes,
  * compared as two integers), two entries share a cache line; a word that finds both taken has a
  * second line elsewhere, and a bit says of a line that this has happened: most new words are known
- * to be new after their first line. A word of up to 31 bytes is in the second, one line an entry. The
- * first has room for 4 ids, the second for 8; if there are more, the entry says where in the store
- * they are. Words of up to 128 bytes (of scripts that the vocabulary knows badly) are in the store
+ * to be new after their first line. An entry has room for 4 ids, and for 8 if it takes the whole line.
+ * A word of up to 31 bytes is in the second, one line an entry, with room for 8 ids. If there are more,
+ * or no line is free, the entry says where in the store they are. Words of up to 128 bytes (of scripts that the vocabulary knows badly) are in the store
  * alone, found by hash. When it is full, it starts over. Still longer words are not kept: they seldom
  * come back. Nor are those of very many ids.
  *
@@ -33,9 +33,10 @@
 #define TOK_ELSEWHERE 255 /* as a count: the ids are in the store, at ids[1] of its round ids[2] */
 
 struct tok_short_pair {
-    uint64_t keys[2][2];
+    uint64_t keys[2][2]; /* the second of them TOK_TAKEN: the first entry's ids go on */
     uint32_t ids[2][TOK_SHORT_IDS];
 };
+#define TOK_TAKEN UINT64_MAX /* as keys[1][1]; no key has it */
 
 struct tok_long_entry {
     uint64_t key[4];

@@ -124,6 +124,7 @@ struct group {
     uint8_t again[GROUP];       /* of others, 1 + which of news is the same word; 0: none */
     uint8_t news[GROUP];        /* others that are nowhere */
     uint64_t new_count;
+    uint64_t met; /* a bit by hash for each of news */
     struct tok_new_word words[GROUP]; /* of news */
 };
 
@@ -160,8 +161,10 @@ static void copy_word(struct tok_new_word *to, const uint8_t *text, uint64_t lef
 static bool met(struct group *g, unsigned at)
 {
     const struct tok_probe *p = &g->probes[at];
+    uint64_t bit = 1ull << (tok_short_hash(p) & 63), maybe = g->met & bit;
 
-    for (uint64_t i = 0; i < g->new_count && p->size <= TOK_LONG_BYTES; i++) {
+    g->met |= bit;
+    for (uint64_t i = 0; maybe && i < g->new_count && p->size <= TOK_LONG_BYTES; i++) {
         const struct tok_probe *q = &g->probes[g->news[i]];
         if (q->size == p->size && q->key[0] == p->key[0] && q->key[1] == p->key[1] &&
             (p->size <= TOK_SHORT_BYTES || (q->key[2] == p->key[2] && q->key[3] == p->key[3]))) {
@@ -183,7 +186,7 @@ static void find(const struct tok_words *w, struct group *g, const uint8_t *text
         others |= (uint64_t)other << i;
     }
     g->others = others;
-    g->new_count = 0;
+    g->new_count = g->met = 0;
     for (uint64_t left = others; left; left &= left - 1)
         tok_word_tables_ask(&w->tables, &g->probes[__builtin_ctzll(left)]);
     for (uint64_t left = others; left; left &= left - 1) {
@@ -225,16 +228,26 @@ static void keep(struct tok_words *w, const struct group *g, const uint8_t *text
     }
 }
 
-/* Ids with their count at the top; returns where the next ones go. `shown` are copied in any case. */
-static inline uint32_t *take(const uint32_t *known, uint64_t shown, uint32_t *out)
+/* Up to TOK_LONG_IDS ids with their count at the top; returns where the next ones go. */
+static inline uint32_t *take(const uint32_t *known, uint32_t *out)
 {
     uint64_t count = known[0] >> 24;
 
-    memcpy(out, known, shown * sizeof *out);
-    if (shown > TOK_SHORT_IDS && count > shown)
-        memcpy(out, known, count * sizeof *out);
-    out[0] &= TOK_ID_MASK;
+    memcpy(out, known, TOK_SHORT_IDS * sizeof *out);
+    if (__builtin_expect(count > TOK_SHORT_IDS, 0))
+        memcpy(out + TOK_SHORT_IDS, known + TOK_SHORT_IDS, TOK_SHORT_IDS * sizeof *out);
+    out[0] = known[0] & TOK_ID_MASK;
     return out + count;
+}
+
+/* However many there are. */
+static inline uint32_t *take_all(const uint32_t *known, uint32_t *out)
+{
+    uint64_t count = known[0] >> 24;
+
+    for (uint64_t i = TOK_LONG_IDS; i < count; i += TOK_LONG_IDS)
+        memcpy(out + i, known + i, TOK_LONG_IDS * sizeof *out);
+    return take(known, out);
 }
 
 /* The ids of all words of a group, in order; *out moves on. */
@@ -247,7 +260,7 @@ static enum ngt_status put(struct tok_words *w, struct group *g, const uint8_t *
     for (uint64_t left = g->others;; left &= left - 1) {
         uint64_t other = left ? (uint64_t)__builtin_ctzll(left) : g->count;
         for (; i < other; i++)
-            to = take(g->probes[i].line->ids[0], TOK_SHORT_IDS, to);
+            to = take(g->probes[i].line->ids[0], to);
         if (i++ == g->count)
             break;
         if (g->again[other]) {
@@ -258,7 +271,7 @@ static enum ngt_status put(struct tok_words *w, struct group *g, const uint8_t *
             continue;
         }
         if (g->ids[other]) {
-            to = take(g->ids[other], TOK_LONG_IDS, to);
+            to = take_all(g->ids[other], to);
             continue;
         }
         uint64_t found = 0, size = g->probes[other].size;

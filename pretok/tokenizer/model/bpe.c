@@ -264,8 +264,7 @@ static void encode_many(const void *bpe, struct tok_new_word *words, uint64_t co
 
 tok_bpe_many_fn tok_bpe_many(const struct tok_bpe *b)
 {
-    /* characters: run changes the texts, which rare_word reads after it */
-    return b->many.run && !(b->characters && b->rare_words.max_bytes) ? encode_many : NULL;
+    return b->many.run ? encode_many : NULL;
 }
 
 enum ngt_status tok_bpe_encode_plain(const struct tok_bpe *b, struct tok_bpe_scratch *s,

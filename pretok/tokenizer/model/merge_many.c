@@ -164,12 +164,8 @@ static void fill_wholes(struct tok_many *m, const struct tok_bpe *b, const struc
         m->marker = true;
         m->bytes[MARKER_BYTE] = m->wholes[MARKER] & TOK_MANY_NUMBER;
     }
-    m->ascii = true;
-    for (unsigned i = 0; i < 256; i++) {
-        if (!m->characters)
-            m->wholes[0xD800 + i] = m->bytes[i];
-        m->ascii = m->ascii && (i >= 0x80 || m->bytes[i] != NONE);
-    }
+    for (unsigned i = 0; i < 256 && !m->characters; i++)
+        m->wholes[0xD800 + i] = m->bytes[i];
 }
 
 /* Bytes of words are symbols each, or characters are. */

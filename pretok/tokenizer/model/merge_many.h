@@ -34,7 +34,7 @@
 struct tok_new_word {
     uint32_t size;
     uint32_t count; /* of ids; 0: not done here */
-    uint8_t text[TOK_MANY_BYTES + 8]; /* [size], then at least 3 zeros; not left as it is */
+    uint8_t text[TOK_MANY_BYTES + 8]; /* [size], then at least 3 zeros */
     uint32_t ids[TOK_MANY_PARTS + 2];
 };
 
@@ -58,11 +58,10 @@ struct tok_many {
     uint32_t *borders; /* [256 * 256] of two bytes; the number is of what they become, if each is a symbol */
     uint32_t *wholes;  /* [0x10000] by code point; a byte b alone at 0xD800 + b */
     bool characters;   /* are what text starts out as */
-    uint32_t bytes[256];      /* their numbers */
+    uint32_t bytes[256];      /* their numbers; all ones: no symbol */
     uint32_t *symbols;        /* of numbers; NULL: the same */
     uint32_t ids;             /* symbols below are ids */
     uint32_t tied;            /* numbers from here on are of one rank */
-    bool ascii;               /* each byte below 0x80 is a symbol */
     bool marker;              /* U+2581, which most words of SentencePiece begin with, is the byte 0x80 in these tables */
     struct tok_pages memory, more;
 };

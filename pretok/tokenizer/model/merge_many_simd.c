@@ -8,6 +8,7 @@
 #define NONE UINT32_MAX
 #define NOBODY (TOK_PAIR_MAP_SIDES - 1) /* stands in front of the first part and behind the last */
 #define PLACE 63u
+#define MARKER_BYTE 0x80
 
 /* A look-up that has begun. */
 struct question {
@@ -62,15 +63,20 @@ INLINE uint32_t key_of(uint32_t border, unsigned place)
     return number == TOK_MANY_NUMBER ? NONE : number << 6 | place;
 }
 
-/* Of bytes below 0x80 and markers as bytes. */
-static void start_ascii(const struct tok_many *m, struct line *l, const uint8_t *text, unsigned n)
+/* Of bytes below 0x80 and markers as bytes. False: not here. */
+static bool start_ascii(const struct tok_many *m, struct line *l, const uint8_t *text, unsigned n)
 {
-    for (unsigned i = 0; i + 1 < n; i++) {
-        l->symbols[i + 1] = m->bytes[text[i]];
-        l->keys[i + 1] = key_of(m->borders[(unsigned)text[i] << 8 | text[i + 1]], i + 1);
+    uint32_t all = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        uint32_t number = m->bytes[text[i]];
+        l->symbols[i + 1] = number;
+        all |= number;
     }
-    l->symbols[n] = m->bytes[text[n - 1]];
+    for (unsigned i = 1; i < n; i++)
+        l->keys[i] = key_of(m->borders[(unsigned)text[i - 1] << 8 | text[i]], i);
     begin(l, n);
+    return all != NONE;
 }
 
 struct character {
@@ -214,25 +220,39 @@ INLINE bool is_ascii(const uint8_t *text, unsigned n)
     return high == 0;
 }
 
+/* Text with a byte for each marker, if all else is ASCII and it fits; returns its size or 0. */
+static unsigned with_marker_bytes(const uint8_t *text, unsigned n, uint8_t *out)
+{
+    unsigned size = 0;
+
+    for (unsigned at = 0; at < n && size < TOK_MANY_PARTS; size++) {
+        bool marker = text[at] == 0xE2 && text[at + 1] == 0x96 && text[at + 2] == 0x81;
+        if (text[at] >= 0x80 && !marker)
+            return 0;
+        out[size] = marker ? MARKER_BYTE : text[at];
+        at += marker ? 3 : 1;
+        if (at >= n)
+            return size + 1;
+    }
+    return 0;
+}
+
 static bool start_next(const struct tok_many *m, struct line *l, struct tok_new_word *word)
 {
-    static const uint8_t marker[3] = {0xE2, 0x96, 0x81};
-    uint8_t *text = word->text;
-    unsigned n = word->size, markers = 0;
+    uint8_t marked[TOK_MANY_PARTS];
+    unsigned n = word->size;
 
     word->count = 0;
     if (n == 0 || n > TOK_MANY_BYTES)
         return false;
     l->word = word;
     memset(l->keys, 0xFF, n < HALF ? HALF * sizeof *l->keys : sizeof l->keys);
-    while (m->marker && memcmp(text + 3 * markers, marker, 3) == 0)
-        markers++;
-    if (!m->ascii || n - 2 * markers > TOK_MANY_PARTS || !is_ascii(text + 3 * markers, n - 3 * markers))
-        return m->characters ? start_characters(m, l, text, n) : start_bytes(m, l, text, n);
-    text += 2 * markers;
-    memset(text, 0x80, markers);
-    start_ascii(m, l, text, n - 2 * markers);
-    return true;
+    if (n <= TOK_MANY_PARTS && is_ascii(word->text, n))
+        return start_ascii(m, l, word->text, n);
+    if (!m->characters)
+        return start_bytes(m, l, word->text, n);
+    n = m->marker ? with_marker_bytes(word->text, n, marked) : 0;
+    return n ? start_ascii(m, l, marked, n) : start_characters(m, l, word->text, word->size);
 }
 
 /* The least key, or NONE. */

@@ -1,9 +1,10 @@
 /*
- * A batch is done in groups, so that the memory answers for one word while others are looked at: the
- * keys of all are made and their lines asked for; those that are not in their first line are looked
- * for elsewhere; what is new is encoded, many words at once if the model can; all ids are written in
- * order; what was new is kept. All ids of an entry are copied, whether they count or not; then the
- * place moves on by the count.
+ * A batch is done in groups: first the keys of all words are made and their lines asked for, then they
+ * are looked up, so that the memory answers while other keys are made.
+ *
+ * Where the model can encode many words at once, the ids of those that are in their first line are
+ * written one behind the other, and the others leave gaps of no size. These are looked for elsewhere, and
+ * what is new is encoded; then the ids behind each gap make room for what belongs there.
  */
 #include "model/words.h"
 
@@ -63,24 +64,6 @@ struct tok_stats tok_words_stats(const struct tok_words *words)
     return stats;
 }
 
-/* Without the cache. */
-static enum ngt_status encode_all(struct tok_words *w, const uint8_t *text, uint64_t from,
-                                  const uint32_t *ends, uint64_t count, uint32_t *ret_ids,
-                                  uint64_t *ret_count, struct ngt_error *reterr)
-{
-    *ret_count = 0;
-    for (uint64_t i = 0; i < count; i++) {
-        uint64_t start = i ? ends[i - 1] : from, more = 0;
-        enum ngt_status status = w->encode(w->model, w->scratch, text + start, ends[i] - start,
-                                           ret_ids + *ret_count, &more, reterr);
-        if (status != NGT_OK)
-            return status;
-        w->stats.misses++;
-        *ret_count += more;
-    }
-    return NGT_OK;
-}
-
 /*
  * Words that never come back (base64, hashes) cost a miss of memory or two each to find out and to
  * keep: 40% of the time of 20 MB of base64. So where the tables are full and yet words of five ninths
@@ -114,18 +97,22 @@ static inline bool is_at(const struct tok_short_pair *pair, unsigned way, const 
     return ((pair->keys[way][0] ^ p->key[0]) | (pair->keys[way][1] ^ p->key[1])) == 0;
 }
 
-/* The words of a group. Most are in their first line; `others` are those that are not, or not with their
- * ids. */
+/* A word that is not in its first line, or not with its ids. */
+struct gap {
+    const struct tok_probe *probe;
+    const uint8_t *word;
+    uint32_t *at;        /* where its ids belong, before there was a gap */
+    const uint32_t *ids; /* with their count at the top of the first; NULL: it is new */
+    uint64_t of;         /* if new: which of news */
+};
+
 struct group {
     struct tok_probe probes[GROUP];
-    uint64_t count;
-    uint64_t others; /* a bit each */
-    const uint32_t *ids[GROUP]; /* of others, with their count at the top of the first; NULL: not yet */
-    uint8_t again[GROUP];       /* of others, 1 + which of news is the same word; 0: none */
-    uint8_t news[GROUP];        /* others that are nowhere */
-    uint64_t new_count;
+    struct gap gaps[GROUP];
+    uint64_t count, gap_count, new_count;
     uint64_t met; /* a bit by hash for each of news */
-    struct tok_new_word words[GROUP]; /* of news */
+    const struct gap *new_gaps[GROUP];
+    struct tok_new_word news[GROUP];
 };
 
 static inline void ask(const struct tok_words *w, struct group *g, const uint8_t *text, uint64_t n,
@@ -157,77 +144,6 @@ static void copy_word(struct tok_new_word *to, const uint8_t *text, uint64_t lef
     memset(to->text + size, 0, sizeof(uint32_t));
 }
 
-/* Is it one of the new words so far? (They come in clusters.) */
-static bool met(struct group *g, unsigned at)
-{
-    const struct tok_probe *p = &g->probes[at];
-    uint64_t bit = 1ull << (tok_short_hash(p) & 63), maybe = g->met & bit;
-
-    g->met |= bit;
-    for (uint64_t i = 0; maybe && i < g->new_count && p->size <= TOK_LONG_BYTES; i++) {
-        const struct tok_probe *q = &g->probes[g->news[i]];
-        if (q->size == p->size && q->key[0] == p->key[0] && q->key[1] == p->key[1] &&
-            (p->size <= TOK_SHORT_BYTES || (q->key[2] == p->key[2] && q->key[3] == p->key[3]))) {
-            g->again[at] = (uint8_t)(i + 1);
-            return true;
-        }
-    }
-    return false;
-}
-
-static void find(const struct tok_words *w, struct group *g, const uint8_t *text, uint64_t n,
-                 const uint32_t *ends)
-{
-    uint64_t others = 0;
-
-    for (uint64_t i = 0; i < g->count; i++) {
-        const struct tok_probe *p = &g->probes[i];
-        bool other = !is_at(p->line, 0, p) | (p->line->ids[0][0] >> 24 == TOK_ELSEWHERE);
-        others |= (uint64_t)other << i;
-    }
-    g->others = others;
-    g->new_count = g->met = 0;
-    for (uint64_t left = others; left; left &= left - 1)
-        tok_word_tables_ask(&w->tables, &g->probes[__builtin_ctzll(left)]);
-    for (uint64_t left = others; left; left &= left - 1) {
-        unsigned at = (unsigned)__builtin_ctzll(left);
-        const struct tok_probe *p = &g->probes[at];
-        const uint8_t *word = text + ends[at] - p->size;
-        g->ids[at] = tok_word_tables_find(&w->tables, p, word);
-        g->again[at] = 0;
-        if (g->ids[at] || met(g, at))
-            continue;
-        g->news[g->new_count] = (uint8_t)at;
-        copy_word(&g->words[g->new_count++], word, n - (uint64_t)(word - text), p->size);
-    }
-}
-
-static void meet(struct tok_words *w, struct group *g)
-{
-    if (w->many && g->new_count)
-        w->many(w->model, g->words, g->new_count);
-    for (uint64_t i = 0; i < g->new_count; i++) {
-        struct tok_new_word *word = &g->words[i];
-        w->missed += word->size;
-        if (word->count) {
-            word->ids[0] |= word->count << 24;
-            g->ids[g->news[i]] = word->ids;
-        }
-    }
-    w->stats.misses += g->new_count;
-}
-
-static void keep(struct tok_words *w, const struct group *g, const uint8_t *text,
-                 const uint32_t *ends)
-{
-    for (uint64_t i = 0; i < g->new_count; i++) {
-        const struct tok_new_word *word = &g->words[i];
-        unsigned at = g->news[i];
-        const struct tok_probe *p = &g->probes[at];
-        tok_word_tables_keep(&w->tables, p, text + ends[at] - p->size, g->ids[at], word->count);
-    }
-}
-
 /* Up to TOK_LONG_IDS ids with their count at the top; returns where the next ones go. */
 static inline uint32_t *take(const uint32_t *known, uint32_t *out)
 {
@@ -250,43 +166,176 @@ static inline uint32_t *take_all(const uint32_t *known, uint32_t *out)
     return take(known, out);
 }
 
-/* The ids of all words of a group, in order; *out moves on. */
-static enum ngt_status put(struct tok_words *w, struct group *g, const uint8_t *text,
-                           const uint32_t *ends, uint32_t **out, struct ngt_error *reterr)
+/* Writes the ids of what is in its first line to out, and returns where they end. */
+static uint32_t *look(struct group *g, const uint8_t *text, const uint32_t *ends, uint32_t *out)
 {
-    uint64_t i = 0, news = 0;
+    uint64_t gaps = 0;
+
+    for (uint64_t i = 0; i < g->count; i++) {
+        const struct tok_probe *p = &g->probes[i];
+        const uint32_t *ids = p->line->ids[0];
+        if (is_at(p->line, 0, p) && *ids >> 24 != TOK_ELSEWHERE) {
+            out = take(ids, out);
+            continue;
+        }
+        g->gaps[gaps].probe = p;
+        g->gaps[gaps].word = text + ends[i] - p->size;
+        g->gaps[gaps++].at = out;
+    }
+    g->gap_count = gaps;
+    return out;
+}
+
+/* Is it one of the new words so far? (They come in clusters.) */
+static bool met(struct group *g, struct gap *gap)
+{
+    const struct tok_probe *p = gap->probe;
+    uint64_t bit = 1ull << (tok_short_hash(p) & 63), maybe = g->met & bit;
+
+    g->met |= bit;
+    for (uint64_t i = 0; maybe && i < g->new_count && p->size <= TOK_LONG_BYTES; i++) {
+        const struct tok_probe *q = g->new_gaps[i]->probe;
+        if (q->size == p->size && q->key[0] == p->key[0] && q->key[1] == p->key[1] &&
+            (p->size <= TOK_SHORT_BYTES || (q->key[2] == p->key[2] && q->key[3] == p->key[3]))) {
+            gap->of = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Looks for the words of gaps. text ends at `end`. */
+static void find(const struct tok_words *w, struct group *g, const uint8_t *end)
+{
+    for (uint64_t i = 0; i < g->gap_count; i++)
+        tok_word_tables_ask(&w->tables, g->gaps[i].probe);
+    g->new_count = g->met = 0;
+    for (uint64_t i = 0; i < g->gap_count; i++) {
+        struct gap *gap = &g->gaps[i];
+        gap->ids = tok_word_tables_find(&w->tables, gap->probe, gap->word);
+        if (gap->ids || met(g, gap))
+            continue;
+        gap->of = g->new_count;
+        g->new_gaps[g->new_count] = gap;
+        copy_word(&g->news[g->new_count++], gap->word, (uint64_t)(end - gap->word), gap->probe->size);
+    }
+}
+
+/* Encodes what is new. False: some word is left to tok_word_fn. */
+static bool meet(struct tok_words *w, struct group *g)
+{
+    bool all = true;
+
+    if (g->new_count)
+        w->many(w->model, g->news, g->new_count);
+    for (uint64_t i = 0; i < g->new_count; i++) {
+        struct tok_new_word *word = &g->news[i];
+        all &= word->count > 0;
+        word->ids[0] |= word->count << 24;
+    }
+    return all;
+}
+
+/* What was found before must have been used by then: it may have to give way. */
+static void keep(struct tok_words *w, const struct group *g)
+{
+    for (uint64_t i = 0; i < g->new_count; i++) {
+        const struct tok_new_word *word = &g->news[i];
+        const struct gap *gap = g->new_gaps[i];
+        if (!word->count)
+            continue;
+        w->stats.misses++;
+        w->missed += word->size;
+        tok_word_tables_keep(&w->tables, gap->probe, gap->word, word->ids, word->count);
+    }
+}
+
+/* Ids up to `end` are there but for the gaps. From the last one on, what is behind a gap moves to
+ * where it belongs. */
+static uint32_t *fill(struct group *g, uint32_t *end)
+{
+    uint64_t more = 0;
+
+    for (uint64_t i = 0; i < g->gap_count; i++) {
+        struct gap *gap = &g->gaps[i];
+        gap->ids = gap->ids ? gap->ids : g->news[gap->of].ids;
+        more += *gap->ids >> 24;
+    }
+    uint32_t *last = end + more;
+    for (uint64_t i = g->gap_count; i-- > 0;) {
+        const struct gap *gap = &g->gaps[i];
+        uint64_t count = *gap->ids >> 24;
+        memmove(gap->at + more, gap->at, (uint64_t)(end - gap->at) * sizeof *end);
+        end = gap->at;
+        more -= count;
+        memcpy(end + more, gap->ids, count * sizeof *end);
+        end[more] &= TOK_ID_MASK;
+    }
+    return last;
+}
+
+/* One word after the other, through all tables. */
+static enum ngt_status singly(struct tok_words *w, const struct group *g, const uint8_t *text,
+                              const uint32_t *ends, uint32_t **out, struct ngt_error *reterr)
+{
     uint32_t *to = *out;
 
-    for (uint64_t left = g->others;; left &= left - 1) {
-        uint64_t other = left ? (uint64_t)__builtin_ctzll(left) : g->count;
-        for (; i < other; i++)
-            to = take(g->probes[i].line->ids[0], to);
-        if (i++ == g->count)
-            break;
-        if (g->again[other]) {
-            const struct tok_new_word *word = &g->words[g->again[other] - 1];
-            memcpy(to, g->ids[g->news[g->again[other] - 1]], word->count * sizeof *to);
-            *to &= TOK_ID_MASK;
-            to += word->count;
+    for (uint64_t i = 0; i < g->count; i++) {
+        const struct tok_probe *p = &g->probes[i];
+        const uint32_t *ids = p->line->ids[0];
+        if (is_at(p->line, 0, p) && *ids >> 24 != TOK_ELSEWHERE) {
+            to = take(ids, to);
             continue;
         }
-        if (g->ids[other]) {
-            to = take_all(g->ids[other], to);
+        const uint8_t *word = text + ends[i] - p->size;
+        ids = tok_word_tables_find(&w->tables, p, word);
+        if (ids) {
+            to = take_all(ids, to);
             continue;
         }
-        uint64_t found = 0, size = g->probes[other].size;
-        enum ngt_status status = w->encode(w->model, w->scratch, text + ends[other] - size, size, to,
-                                           &found, reterr);
+        uint64_t found = 0;
+        enum ngt_status status = w->encode(w->model, w->scratch, word, p->size, to, &found, reterr);
         if (status != NGT_OK)
             return status;
-        while (g->news[news] != other)
-            news++;
-        g->words[news].count = (uint32_t)found;
-        g->ids[other] = to;
+        tok_word_tables_keep(&w->tables, p, word, to, found);
+        w->stats.misses++;
+        w->missed += p->size;
         to += found;
     }
     *out = to;
     return NGT_OK;
+}
+
+/* Without the cache. */
+static enum ngt_status encode_all(struct tok_words *w, struct group *g, const uint8_t *text,
+                                  uint64_t n, uint64_t from, const uint32_t *ends, uint64_t count,
+                                  uint32_t *ret_ids, uint64_t *ret_count, struct ngt_error *reterr)
+{
+    uint64_t start = from;
+    enum ngt_status status = NGT_OK;
+
+    *ret_count = 0;
+    for (uint64_t done = 0; done < count && status == NGT_OK; done += g->count) {
+        g->count = count - done < GROUP ? count - done : GROUP;
+        for (uint64_t i = 0; i < g->count && w->many; i++) {
+            uint64_t at = i ? ends[done + i - 1] : start;
+            copy_word(&g->news[i], text + at, n - at, ends[done + i] - (uint32_t)at);
+        }
+        if (w->many)
+            w->many(w->model, g->news, g->count);
+        for (uint64_t i = 0; i < g->count && status == NGT_OK; i++) {
+            uint64_t more = w->many ? g->news[i].count : 0;
+            if (more)
+                memcpy(ret_ids + *ret_count, g->news[i].ids, more * sizeof *ret_ids);
+            else
+                status = w->encode(w->model, w->scratch, text + start, ends[done + i] - start,
+                                   ret_ids + *ret_count, &more, reterr);
+            start = ends[done + i];
+            *ret_count += more;
+        }
+        w->stats.misses += g->count;
+    }
+    return status;
 }
 
 enum ngt_status tok_words_encode(struct tok_words *w, const uint8_t *text, uint64_t n,
@@ -296,20 +345,27 @@ enum ngt_status tok_words_encode(struct tok_words *w, const uint8_t *text, uint6
     struct group g;
     uint32_t *out = ret_ids;
     uint64_t start = from;
+    bool whole = false;
 
     w->stats.words += count;
     w->bytes += count ? ends[count - 1] - from : 0;
     if (!w->keep || go_around(w))
-        return encode_all(w, text, from, ends, count, ret_ids, ret_count, reterr);
+        return encode_all(w, &g, text, n, from, ends, count, ret_ids, ret_count, reterr);
     for (uint64_t done = 0; done < count; done += g.count) {
         g.count = count - done < GROUP ? count - done : GROUP;
         ask(w, &g, text, n, start, ends + done);
-        find(w, &g, text, n, ends + done);
-        meet(w, &g);
-        enum ngt_status status = put(w, &g, text, ends + done, &out, reterr);
-        if (status != NGT_OK)
-            return status;
-        keep(w, &g, text, ends + done);
+        if (w->many) {
+            uint32_t *end = look(&g, text, ends + done, out);
+            find(w, &g, text + n);
+            whole = meet(w, &g);
+            out = whole ? fill(&g, end) : out;
+            keep(w, &g);
+        }
+        if (!whole) {
+            enum ngt_status status = singly(w, &g, text, ends + done, &out, reterr);
+            if (status != NGT_OK)
+                return status;
+        }
         start = ends[done + g.count - 1];
     }
     *ret_count = (uint64_t)(out - ret_ids);

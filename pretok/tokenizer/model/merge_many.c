@@ -165,18 +165,13 @@ static void fill_wholes(struct tok_many *m, const struct tok_bpe *b, const struc
         m->bytes[MARKER_BYTE] = m->wholes[MARKER] & TOK_MANY_NUMBER;
     }
     for (unsigned i = 0; i < 256 && !m->characters; i++)
-        m->wholes[0xD800 + i] = m->bytes[i];
+        m->wholes[0xD800 + i] = m->bytes[i] & TOK_MANY_NUMBER; /* also if it is none: all ones */
 }
 
-/* Bytes of words are symbols each, or characters are. */
 static bool applies(const struct tok_bpe *b)
 {
-    bool does = b->chains && !b->ends && b->symbols < TOK_PAIR_MAP_SIDES - 1 &&
-                tok_many_run_of(tok_isa_chosen());
-
-    for (unsigned i = 0; i < 256 && !b->characters; i++)
-        does = does && b->byte_symbols[i] != TOK_NO_SYMBOL;
-    return does;
+    return b->chains && !b->ends && b->symbols < TOK_PAIR_MAP_SIDES - 1 &&
+           tok_many_run_of(tok_isa_chosen());
 }
 
 void tok_many_init(struct tok_many *m, const struct tok_bpe *b)

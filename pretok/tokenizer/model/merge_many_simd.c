@@ -173,6 +173,11 @@ static bool start_bytes(const struct tok_many *m, struct line *l, const uint8_t 
         byte_before = is_byte;
     }
     l->keys[parts] = l->keys[parts + 1] = l->keys[parts + 2] = NONE;
+    uint32_t all = 0;
+    for (unsigned i = 1; i <= parts; i++)
+        all |= l->symbols[i];
+    if (all == NONE)
+        return false; /* a byte that is no symbol */
     join(m, l, places, asked);
     begin(l, parts);
     return true;

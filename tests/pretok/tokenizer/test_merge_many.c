@@ -7,6 +7,7 @@
 
 #include "model/bpe.h"
 #include "model/bpe_form.h"
+#include "model/windows.h"
 #include "simd/isa.h"
 #include "t.h"
 
@@ -19,7 +20,7 @@ static const char *const letters[] = {"a",        "b",        " ",    "\xE2\x96\
 enum { LETTERS = sizeof letters / sizeof *letters };
 
 struct vocabulary {
-    bool characters, shuffled, tied;
+    bool characters, shuffled, tied, gaps; /* gaps: some bytes are no symbols */
     uint32_t initial, count;
     char names[MAX_SYMBOLS][MAX_SPELLING + 1];
     struct tok_bpe_rule rules[MAX_SYMBOLS];
@@ -99,7 +100,8 @@ static struct tok_bpe *build(const struct vocabulary *v)
         size_t n = *name ? strlen(name) : 1; /* the byte 0 */
         memcpy(bytes + starts[p], name, n);
         starts[p + 1] = starts[p] + n;
-        initial[p] = at_place[p] < v->initial;
+        initial[p] = at_place[p] < v->initial &&
+                     !(v->gaps && !v->characters && (at_place[p] == 0xF0 || at_place[p] >= 0xF5));
     }
     for (uint64_t i = 0; i < v->rule_count; i++)
         rules[i] = (struct tok_bpe_rule){v->place[v->rules[i].left], v->place[v->rules[i].right],
@@ -179,10 +181,48 @@ static void agree(const struct tok_bpe *b, tok_many_fn run, uint64_t rounds, uin
     tok_bpe_scratch_free(&scratch);
 }
 
-static void vocabularies(bool characters, bool shuffled, bool tied)
+/* Long words in windows of which many are merged at once. */
+static void agree_on_long(const struct tok_bpe *b, uint64_t *state)
+{
+    enum { LONGEST = 4000 };
+    static uint8_t text[LONGEST + 8];
+    static uint32_t want[LONGEST + 8], got[LONGEST + 8];
+    struct tok_bpe_scratch *scratch = NULL;
+    struct tok_merge merge = {0};
+    struct tok_chain chain = {.merge = &merge};
+    struct ngt_error error;
+
+    T_REQUIRE(tok_bpe_scratch_new(b, &scratch, &error) == NGT_OK);
+    for (unsigned round = 0; round < 6; round++) {
+        uint64_t size = 1 + next(state) % LONGEST, n = 0, want_n = 0, got_n = 0, stop = 0;
+        uint64_t kinds = 1 + next(state) % 8, run = 1 + next(state) % 4;
+        while (n < size) {
+            const char *letter = letters[next(state) % kinds];
+            for (uint64_t i = 1 + next(state) % run; i > 0 && n + strlen(letter) <= size; i--) {
+                memcpy(text + n, letter, strlen(letter));
+                n += strlen(letter);
+            }
+            if (n + 3 > size)
+                break;
+        }
+        if (!n)
+            continue;
+        T_REQUIRE(tok_bpe_encode_plain(b, scratch, text, n, want, &want_n, &error) == NGT_OK);
+        chain.merges = n;
+        T_REQUIRE(tok_windows_run(&chain, b, text, n, 0, got, &got_n, &stop, &error) == NGT_OK);
+        T_EQ_U64(stop, n);
+        if (got_n != want_n || memcmp(want, got, want_n * sizeof *want) != 0)
+            T_FAIL("a word of %llu bytes differs", (unsigned long long)n);
+    }
+    tok_chain_done(&chain);
+    tok_merge_done(&merge);
+    tok_bpe_scratch_free(&scratch);
+}
+
+static void vocabularies(bool characters, bool shuffled, bool tied, bool gaps)
 {
     static struct vocabulary v;
-    uint64_t state = 1 + characters + 2u * shuffled + 4u * tied, sets = 0;
+    uint64_t state = 1 + characters + 2u * shuffled + 4u * tied + 8u * gaps, sets = 0;
 
     for (int isa = TOK_SCALAR + 1; isa < TOK_ISAS; isa++) {
         if (!tok_isa_here((enum tok_isa)isa))
@@ -190,12 +230,14 @@ static void vocabularies(bool characters, bool shuffled, bool tied)
         sets++;
         for (unsigned i = 0; i < 60; i++) {
             uint64_t done = 0;
-            v = (struct vocabulary){.characters = characters, .shuffled = shuffled, .tied = tied};
+            v = (struct vocabulary){.characters = characters, .shuffled = shuffled, .tied = tied, .gaps = gaps};
             make(&v, 4 + i * 2, &state);
             struct tok_bpe *b = build(&v);
             T_REQUIRE(b);
             T_REQUIRE(b->many.run != NULL);
             agree(b, tok_many_run_of((enum tok_isa)isa), 40, &state, &done);
+            if (b->chains)
+                agree_on_long(b, &state);
             T_TRUE(done > 250); /* of some 800; characters of four bytes are not done here */
             tok_bpe_free(&b);
         }
@@ -206,24 +248,25 @@ static void vocabularies(bool characters, bool shuffled, bool tied)
 
 T_CASE(bytes)
 {
-    vocabularies(false, false, false);
+    vocabularies(false, false, false, false);
+    vocabularies(false, false, false, true);
 }
 
 T_CASE(bytes_in_another_order)
 {
-    vocabularies(false, true, false);
+    vocabularies(false, true, false, false);
 }
 
 T_CASE(characters)
 {
-    vocabularies(true, false, false);
-    vocabularies(true, true, false);
+    vocabularies(true, false, false, false);
+    vocabularies(true, true, false, false);
 }
 
 T_CASE(the_last_ones_of_one_rank)
 {
-    vocabularies(true, true, true);
-    vocabularies(false, true, true);
+    vocabularies(true, true, true, false);
+    vocabularies(false, true, true, false);
 }
 
 int main(int argc, char **argv)

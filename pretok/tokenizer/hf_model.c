@@ -294,8 +294,8 @@ enum ngt_status tok_hf_words_init(struct tok_hf_words *w, const struct tok_hf_en
         word = tok_unigram_hf_encode;
     }
     if (status == NGT_OK)
-        status = tok_words_new(word, word == bpe_word ? tok_bpe_many(e->bpe) : NULL, model, word == ended_word ? w : w->scratch, !plain, &w->words,
-                               reterr);
+        status = tok_words_new(word, word == bpe_word ? tok_bpe_many(e->bpe) : NULL, model,
+                               word == ended_word ? w : w->scratch, !plain, &w->words, reterr);
     if (status != NGT_OK)
         tok_hf_words_done(w);
     return status;

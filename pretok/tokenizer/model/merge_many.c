@@ -157,8 +157,8 @@ static void fill_wholes(struct tok_many *m, const struct tok_bpe *b, const struc
         if (size == 1 && !b->items[s].born)
             m->bytes[text[0]] = number_of(numbers, s);
         if (code != NONE && (!m->characters || !b->items[s].born))
-            m->wholes[code] = number_of(numbers, s) |
-                              last_merge(b, numbers, s) >> TOK_MANY_UNIT_BITS << 20;
+            m->wholes[code] =
+                number_of(numbers, s) | last_merge(b, numbers, s) >> TOK_MANY_UNIT_BITS << 20;
     }
     if (m->characters && m->wholes[MARKER] != TOK_MANY_NUMBER) {
         m->marker = true;

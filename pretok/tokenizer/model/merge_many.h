@@ -33,20 +33,19 @@
 
 struct tok_new_word {
     uint32_t size;
-    uint32_t count; /* of ids; 0: not done here */
+    uint32_t count;                   /* of ids; 0: not done here */
     uint8_t text[TOK_MANY_BYTES + 8]; /* [size], then at least 3 zeros */
     uint32_t ids[TOK_MANY_PARTS + 2];
 };
 
 /*
  * What is known of a character that may start out whole, and of two bytes next to each other, in 32 bits
- * each, because few of these tables' lines are in a near cache when they are asked for. The low 20 bits are
- * a number, or NOBODY. The others, whose unit is TOK_MANY_UNIT numbers and which err towards "not whole":
- * of a character the last merge inside, of two bytes the first merge across, or none: TOK_MANY_NEVER.
+ * each, because few lines of these tables are in a near cache when they are asked for. The low 20 bits are
+ * a number, or all ones. The high 12 are numbers divided by 256, which errs towards "not whole": of a
+ * character the last merge inside, of two bytes the first one across, or all ones.
  */
 #define TOK_MANY_NUMBER (TOK_PAIR_MAP_SIDES - 1)
 #define TOK_MANY_UNIT_BITS 8
-#define TOK_MANY_NEVER 0xFFFu
 
 struct tok_many;
 /* Each word [count] to ids. */
@@ -55,14 +54,16 @@ typedef void (*tok_many_fn)(const struct tok_many *m, struct tok_new_word *words
 struct tok_many {
     tok_many_fn run; /* NULL: there is none for this vocabulary or processor */
     struct tok_pair_map pairs;
-    uint32_t *borders; /* [256 * 256] of two bytes; the number is of what they become, if each is a symbol */
-    uint32_t *wholes;  /* [0x10000] by code point; a byte b alone at 0xD800 + b */
-    bool characters;   /* are what text starts out as */
-    uint32_t bytes[256];      /* their numbers; all ones: no symbol */
-    uint32_t *symbols;        /* of numbers; NULL: the same */
-    uint32_t ids;             /* symbols below are ids */
-    uint32_t tied;            /* numbers from here on are of one rank */
-    bool marker;              /* U+2581, which most words of SentencePiece begin with, is the byte 0x80 in these tables */
+    uint32_t *
+        borders; /* [256 * 256] of two bytes; the number is of what they become, if each is a symbol */
+    uint32_t *wholes;    /* [0x10000] by code point; a byte b alone at 0xD800 + b */
+    bool characters;     /* are what text starts out as */
+    uint32_t bytes[256]; /* their numbers; all ones: no symbol */
+    uint32_t *symbols;   /* of numbers; NULL: the same */
+    uint32_t ids;        /* symbols below are ids */
+    uint32_t tied;       /* numbers from here on are of one rank */
+    bool
+        marker; /* U+2581, which most words of SentencePiece begin with, is the byte 0x80 in these tables */
     struct tok_pages memory, more;
 };
 

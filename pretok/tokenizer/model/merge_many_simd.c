@@ -272,7 +272,8 @@ INLINE uint32_t least_of(const struct line *l)
     return least;
 }
 
-void TOK_ISA_NAME(tok_many_run)(const struct tok_many *m, struct tok_new_word *words, uint64_t count)
+void TOK_ISA_NAME(tok_many_run)(const struct tok_many *m, struct tok_new_word *words,
+                                uint64_t count)
 {
     struct line memory[LINES], *lines[LINES];
     uint64_t next = 0;

@@ -16,13 +16,14 @@ void tok_pair_map_done(struct tok_pair_map *m)
 
 /* What making needs besides. */
 struct work {
-    uint64_t *entries;   /* [n] in the order of their buckets */
-    uint32_t *starts;    /* [buckets + 1] of theirs */
-    uint32_t *by_size;   /* [buckets] the largest first */
+    uint64_t *entries; /* [n] in the order of their buckets */
+    uint32_t *starts;  /* [buckets + 1] of theirs */
+    uint32_t *by_size; /* [buckets] the largest first */
     uint64_t buckets, tries;
 };
 
-static bool gather(struct work *w, const struct tok_pair_map *m, const uint64_t *entries, uint64_t n)
+static bool gather(struct work *w, const struct tok_pair_map *m, const uint64_t *entries,
+                   uint64_t n)
 {
     uint32_t sizes[LARGEST + 2] = {0};
 

@@ -18,10 +18,10 @@
 #define TOK_PAIR_MAP_NONE 0xFFFFFFu   /* numbers are below */
 
 struct tok_pair_map {
-    uint64_t *slots;    /* [count] left << 44 | right << 24 | number; all ones: free */
-    uint16_t *factors;  /* of the buckets; odd */
-    uint64_t count;     /* < 2^32 */
-    unsigned shift;     /* of a hash, to its bucket */
+    uint64_t *slots;   /* [count] left << 44 | right << 24 | number; all ones: free */
+    uint16_t *factors; /* of the buckets; odd */
+    uint64_t count;    /* < 2^32 */
+    unsigned shift;    /* of a hash, to its bucket */
     struct tok_pages memory;
 };
 

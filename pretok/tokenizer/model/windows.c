@@ -65,8 +65,7 @@ static enum ngt_status join(struct tok_chain *c, const struct tok_bpe *b, struct
     }
     *ret_joined = fits;
     if (fits) {
-        memcpy(s->symbols + kept, window->ids + next,
-               (window->count - next) * sizeof *s->symbols);
+        memcpy(s->symbols + kept, window->ids + next, (window->count - next) * sizeof *s->symbols);
         s->count = kept + (window->count - next);
         s->end = start + window->size;
     }

@@ -116,7 +116,8 @@ void tok_word_tables_ask(const struct tok_word_tables *t, const struct tok_probe
         if (way < 2)
             __builtin_prefetch(t->store + p->line->ids[way][1]);
         else if (overflowed(t, slot))
-            __builtin_prefetch(&t->shorts[tok_word_second(tok_short_hash(p), slot, TOK_SHORT_BITS)]);
+            __builtin_prefetch(
+                &t->shorts[tok_word_second(tok_short_hash(p), slot, TOK_SHORT_BITS)]);
     } else if (p->size <= TOK_LONG_BYTES) {
         uint64_t hash = tok_long_hash(p), slot = tok_word_slot(hash, TOK_LONG_BITS);
         const struct tok_long_entry *e = &t->longs[slot];
@@ -132,8 +133,6 @@ const uint32_t *tok_word_tables_find(const struct tok_word_tables *t, const stru
 {
     const uint32_t *ids;
 
-    if (p->size > TOK_STORE_BYTES)
-        return NULL;
     if (p->size > TOK_LONG_BYTES)
         return find_store(t, word, p->size);
     ids = p->size <= TOK_SHORT_BYTES ? find_short(t, p) : find_long(t, p);
@@ -267,7 +266,7 @@ static void keep_in_store(struct tok_word_tables *t, const uint8_t *word, uint32
 void tok_word_tables_keep(struct tok_word_tables *t, const struct tok_probe *p, const uint8_t *word,
                           const uint32_t *ids, uint64_t count)
 {
-    if (p->size > TOK_STORE_BYTES || count >= TOK_ELSEWHERE)
+    if (count >= TOK_ELSEWHERE)
         return;
     if (p->size <= TOK_SHORT_BYTES)
         keep_short(t, p, ids, count);

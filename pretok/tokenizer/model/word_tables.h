@@ -61,7 +61,8 @@ struct tok_word_tables {
     struct tok_pages memory;
 };
 
-/* A word to look up, with its key by length: of the first, of the second table, or none. */
+/* A word of up to TOK_STORE_BYTES to look up, with its key by length: of the first, of the second table,
+ * or none. */
 struct tok_probe {
     uint64_t key[4];
     const struct tok_short_pair *line; /* its first one; tok_no_pair if it is not short */

@@ -12,7 +12,7 @@
 
 #include "model/word_tables.h"
 
-#define GROUP 64 /* bits of a mask */
+#define GROUP 64
 #define STRETCH 65536   /* bytes */
 #define FULL (3u << 17) /* words not found, after which the tables count as full */
 
@@ -29,7 +29,8 @@ struct tok_words {
 };
 
 enum ngt_status tok_words_new(tok_word_fn encode, tok_many_words_fn many, const void *model,
-                              void *scratch, bool keep, struct tok_words **ret_words, struct ngt_error *reterr)
+                              void *scratch, bool keep, struct tok_words **ret_words,
+                              struct ngt_error *reterr)
 {
     struct tok_words *w = calloc(1, sizeof *w);
 
@@ -115,19 +116,24 @@ struct group {
     struct tok_new_word news[GROUP];
 };
 
+/* Probes for a group of up to `left` words, none of which is longer than what is kept. */
 static inline void ask(const struct tok_words *w, struct group *g, const uint8_t *text, uint64_t n,
-                       uint64_t start, const uint32_t *ends)
+                       uint64_t start, const uint32_t *ends, uint64_t left)
 {
     const struct tok_word_tables t = w->tables; /* which no store can change */
+    uint64_t most = left < GROUP ? left : GROUP, i = 0;
 
-    for (uint64_t i = 0; i < g->count; i++) {
+    for (; i < most; i++) {
         uint32_t size = ends[i] - (uint32_t)start;
+        if (size > TOK_STORE_BYTES)
+            break;
         if (start + TOK_LONG_BYTES < n)
             tok_probe_ask(&t, &g->probes[i], text + start, size);
         else
             ask_at_end(&w->tables, &g->probes[i], text + start, size);
         start = ends[i];
     }
+    g->count = i;
 }
 
 /* A word for tok_many_words_fn; text [left] begins with it. */
@@ -217,7 +223,8 @@ static void find(const struct tok_words *w, struct group *g, const uint8_t *end)
             continue;
         gap->of = g->new_count;
         g->new_gaps[g->new_count] = gap;
-        copy_word(&g->news[g->new_count++], gap->word, (uint64_t)(end - gap->word), gap->probe->size);
+        copy_word(&g->news[g->new_count++], gap->word, (uint64_t)(end - gap->word),
+                  gap->probe->size);
     }
 }
 
@@ -338,6 +345,36 @@ static enum ngt_status encode_all(struct tok_words *w, struct group *g, const ui
     return status;
 }
 
+static enum ngt_status encode_group(struct tok_words *w, struct group *g, const uint8_t *text,
+                                    uint64_t n, const uint32_t *ends, uint32_t **out,
+                                    struct ngt_error *reterr)
+{
+    bool whole = false;
+
+    if (w->many) {
+        uint32_t *end = look(g, text, ends, *out);
+        find(w, g, text + n);
+        whole = meet(w, g);
+        if (whole)
+            *out = fill(g, end);
+        keep(w, g);
+    }
+    return whole ? NGT_OK : singly(w, g, text, ends, out, reterr);
+}
+
+/* A word that no table keeps. */
+static enum ngt_status encode_long(struct tok_words *w, const uint8_t *word, uint64_t size,
+                                   uint32_t **out, struct ngt_error *reterr)
+{
+    uint64_t found = 0;
+    enum ngt_status status = w->encode(w->model, w->scratch, word, size, *out, &found, reterr);
+
+    w->stats.misses++;
+    w->missed += size;
+    *out += status == NGT_OK ? found : 0;
+    return status;
+}
+
 enum ngt_status tok_words_encode(struct tok_words *w, const uint8_t *text, uint64_t n,
                                  uint64_t from, const uint32_t *ends, uint64_t count,
                                  uint32_t *ret_ids, uint64_t *ret_count, struct ngt_error *reterr)
@@ -345,29 +382,21 @@ enum ngt_status tok_words_encode(struct tok_words *w, const uint8_t *text, uint6
     struct group g;
     uint32_t *out = ret_ids;
     uint64_t start = from;
-    bool whole = false;
+    enum ngt_status status = NGT_OK;
 
     w->stats.words += count;
     w->bytes += count ? ends[count - 1] - from : 0;
     if (!w->keep || go_around(w))
         return encode_all(w, &g, text, n, from, ends, count, ret_ids, ret_count, reterr);
-    for (uint64_t done = 0; done < count; done += g.count) {
-        g.count = count - done < GROUP ? count - done : GROUP;
-        ask(w, &g, text, n, start, ends + done);
-        if (w->many) {
-            uint32_t *end = look(&g, text, ends + done, out);
-            find(w, &g, text + n);
-            whole = meet(w, &g);
-            out = whole ? fill(&g, end) : out;
-            keep(w, &g);
-        }
-        if (!whole) {
-            enum ngt_status status = singly(w, &g, text, ends + done, &out, reterr);
-            if (status != NGT_OK)
-                return status;
-        }
-        start = ends[done + g.count - 1];
+    for (uint64_t done = 0; done < count && status == NGT_OK;) {
+        ask(w, &g, text, n, start, ends + done, count - done);
+        if (g.count)
+            status = encode_group(w, &g, text, n, ends + done, &out, reterr);
+        else
+            status = encode_long(w, text + start, ends[done] - start, &out, reterr);
+        done += g.count ? g.count : 1;
+        start = ends[done - 1];
     }
     *ret_count = (uint64_t)(out - ret_ids);
-    return NGT_OK;
+    return status;
 }

@@ -24,8 +24,8 @@ struct tok_words;
 
 /* many: NULL if the model has none. model and scratch are borrowed until tok_words_free. keep: false for a cache that keeps nothing. */
 NGT_NODISCARD enum ngt_status tok_words_new(tok_word_fn encode, tok_many_words_fn many,
-                                            const void *model, void *scratch, bool keep, struct tok_words **ret_words,
-                                            struct ngt_error *reterr);
+                                            const void *model, void *scratch, bool keep,
+                                            struct tok_words **ret_words, struct ngt_error *reterr);
 void tok_words_free(struct tok_words **words);
 
 /*

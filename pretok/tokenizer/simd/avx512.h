@@ -174,5 +174,6 @@ INLINE void write_bits(uint32_t *out, uint32_t base, uint64_t mask)
 
 INLINE uint32_t least_of_32(const uint32_t *at)
 {
-    return _mm512_reduce_min_epu32(_mm512_min_epu32(_mm512_loadu_si512(at), _mm512_loadu_si512(at + 16)));
+    return _mm512_reduce_min_epu32(
+        _mm512_min_epu32(_mm512_loadu_si512(at), _mm512_loadu_si512(at + 16)));
 }

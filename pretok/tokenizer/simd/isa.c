@@ -54,19 +54,19 @@ static const struct path {
     [TOK_SCALAR] = {.name = "scalar", .here = always},
 #ifdef TOK_HAVE_AVX2
     [TOK_AVX2] = {"avx2", has_avx2, tok_scan_init_avx2, tok_sp_scan_init_avx2, tok_utf8_check_avx2,
-                 tok_many_run_avx2},
+                  tok_many_run_avx2},
 #else
     [TOK_AVX2] = {.name = "avx2"},
 #endif
 #ifdef TOK_HAVE_AVX512
-    [TOK_AVX512] = {"avx512", has_avx512, tok_scan_init_avx512, tok_sp_scan_init_avx512, tok_utf8_check_avx512,
-                 tok_many_run_avx512},
+    [TOK_AVX512] = {"avx512", has_avx512, tok_scan_init_avx512, tok_sp_scan_init_avx512,
+                    tok_utf8_check_avx512, tok_many_run_avx512},
 #else
     [TOK_AVX512] = {.name = "avx512"},
 #endif
 #ifdef TOK_HAVE_NEON
     [TOK_NEON] = {"neon", always, tok_scan_init_neon, tok_sp_scan_init_neon, tok_utf8_check_neon,
-                 tok_many_run_neon},
+                  tok_many_run_neon},
 #else
     [TOK_NEON] = {.name = "neon"},
 #endif

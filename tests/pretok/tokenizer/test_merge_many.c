@@ -15,8 +15,16 @@
 #define MAX_SPELLING 40
 #define WORDS 40
 
-static const char *const letters[] = {"a",        "b",        " ",    "\xE2\x96\x81", "\xC3\xA9",
-                                      "\xC4\x8D", "\xD0\xB0", "\xE4\xB8\xAD", "\xF0\x9D\x84\x9E", "c"};
+static const char *const letters[] = {"a",
+                                      "b",
+                                      " ",
+                                      "\xE2\x96\x81",
+                                      "\xC3\xA9",
+                                      "\xC4\x8D",
+                                      "\xD0\xB0",
+                                      "\xE4\xB8\xAD",
+                                      "\xF0\x9D\x84\x9E",
+                                      "c"};
 enum { LETTERS = sizeof letters / sizeof *letters };
 
 struct vocabulary {
@@ -171,8 +179,7 @@ static void agree(const struct tok_bpe *b, tok_many_fn run, uint64_t rounds, uin
             *done += 1;
             T_REQUIRE(tok_bpe_encode_plain(b, scratch, texts[i], words[i].size, want, &want_n,
                                            &error) == NGT_OK);
-            if (want_n != words[i].count ||
-                memcmp(want, words[i].ids, want_n * sizeof *want) != 0)
+            if (want_n != words[i].count || memcmp(want, words[i].ids, want_n * sizeof *want) != 0)
                 T_FAIL("word %llu of %llu differs: %u bytes, %u ids and not %llu",
                        (unsigned long long)i, (unsigned long long)count, words[i].size,
                        words[i].count, (unsigned long long)want_n);
@@ -230,7 +237,8 @@ static void vocabularies(bool characters, bool shuffled, bool tied, bool gaps)
         sets++;
         for (unsigned i = 0; i < 60; i++) {
             uint64_t done = 0;
-            v = (struct vocabulary){.characters = characters, .shuffled = shuffled, .tied = tied, .gaps = gaps};
+            v = (struct vocabulary){
+                .characters = characters, .shuffled = shuffled, .tied = tied, .gaps = gaps};
             make(&v, 4 + i * 2, &state);
             struct tok_bpe *b = build(&v);
             T_REQUIRE(b);

@@ -33,7 +33,8 @@ static void many(const void *unused, struct tok_new_word *words, uint64_t count)
         word->count = 0;
         if (word->size > 40 || word->size == 7)
             continue;
-        T_EQ_U64(word->text[word->size] | word->text[word->size + 1] | word->text[word->size + 2], 0);
+        T_EQ_U64(word->text[word->size] | word->text[word->size + 1] | word->text[word->size + 2],
+                 0);
         (void)model(unused, NULL, word->text, word->size, word->ids, &n, NULL);
         word->count = (uint32_t)n;
     }
@@ -45,7 +46,8 @@ static uint32_t next(uint32_t *state)
     return *state >> 8;
 }
 
-static void texts_with(tok_many_words_fn many_fn, uint32_t kinds, unsigned longest, uint32_t seed, bool keep)
+static void texts_with(tok_many_words_fn many_fn, uint32_t kinds, unsigned longest, uint32_t seed,
+                       bool keep)
 {
     enum { WORDS = 20000 };
     struct tok_words *words = NULL;

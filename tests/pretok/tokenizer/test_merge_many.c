@@ -13,7 +13,7 @@
 
 #define MAX_SYMBOLS 420
 #define MAX_PLACES 40000
-#define SPREAD 40 /* places between symbols that are merged: of tokens without a spelling */
+#define SPREAD 20 /* places between symbols that are merged: of tokens without a spelling */
 #define MAX_SPELLING 40
 #define WORDS 40
 

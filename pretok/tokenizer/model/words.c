@@ -3,8 +3,8 @@
  * are looked up, so that the memory answers while other keys are made.
  *
  * Where the model can encode many words at once, the ids of those that are in their first line are
- * written one behind the other, and the others leave gaps of no size. These are looked for elsewhere, and
- * what is new is encoded; then the ids behind each gap make room for what belongs there.
+ * set aside one behind the other, and the others leave gaps of no size. These are looked for elsewhere,
+ * and what is new is encoded; then all ids are written, with what belongs into the gaps.
  */
 #include "model/words.h"
 
@@ -102,13 +102,14 @@ static inline bool is_at(const struct tok_short_pair *pair, unsigned way, const 
 struct gap {
     const struct tok_probe *probe;
     const uint8_t *word;
-    uint32_t *at;        /* where its ids belong, before there was a gap */
+    uint64_t at;         /* where its ids belong among those set aside */
     const uint32_t *ids; /* with their count at the top of the first; NULL: it is new */
     uint64_t of;         /* if new: which of news */
 };
 
 struct group {
     struct tok_probe probes[GROUP];
+    uint32_t ids[(GROUP + 1) * TOK_LONG_IDS]; /* set aside */
     struct gap gaps[GROUP];
     uint64_t count, gap_count, new_count;
     uint64_t met; /* a bit by hash for each of news */
@@ -172,9 +173,10 @@ static inline uint32_t *take_all(const uint32_t *known, uint32_t *out)
     return take(known, out);
 }
 
-/* Writes the ids of what is in its first line to out, and returns where they end. */
-static uint32_t *look(struct group *g, const uint8_t *text, const uint32_t *ends, uint32_t *out)
+/* Sets the ids of what is in its first line aside, and returns how many. */
+static uint64_t look(struct group *g, const uint8_t *text, const uint32_t *ends)
 {
+    uint32_t *out = g->ids;
     uint64_t gaps = 0;
 
     for (uint64_t i = 0; i < g->count; i++) {
@@ -186,10 +188,10 @@ static uint32_t *look(struct group *g, const uint8_t *text, const uint32_t *ends
         }
         g->gaps[gaps].probe = p;
         g->gaps[gaps].word = text + ends[i] - p->size;
-        g->gaps[gaps++].at = out;
+        g->gaps[gaps++].at = (uint64_t)(out - g->ids);
     }
     g->gap_count = gaps;
-    return out;
+    return (uint64_t)(out - g->ids);
 }
 
 /* Is it one of the new words so far? (They come in clusters.) */
@@ -257,28 +259,26 @@ static void keep(struct tok_words *w, const struct group *g)
     }
 }
 
-/* Ids up to `end` are there but for the gaps. From the last one on, what is behind a gap moves to
- * where it belongs. */
-static uint32_t *fill(struct group *g, uint32_t *end)
+/* Ids of g from one place to another, and up to TOK_LONG_IDS - 1 more. */
+static inline uint32_t *put(const struct group *g, uint64_t from, uint64_t to, uint32_t *out)
 {
-    uint64_t more = 0;
+    for (uint64_t i = from; i < to; i += TOK_LONG_IDS)
+        memcpy(out + (i - from), g->ids + i, TOK_LONG_IDS * sizeof *out);
+    return out + (to - from);
+}
+
+/* Writes all ids; `count` were set aside. */
+static uint32_t *fill(const struct group *g, uint64_t count, uint32_t *out)
+{
+    uint64_t from = 0;
 
     for (uint64_t i = 0; i < g->gap_count; i++) {
-        struct gap *gap = &g->gaps[i];
-        gap->ids = gap->ids ? gap->ids : g->news[gap->of].ids;
-        more += *gap->ids >> 24;
-    }
-    uint32_t *last = end + more;
-    for (uint64_t i = g->gap_count; i-- > 0;) {
         const struct gap *gap = &g->gaps[i];
-        uint64_t count = *gap->ids >> 24;
-        memmove(gap->at + more, gap->at, (uint64_t)(end - gap->at) * sizeof *end);
-        end = gap->at;
-        more -= count;
-        memcpy(end + more, gap->ids, count * sizeof *end);
-        end[more] &= TOK_ID_MASK;
+        out = put(g, from, gap->at, out);
+        out = take_all(gap->ids ? gap->ids : g->news[gap->of].ids, out);
+        from = gap->at;
     }
-    return last;
+    return put(g, from, count, out);
 }
 
 /* One word after the other, through all tables. */
@@ -352,11 +352,11 @@ static enum ngt_status encode_group(struct tok_words *w, struct group *g, const 
     bool whole = false;
 
     if (w->many) {
-        uint32_t *end = look(g, text, ends, *out);
+        uint64_t count = look(g, text, ends);
         find(w, g, text + n);
         whole = meet(w, g);
         if (whole)
-            *out = fill(g, end);
+            *out = fill(g, count, *out);
         keep(w, g);
     }
     return whole ? NGT_OK : singly(w, g, text, ends, out, reterr);

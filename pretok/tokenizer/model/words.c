@@ -13,6 +13,7 @@
 #include "model/word_tables.h"
 
 #define GROUP 64
+#define FEW 6 /* gaps, for which asking first does not pay */
 #define STRETCH 65536   /* bytes */
 #define FULL (3u << 17) /* words not found, after which the tables count as full */
 
@@ -215,7 +216,7 @@ static bool met(struct group *g, struct gap *gap)
 /* Looks for the words of gaps. text ends at `end`. */
 static void find(const struct tok_words *w, struct group *g, const uint8_t *end)
 {
-    for (uint64_t i = 0; i < g->gap_count; i++)
+    for (uint64_t i = 0; g->gap_count > FEW && i < g->gap_count; i++)
         tok_word_tables_ask(&w->tables, g->gaps[i].probe);
     g->new_count = g->met = 0;
     for (uint64_t i = 0; i < g->gap_count; i++) {

@@ -13,7 +13,7 @@
 #include "model/word_tables.h"
 
 #define GROUP 64
-#define FEW 6 /* gaps, for which asking first does not pay */
+#define FEW 6           /* gaps, for which asking first does not pay */
 #define STRETCH 65536   /* bytes */
 #define FULL (3u << 17) /* words not found, after which the tables count as full */
 

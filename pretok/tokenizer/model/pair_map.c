@@ -19,6 +19,7 @@ struct work {
     uint64_t *entries; /* [n] in the order of their buckets */
     uint32_t *starts;  /* [buckets + 1] of theirs */
     uint32_t *by_size; /* [buckets] the largest first */
+    uint64_t *taken;   /* a bit a slot: they fit into the nearest cache, slots do not */
     uint64_t buckets, tries;
 };
 
@@ -57,18 +58,22 @@ static bool place(struct work *w, struct tok_pair_map *m, uint32_t bucket)
     for (unsigned factor = 1; factor <= UINT16_MAX && w->tries; factor += 2) {
         uint32_t i = 0;
         for (; i < size; i++) {
-            slots[i] = tok_pair_map_slot(m, w->entries[start + i] >> 24, factor);
-            if (m->slots[slots[i]] != UINT64_MAX)
+            uint64_t slot = tok_pair_map_slot(m, w->entries[start + i] >> 24, factor);
+            uint64_t bit = UINT64_C(1) << slot % 64;
+            if (w->taken[slot / 64] & bit)
                 break;
-            m->slots[slots[i]] = w->entries[start + i];
+            w->taken[slot / 64] |= bit;
+            slots[i] = slot;
         }
         w->tries--;
         if (i == size) {
             m->factors[bucket] = (uint16_t)factor;
+            while (i-- > 0)
+                m->slots[slots[i]] = w->entries[start + i];
             return true;
         }
         while (i-- > 0)
-            m->slots[slots[i]] = UINT64_MAX;
+            w->taken[slots[i] / 64] &= ~(UINT64_C(1) << slots[i] % 64);
     }
     return false;
 }
@@ -86,7 +91,8 @@ bool tok_pair_map_init(struct tok_pair_map *m, const uint64_t *entries, uint64_t
     w.entries = malloc(n * sizeof *w.entries);
     w.starts = calloc(w.buckets + 1, sizeof *w.starts);
     w.by_size = malloc(w.buckets * sizeof *w.by_size);
-    if (m->memory.at && w.entries && w.starts && w.by_size && n < UINT32_MAX / 2) {
+    w.taken = calloc(m->count / 64 + 1, sizeof *w.taken);
+    if (m->memory.at && w.entries && w.starts && w.by_size && w.taken && n < UINT32_MAX / 2) {
         m->slots = m->memory.at;
         m->factors = (void *)(m->slots + m->count);
         memset(m->slots, 0xFF, m->count * sizeof *m->slots);
@@ -97,6 +103,7 @@ bool tok_pair_map_init(struct tok_pair_map *m, const uint64_t *entries, uint64_t
     free(w.entries);
     free(w.starts);
     free(w.by_size);
+    free(w.taken);
     if (!done)
         tok_pair_map_done(m);
     return done;

@@ -54,16 +54,14 @@ typedef void (*tok_many_fn)(const struct tok_many *m, struct tok_new_word *words
 struct tok_many {
     tok_many_fn run; /* NULL: there is none for this vocabulary or processor */
     struct tok_pair_map pairs;
-    uint32_t *
-        borders; /* [256 * 256] of two bytes; the number is of what they become, if each is a symbol */
-    uint32_t *wholes;    /* [0x10000] by code point; a byte b alone at 0xD800 + b */
-    bool characters;     /* are what text starts out as */
+    uint32_t *borders; /* [256 * 256] of two bytes; number: what they become, if each is a symbol */
+    uint32_t *wholes;  /* [0x10000] by code point; a byte b alone at 0xD800 + b */
+    bool characters;   /* are what text starts out as */
     uint32_t bytes[256]; /* their numbers; all ones: no symbol */
     uint32_t *symbols;   /* of numbers; NULL: the same */
     uint32_t ids;        /* symbols below are ids */
     uint32_t tied;       /* numbers from here on are of one rank */
-    bool
-        marker; /* U+2581, which most words of SentencePiece begin with, is the byte 0x80 in these tables */
+    bool marker;         /* U+2581, SentencePiece's space, is the byte 0x80 in these tables */
     struct tok_pages memory, more;
 };
 

@@ -9,7 +9,9 @@
  *
  * Windows of thousands of bytes go through chain.h. Where it gets on badly (random letters or
  * digits: most pairs of symbols were never met before, two in five symbols are taken back) what comes
- * next, of this word or others, is merged in windows of some fifty bytes by short_merge.h for a while.
+ * next, of this word or others, is merged in windows of some fifty bytes for a while: many at once
+ * by merge_many.h, each reaching into the next one's text and joined to it wherever symbols of both
+ * end and the two there are compatible; else one by one by short_merge.h.
  */
 #ifndef TOK_MODEL_WINDOWS_H
 #define TOK_MODEL_WINDOWS_H

@@ -199,10 +199,12 @@ static uint64_t look(struct group *g, const uint8_t *text, const uint32_t *ends)
 static bool met(struct group *g, struct gap *gap)
 {
     const struct tok_probe *p = gap->probe;
-    uint64_t bit = 1ull << (tok_short_hash(p) & 63), maybe = g->met & bit;
 
+    if (p->size > TOK_LONG_BYTES)
+        return false; /* it has no key */
+    uint64_t bit = 1ull << (tok_short_hash(p) & 63), maybe = g->met & bit;
     g->met |= bit;
-    for (uint64_t i = 0; maybe && i < g->new_count && p->size <= TOK_LONG_BYTES; i++) {
+    for (uint64_t i = 0; maybe && i < g->new_count; i++) {
         const struct tok_probe *q = g->new_gaps[i]->probe;
         if (q->size == p->size && q->key[0] == p->key[0] && q->key[1] == p->key[1] &&
             (p->size <= TOK_SHORT_BYTES || (q->key[2] == p->key[2] && q->key[3] == p->key[3]))) {

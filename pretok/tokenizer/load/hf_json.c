@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "load/hf_components.h"
-#include "load/hf_vocab.h"
+#include "load/hf_merges.h"
 #include "ngt/layout.h"
 #include "text/utf8_inline.h"
 

@@ -1,4 +1,4 @@
-/* The parts of a tokenizer.json that have an entry a token: vocabulary, added tokens, merges. */
+/* The parts of a tokenizer.json that have an entry a token: vocabulary and added tokens; merges are in hf_merges.h. */
 #ifndef TOK_HF_VOCAB_H
 #define TOK_HF_VOCAB_H
 
@@ -29,8 +29,4 @@ NGT_NODISCARD bool tok_hf_read_vocab(struct tok_json *j, bool unigram, struct to
 NGT_NODISCARD enum ngt_status tok_hf_read_added(const struct ngt_json *root,
                                                 const struct tok_hf_vocab *v, const char *path,
                                                 struct tok_hf_file *f, struct ngt_error *reterr);
-
-/* ["a b", ...] or [["a", "b"], ...]; the reader stands at it. */
-NGT_NODISCARD bool tok_hf_read_merges(struct tok_json *j, const struct tok_hf_vocab *v,
-                                      struct tok_hf_file *f);
 #endif

@@ -79,15 +79,16 @@ static uint64_t spell(const struct tok_hf_file *f, bool marker, uint32_t id, uin
     n -= ends ? f->suffix.size : 0;
     if (!f->in_model[id])
         return 0;
-    for (uint64_t at = 0; at < n; at += size) {
+    if (f->bytes) {
+        used = tok_hf_chars_bytes(name, n, out);
+        if (used == UINT64_MAX || (f->suffix.size && memchr(out, TOK_BPE_END, used)))
+            return 0;
+        *ret_units = used;
+    }
+    for (uint64_t at = 0; at < n && !f->bytes; at += size) {
         uint32_t c = tok_utf8_get(name + at, &size);
         ++*ret_units;
-        if (f->bytes) {
-            int byte = tok_hf_char_byte(c);
-            if (byte < 0 || (f->suffix.size && byte == TOK_BPE_END))
-                return 0;
-            out[used++] = (uint8_t)byte;
-        } else if (marker && c == ' ') {
+        if (marker && c == ' ') {
             return 0;
         } else if (marker && c == 0x2581) {
             out[used++] = ' ';
@@ -124,6 +125,11 @@ static enum ngt_status no_memory(const char *path, struct ngt_error *reterr)
                     "out of memory for the vocabulary");
 }
 
+static bool are_spelt(const uint64_t *starts, const struct tok_bpe_rule *r)
+{
+    return starts[r->left] < starts[r->left + 1] && starts[r->right] < starts[r->right + 1];
+}
+
 static enum ngt_status plain_bpe(const struct tok_hf_file *f, enum tok_hf_markers markers,
                                  bool plain, const char *path, struct tok_hf_encoder *e,
                                  struct ngt_error *reterr)
@@ -134,10 +140,11 @@ static enum ngt_status plain_bpe(const struct tok_hf_file *f, enum tok_hf_marker
     unsigned bytes_there = 0; /* as symbols */
     uint8_t *bytes = malloc(f->model.name_starts[count] + 1);
     bool *initial = calloc(count, 1);
-    struct tok_bpe_rule *rules = malloc((f->merge_count + 1) * sizeof *rules);
+    const struct tok_bpe_rule *rules = f->merges;
+    struct tok_bpe_rule *some = NULL;
     enum ngt_status status;
 
-    if (!starts || !bytes || !initial || !rules) {
+    if (!starts || !bytes || !initial) {
         status = no_memory(path, reterr);
         goto out;
     }
@@ -148,11 +155,20 @@ static enum ngt_status plain_bpe(const struct tok_hf_file *f, enum tok_hf_marker
         bytes_there += initial[id] && f->bytes && used == starts[id] + 1;
     }
     starts[count] = used;
-    for (uint64_t i = 0; i < f->merge_count; i++) {
-        const struct tok_bpe_rule *r = &f->merges[i];
-        /* rules about symbols that no text becomes */
-        if (starts[r->left] < starts[r->left + 1] && starts[r->right] < starts[r->right + 1])
-            rules[kept++] = *r;
+    /* without rules about symbols that no text becomes; there are none in most files */
+    while (kept < f->merge_count && are_spelt(starts, &rules[kept]))
+        kept++;
+    if (kept < f->merge_count) {
+        some = malloc(f->merge_count * sizeof *some);
+        if (!some) {
+            status = no_memory(path, reterr);
+            goto out;
+        }
+        memcpy(some, rules, kept * sizeof *some);
+        for (uint64_t i = kept + 1; i < f->merge_count; i++)
+            if (are_spelt(starts, &rules[i]))
+                some[kept++] = rules[i];
+        rules = some;
     }
     struct tok_bpe_config config = {
         .ids = count,
@@ -162,6 +178,8 @@ static enum ngt_status plain_bpe(const struct tok_hf_file *f, enum tok_hf_marker
         .initial = initial,
         .rules = rules,
         .rule_count = kept,
+        .joined =
+            f->suffix.size == 0, /* their names are, and a name is spelt character by character */
         .no_plain = !plain && (f->unknown != NGT_NO_ID || f->byte_fallback || bytes_there == 256),
         .characters = !f->bytes,
         .marker = marker,
@@ -183,7 +201,7 @@ out:
     free(starts);
     free(bytes);
     free(initial);
-    free(rules);
+    free(some);
     return status;
 }
 

@@ -355,15 +355,19 @@ static uint64_t spell(const struct spelling *s, const uint8_t *name, uint64_t n,
     } else if (s->words) {
         out[used++] = ' ';
     }
-    for (uint64_t at = 0; at < n; at += size) {
-        uint32_t c = tok_utf8_get(name + at, &size);
-        int byte = s->byte_level ? tok_hf_char_byte(c) : c == s->space && c ? ' ' : -1;
-        if (byte >= 0) {
-            out[used++] = (uint8_t)byte;
-        } else if (s->byte_level) {
+    if (s->byte_level) {
+        uint64_t bytes = tok_hf_chars_bytes(name, n, out + used);
+        if (bytes == UINT64_MAX) {
             memcpy(out, name, n); /* the library's decoder takes such a token as it is */
             used = n;
-            break;
+        } else {
+            used += bytes;
+        }
+    }
+    for (uint64_t at = 0; at < n && !s->byte_level; at += size) {
+        uint32_t c = tok_utf8_get(name + at, &size);
+        if (c == s->space && c) {
+            out[used++] = ' ';
         } else {
             memcpy(out + used, name + at, size);
             used += size;

@@ -7,13 +7,35 @@
 #include "ngt/layout.h"
 #include "text/load8.h"
 
+#define GROUP 32 /* merges whose sides are looked up together */
+
+/* A merge as it was read. */
+struct line {
+    struct tok_slice left, right;
+    struct tok_name_key left_key, right_key;
+    uint8_t *end; /* where the reader stood behind it */
+};
+
+/* Reading merges. */
+struct merges {
+    struct tok_json *json;
+    const struct tok_hf_vocab *vocab;
+    struct tok_hf_file *file;
+    uint64_t room;    /* of file->merges */
+    uint8_t *joined;  /* [longest] */
+    uint64_t longest; /* name */
+    uint32_t result;  /* of the merge before */
+    bool first, any, pairs;
+    unsigned count;
+    struct line lines[GROUP];
+};
+
 static bool no_memory(struct tok_json *j)
 {
     ngt_ignore(ngt_fail(j->reterr, NGT_E_NOMEM, j->path, NGT_NO_POS, NGT_NO_POS,
                         "out of memory for the merges"));
     return false;
 }
-
 
 static bool no_token(struct tok_json *j, const char *what, struct tok_slice name)
 {
@@ -89,8 +111,7 @@ static bool add_merge(struct tok_json *j, struct tok_hf_file *f, uint64_t *room,
 static inline bool is_named(const struct tok_hf_vocab *v, uint32_t id, struct tok_slice left,
                             struct tok_slice right, bool ahead)
 {
-    if (id >= v->ids || !v->used[id] ||
-        v->starts[id + 1] - v->starts[id] != left.size + right.size)
+    if (id >= v->ids || !v->used[id] || v->starts[id + 1] - v->starts[id] != left.size + right.size)
         return false;
     const uint8_t *name = v->bytes + v->starts[id];
     return ahead ? tok_same_masked(name, left.at, left.size) &&
@@ -101,83 +122,106 @@ static inline bool is_named(const struct tok_hf_vocab *v, uint32_t id, struct to
 
 /*
  * What a merge makes: the right side loses the prefix of continuing subwords. Most files have their
- * merges in the order of what they make, so the id is that of the merge before or the next one;
- * *ret brings the former.
+ * merges in the order of what they make, so the id is that of the merge before or the next one.
  */
-static bool find_result(struct tok_json *j, const struct tok_hf_vocab *v,
-                        const struct tok_hf_file *f, struct tok_slice left, struct tok_slice right,
-                        uint8_t *joined, uint64_t room, uint32_t *ret)
+static bool find_result(struct merges *m, struct tok_slice left, struct tok_slice right)
 {
+    const struct tok_hf_vocab *v = m->vocab;
+    struct tok_json *j = m->json;
+    uint64_t prefix = m->file->prefix.size;
     struct tok_slice whole = left;
 
-    if (right.size < f->prefix.size)
+    if (right.size < prefix)
         return tok_json_refuse(j, "the right side of a merge is shorter than the prefix of "
                                   "continuing subwords");
-    right.at += f->prefix.size;
-    right.size -= f->prefix.size;
+    right.at += prefix;
+    right.size -= prefix;
     bool ahead = j->end - j->at >= 8;
-    if (is_named(v, *ret, left, right, ahead))
+    if (is_named(v, m->result, left, right, ahead))
         return true;
-    if (is_named(v, *ret + 1, left, right, ahead)) {
-        ++*ret;
+    if (is_named(v, m->result + 1, left, right, ahead)) {
+        m->result++;
         return true;
     }
-    *ret = NGT_NO_ID;
-    if (left.size + right.size <= room) { /* else longer than any token */
-        whole = (struct tok_slice){joined, left.size + right.size};
-        memcpy(joined, left.at, left.size);
-        memcpy(joined + left.size, right.at, right.size);
-        *ret = tok_names_find(&v->names, joined, whole.size);
+    m->result = NGT_NO_ID;
+    if (left.size + right.size <= m->longest) { /* else longer than any token */
+        whole = (struct tok_slice){m->joined, left.size + right.size};
+        memcpy(m->joined, left.at, left.size);
+        memcpy(m->joined + left.size, right.at, right.size);
+        m->result = tok_names_find(&v->names, m->joined, whole.size);
     }
-    return *ret != NGT_NO_ID || no_token(j, "what a merge makes,", whole);
+    return m->result != NGT_NO_ID || no_token(j, "what a merge makes,", whole);
+}
+
+/* Reads up to GROUP merges. Those before one that cannot be read are there even if this is false. */
+static bool read_group(struct merges *m, bool *ret_more)
+{
+    struct tok_json *j = m->json;
+    const struct tok_names *names = &m->vocab->names;
+    bool pair, header;
+
+    m->count = 0;
+    while (m->count < GROUP) {
+        struct line *l = &m->lines[m->count];
+        if (!tok_json_more(j, ']', &m->first, ret_more))
+            return false;
+        if (!*ret_more)
+            return true;
+        if (!read_one_merge(j, &l->left, &l->right, &pair, &header))
+            return false;
+        if (header)
+            continue;
+        if (m->any && pair != m->pairs)
+            return tok_json_refuse(j, "strings and pairs are mixed");
+        m->any = true;
+        m->pairs = pair;
+        l->left_key =
+            tok_names_key(names, l->left.at, l->left.size, (uint64_t)(j->end - l->left.at));
+        l->right_key =
+            tok_names_key(names, l->right.at, l->right.size, (uint64_t)(j->end - l->right.at));
+        l->end = j->at;
+        m->count++;
+    }
+    return true;
+}
+
+static bool add_group(struct merges *m)
+{
+    struct tok_json *j = m->json;
+    uint8_t *at = j->at;
+
+    for (const struct line *l = m->lines; l < m->lines + m->count; l++) {
+        struct tok_bpe_rule rule = {.left = tok_names_find_key(&m->vocab->names, &l->left_key),
+                                    .right = tok_names_find_key(&m->vocab->names, &l->right_key)};
+        j->at = l->end; /* which messages name */
+        if (rule.left == NGT_NO_ID || rule.right == NGT_NO_ID)
+            return no_token(j, "a side of a merge,", rule.left == NGT_NO_ID ? l->left : l->right);
+        if (!find_result(m, l->left, l->right))
+            return false;
+        rule.result = m->result;
+        if (!add_merge(j, m->file, &m->room, rule))
+            return false;
+    }
+    j->at = at;
+    return true;
 }
 
 bool tok_hf_read_merges(struct tok_json *j, const struct tok_hf_vocab *v, struct tok_hf_file *f)
 {
-    uint64_t room = 0, longest = 0;
-    bool first = true, more, pair, header, pairs = false, ok = false;
-    uint8_t *joined;
-    uint32_t result = 0;
+    struct merges m = {.json = j, .vocab = v, .file = f, .first = true};
+    bool read = true, more = true, added = true;
 
     for (uint32_t id = 0; id < v->ids; id++)
-        if (v->starts[id + 1] - v->starts[id] > longest)
-            longest = v->starts[id + 1] - v->starts[id];
-    joined = malloc(longest + 1);
-    if (!joined)
+        if (v->starts[id + 1] - v->starts[id] > m.longest)
+            m.longest = v->starts[id + 1] - v->starts[id];
+    m.joined = malloc(m.longest + 1);
+    if (!m.joined)
         return no_memory(j);
-    if (!tok_json_enter(j, '['))
-        goto out;
-    for (;;) {
-        struct tok_slice left = {0}, right = {0};
-        struct tok_bpe_rule rule = {.result = result};
-        if (!tok_json_more(j, ']', &first, &more))
-            goto out;
-        if (!more)
-            break;
-        if (!read_one_merge(j, &left, &right, &pair, &header))
-            goto out;
-        if (header)
-            continue;
-        if (f->merge_count && pair != pairs) {
-            (void)tok_json_refuse(j, "strings and pairs are mixed");
-            goto out;
-        }
-        pairs = pair;
-        rule.left =
-            tok_names_find_ahead(&v->names, left.at, left.size, (uint64_t)(j->end - left.at));
-        rule.right =
-            tok_names_find_ahead(&v->names, right.at, right.size, (uint64_t)(j->end - right.at));
-        if (rule.left == NGT_NO_ID || rule.right == NGT_NO_ID) {
-            (void)no_token(j, "a side of a merge,", rule.left == NGT_NO_ID ? left : right);
-            goto out;
-        }
-        if (!find_result(j, v, f, left, right, joined, longest, &rule.result) ||
-            !add_merge(j, f, &room, rule))
-            goto out;
-        result = rule.result;
+    read = tok_json_enter(j, '[');
+    while (read && added && more) {
+        read = read_group(&m, &more);
+        added = add_group(&m); /* the fault of an earlier one is the one that is told */
     }
-    ok = true;
-out:
-    free(joined);
-    return ok;
+    free(m.joined);
+    return read && added;
 }

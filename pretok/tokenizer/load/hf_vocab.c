@@ -6,6 +6,8 @@
 
 #include "ngt/layout.h"
 
+#define AHEAD 16 /* names whose places in the table are brought meanwhile */
+
 struct entry {
     struct tok_slice name;
     uint32_t id;
@@ -128,6 +130,8 @@ static bool arrange(struct tok_json *j, const struct entries *list, bool unigram
         return false;
     for (uint32_t id = 0; id < v->ids;
          id++) { /* ascending: ids of Unigram are places in the list */
+        if (id + AHEAD < v->ids)
+            tok_names_expect(&v->names, id + AHEAD);
         if (!v->used[id])
             continue;
         uint32_t before = tok_names_put(&v->names, id);

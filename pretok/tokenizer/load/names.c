@@ -41,33 +41,54 @@ static inline uint64_t hash_of(uint64_t seed, const uint8_t *name, uint64_t size
     return size > 8 ? tok_word_hash2(h ^ seed, tok_load8(name + size - 8)) : h;
 }
 
-/* The slot of a name, or the free one where it belongs; *ret_slot: what stands there, but for the id. */
-static inline uint64_t slot_of(const struct tok_names *n, const uint8_t *name, uint64_t size,
-                               uint64_t readable, struct tok_name_slot *ret_slot)
+struct tok_name_key tok_names_key(const struct tok_names *n, const void *name, uint64_t size,
+                                  uint64_t readable)
 {
-    uint64_t head = readable >= 8 ? tok_load_masked8(name, size) : tok_load_first8(name, size);
-    uint64_t hash = hash_of(n->seed, name, size, head);
-    uint64_t at = hash & n->mask;
-    uint32_t tag = (uint32_t)(hash >> 32 & 0xFFFFFF00) | (uint32_t)(size < 255 ? size : 255);
+    struct tok_name_key key = {.name = name, .size = size};
 
-    *ret_slot = (struct tok_name_slot){head, 0, tag};
+    key.head = readable >= 8 ? tok_load_masked8(name, size) : tok_load_first8(name, size);
+    key.hash = hash_of(n->seed, name, size, key.head);
+    __builtin_prefetch(&n->slots[key.hash & n->mask]);
+    return key;
+}
+
+/* The slot of a name, or the free one where it belongs; *ret_slot: what stands there, but for the id. */
+static inline uint64_t slot_of(const struct tok_names *n, const struct tok_name_key *key,
+                               struct tok_name_slot *ret_slot)
+{
+    uint64_t at = key->hash & n->mask, size = key->size;
+    uint32_t tag = (uint32_t)(key->hash >> 32 & 0xFFFFFF00) | (uint32_t)(size < 255 ? size : 255);
+
+    *ret_slot = (struct tok_name_slot){key->head, 0, tag};
     for (; n->slots[at].id; at = (at + 1) & n->mask) {
         const struct tok_name_slot *s = &n->slots[at];
-        if (s->head != head || s->tag != tag)
+        if (s->head != key->head || s->tag != tag)
             continue;
+        if (size <= 8)
+            break;
         uint64_t start = n->starts[s->id - 1];
-        if (size <= 8 ||
-            (n->starts[s->id] - start == size && tok_same(n->bytes + start, name, size)))
+        if (n->starts[s->id] - start == size && tok_same(n->bytes + start, key->name, size))
             break;
     }
     return at;
 }
 
+static struct tok_name_key key_of(const struct tok_names *n, uint32_t id)
+{
+    uint64_t size = n->starts[id + 1] - n->starts[id];
+    return tok_names_key(n, n->bytes + n->starts[id], size, size);
+}
+
+void tok_names_expect(const struct tok_names *n, uint32_t id)
+{
+    (void)key_of(n, id);
+}
+
 uint32_t tok_names_put(struct tok_names *n, uint32_t id)
 {
     struct tok_name_slot slot;
-    uint64_t size = n->starts[id + 1] - n->starts[id];
-    uint64_t at = slot_of(n, n->bytes + n->starts[id], size, size, &slot);
+    struct tok_name_key key = key_of(n, id);
+    uint64_t at = slot_of(n, &key, &slot);
     uint32_t before = n->slots[at].id ? n->slots[at].id - 1 : NGT_NO_ID;
 
     slot.id = id + 1;
@@ -77,14 +98,14 @@ uint32_t tok_names_put(struct tok_names *n, uint32_t id)
 
 uint32_t tok_names_find(const struct tok_names *n, const void *name, uint64_t size)
 {
-    return tok_names_find_ahead(n, name, size, size);
+    struct tok_name_key key = tok_names_key(n, name, size, size);
+    return tok_names_find_key(n, &key);
 }
 
-uint32_t tok_names_find_ahead(const struct tok_names *n, const void *name, uint64_t size,
-                              uint64_t readable)
+uint32_t tok_names_find_key(const struct tok_names *n, const struct tok_name_key *key)
 {
     struct tok_name_slot slot;
-    uint64_t at = slot_of(n, name, size, readable, &slot);
+    uint64_t at = slot_of(n, key, &slot);
 
     return n->slots[at].id ? n->slots[at].id - 1 : NGT_NO_ID;
 }

@@ -30,7 +30,19 @@ void tok_names_done(struct tok_names *n);
 uint32_t tok_names_put(struct tok_names *n, uint32_t id);
 /* NGT_NO_ID where there is none. */
 uint32_t tok_names_find(const struct tok_names *n, const void *name, uint64_t size);
-/* The same, faster where at least 8 bytes may be read at name. */
-uint32_t tok_names_find_ahead(const struct tok_names *n, const void *name, uint64_t size,
-                              uint64_t readable);
+
+/*
+ * The same in two steps. The first one brings what the second looks at into the cache, so that those
+ * who ask for many wait for several at once.
+ */
+struct tok_name_key {
+    const uint8_t *name;
+    uint64_t size, head, hash;
+};
+/* readable: bytes that may be read at name, size or more; faster from 8 on. */
+struct tok_name_key tok_names_key(const struct tok_names *n, const void *name, uint64_t size,
+                                  uint64_t readable);
+uint32_t tok_names_find_key(const struct tok_names *n, const struct tok_name_key *key);
+/* Of an id that is soon put. */
+void tok_names_expect(const struct tok_names *n, uint32_t id);
 #endif

@@ -45,6 +45,8 @@ struct tok_bpe_config {
      * that of a symbol s are a rule of rank split_ranks[s] (tiktoken, SentencePiece). */
     const struct tok_bpe_rule *rules;
     uint64_t rule_count;
+    bool
+        joined; /* each rule's result is known to be spelt as its sides are, one behind the other */
     const uint32_t *split_ranks;
     /* tok_bpe_encode_plain will not be called, and no text starts out as what is no symbol and is
      * dropped: the table of rules may be left out where it is not needed. */

@@ -52,7 +52,7 @@ static enum ngt_status check_rules(struct tok_bpe *b, const struct tok_bpe_confi
             return ngt_fail(reterr, NGT_E_DATA, path, NGT_NO_POS, i,
                             "merge %llu names a token that does not exist", (unsigned long long)i);
         /* a rule whose result is spelt otherwise (odd files) leaves only the definition */
-        b->chains = b->chains && joins(b, r->left, r->right, r->result);
+        b->chains = b->chains && (c->joined || joins(b, r->left, r->right, r->result));
     }
     return NGT_OK;
 }
@@ -92,7 +92,8 @@ static enum ngt_status add_splits(struct tok_bpe *b, const uint32_t *ranks,
 
 static bool build_trie(struct tok_bpe *b, struct tok_trie *trie, bool odd_only)
 {
-    struct tok_trie_key *keys = malloc((b->symbols + 1ull) * sizeof *keys);
+    struct tok_pages pages = tok_pages_new((b->symbols + 1ull) * sizeof(struct tok_trie_key));
+    struct tok_trie_key *keys = pages.at;
     uint64_t count = 0;
     bool done;
 
@@ -102,7 +103,7 @@ static bool build_trie(struct tok_bpe *b, struct tok_trie *trie, bool odd_only)
         if (tok_bpe_size(b, s) && (!odd_only || (!(b->flags[s] & TOK_SYMBOL_VALID) && s < b->ids)))
             keys[count++] = (struct tok_trie_key){b->bytes + b->starts[s], tok_bpe_size(b, s), s};
     done = (odd_only && count == 0) || tok_trie_init(trie, keys, count, NULL) == NGT_OK;
-    free(keys);
+    tok_pages_done(&pages);
     return done;
 }
 
@@ -128,6 +129,40 @@ static void keep_valid(struct tok_bpe *b)
             *unit_of(b, s) |= (tok_trie_unit)TOK_TRIE_NONE << 8;
 }
 
+/*
+ * The longest symbol that is a proper prefix of each, valid or not, and sizes. Its own such prefix is the
+ * next longest, and so on: this takes the place of further walks. LANES walks at a time, so that as many
+ * loads are under way.
+ */
+static void find_prefixes(struct tok_bpe *b)
+{
+    enum { LANES = 8 };
+
+    for (uint32_t first = 0; first < b->symbols; first += LANES) {
+        uint32_t n = b->symbols - first < LANES ? b->symbols - first : LANES;
+        uint32_t bases[LANES];
+        uint64_t sizes[LANES], longest = 0;
+        for (uint32_t k = 0; k < n; k++) {
+            uint64_t size = tok_bpe_size(b, first + k);
+            bases[k] = b->trie.root;
+            sizes[k] = size;
+            longest = size > longest ? size : longest;
+            b->items[first + k].shorter = TOK_NO_SYMBOL | (uint32_t)(size < 255 ? size : 255) << 24;
+        }
+        for (uint64_t at = 0; at + 1 < longest; at++) {
+            for (uint32_t k = 0; k < n; k++) {
+                if (at + 1 >= sizes[k])
+                    continue;
+                tok_trie_unit u = b->trie.units[bases[k] ^ b->bytes[b->starts[first + k] + at]];
+                uint32_t *shorter = &b->items[first + k].shorter;
+                bases[k] = tok_trie_base(u);
+                if (tok_trie_value(u) != TOK_TRIE_NONE)
+                    *shorter = (*shorter & ~TOK_NO_SYMBOL) | tok_trie_value(u);
+            }
+        }
+    }
+}
+
 /* decided: b->proper is there. */
 static enum ngt_status relate(struct tok_bpe *b, bool decided, struct ngt_error *reterr)
 {
@@ -146,9 +181,7 @@ static enum ngt_status relate(struct tok_bpe *b, bool decided, struct ngt_error 
     b->chains = b->chains && largest < TOK_PAIR_NUMBERS;
     for (uint32_t s = 0; s < b->symbols && status == NGT_OK; s++) {
         struct tok_bpe_symbol *item = &b->items[s];
-        const uint8_t *text = b->bytes + b->starts[s];
-        uint32_t base = b->trie.root;
-        item->shorter = TOK_NO_SYMBOL;
+        uint32_t shorter = tok_bpe_shorter(b, s);
         if (!(b->flags[s] & TOK_SYMBOL_VALID))
             continue;
         if (item->born) {
@@ -160,14 +193,9 @@ static enum ngt_status relate(struct tok_bpe *b, bool decided, struct ngt_error 
                 b->regular = false;
             }
         }
-        for (uint64_t i = 0; i + 1 < tok_bpe_size(b, s); i++) {
-            tok_trie_unit u = b->trie.units[base ^ text[i]];
-            if (tok_trie_value(u) != TOK_TRIE_NONE)
-                item->shorter = tok_trie_value(u);
-            base = tok_trie_base(u);
-        }
-        uint64_t size = tok_bpe_size(b, s);
-        item->shorter |= (uint32_t)(size < 255 ? size : 255) << 24;
+        while (shorter != TOK_NO_SYMBOL && !(b->flags[shorter] & TOK_SYMBOL_VALID))
+            shorter = tok_bpe_shorter(b, shorter);
+        item->shorter = (item->shorter & ~TOK_NO_SYMBOL) | shorter;
     }
     return status;
 }
@@ -259,6 +287,7 @@ enum ngt_status tok_bpe_new(const struct tok_bpe_config *c, const char *path,
                             struct tok_bpe **ret_bpe, struct ngt_error *reterr)
 {
     struct tok_bpe *b = NULL;
+    uint64_t spelt = 0; /* symbols */
     enum ngt_status status;
 
     if (c->symbols >= TOK_NO_SYMBOL || c->ids > c->symbols)
@@ -283,14 +312,16 @@ enum ngt_status tok_bpe_new(const struct tok_bpe_config *c, const char *path,
         b->byte_symbols[i] = TOK_NO_SYMBOL;
         b->byte_ids[i] = c->byte_ids ? c->byte_ids[i] : TOK_NO_SYMBOL;
     }
-    for (uint32_t s = 0; s < c->symbols && !c->characters; s++)
-        if (c->initial[s] && tok_bpe_size(b, s) == 1)
+    for (uint32_t s = 0; s < c->symbols; s++) {
+        spelt += tok_bpe_size(b, s) > 0;
+        if (!c->characters && c->initial[s] && tok_bpe_size(b, s) == 1)
             b->byte_symbols[b->bytes[b->starts[s]]] = s;
+    }
     if (!build_trie(b, &b->trie, false)) {
         status = no_memory(path, reterr);
         goto out;
     }
-    for (uint32_t s = 0; s < b->symbols; s++) {
+    for (uint32_t s = 0; s < b->symbols && b->trie.keys < spelt; s++) {
         uint32_t other = tok_bpe_size(b, s) ? tok_trie_value(*unit_of(b, s)) : s;
         if (other != s) {
             status = ngt_fail(reterr, NGT_E_DATA, path, NGT_NO_POS, s,
@@ -298,6 +329,7 @@ enum ngt_status tok_bpe_new(const struct tok_bpe_config *c, const char *path,
             goto out;
         }
     }
+    find_prefixes(b);
     status = find_valid(b, c, path, reterr);
     if (status == NGT_OK)
         status = tok_short_merge_init(&b->first, b, reterr);

@@ -18,8 +18,9 @@
 struct tok_bpe_symbol {
     uint32_t left, right; /* TOK_NO_SYMBOL for initial ones */
     uint32_t born;
-    /* Bits 0..23 the longest valid symbol that is a proper prefix of this, or none; above, its own
-     * size, 255 for all larger ones: what the walk needs when this one does not fit, on one line. */
+    /* Bits 0..23 the longest valid symbol that is a proper prefix of this, or none (while it is built,
+     * valid or not); above, its own size, 255 for all larger ones: what the walk needs when this one
+     * does not fit, on one line. */
     uint32_t shorter;
 };
 
@@ -113,7 +114,8 @@ static inline void tok_bpe_forget_valid(struct tok_bpe *b)
     tok_pair_set_done(&b->proper);
     for (uint32_t s = 0; s < b->symbols; s++) {
         b->flags[s] &= (uint8_t)~TOK_SYMBOL_VALID;
-        b->items[s] = (struct tok_bpe_symbol){TOK_NO_SYMBOL, TOK_NO_SYMBOL, 0, TOK_NO_SYMBOL};
+        b->items[s].left = b->items[s].right = TOK_NO_SYMBOL;
+        b->items[s].born = 0;
     }
 }
 #endif

@@ -18,21 +18,15 @@ static bool find_split(const struct tok_bpe *b, uint32_t s, bool later, uint32_t
 {
     const uint8_t *text = b->bytes + b->starts[s];
     uint64_t size = tok_bpe_size(b, s);
-    uint32_t base = b->trie.root, lefts[LONGEST];
 
-    for (uint64_t cut = 1; cut < size; cut++) {
-        tok_trie_unit u = b->trie.units[base ^ text[cut - 1]];
-        lefts[cut] = tok_trie_value(u);
-        base = tok_trie_base(u);
-    }
     /* from the end: short rights are near the root of the trie, and mostly are symbols */
-    for (uint64_t cut = size; cut-- > 1;) {
-        uint32_t left = lefts[cut], right;
+    for (uint32_t left = tok_bpe_shorter(b, s), right; left != TOK_NO_SYMBOL;
+         left = tok_bpe_shorter(b, left)) {
+        uint64_t cut = tok_bpe_item_size(b, left);
         if (!valid(b, left) ||
             (right = tok_trie_find(&b->trie, text + cut, size - cut), !valid(b, right)))
             continue;
-        if (later ? left > s || right > s
-                  : tok_bpe_meet(b, NULL, left, right) == TOK_MEET_YES) {
+        if (later ? left > s || right > s : tok_bpe_meet(b, NULL, left, right) == TOK_MEET_YES) {
             *ret_left = left;
             *ret_right = right;
             return true;

@@ -8,6 +8,7 @@
 #include "model/merge.h"
 
 #define NONE UINT32_MAX
+#define AHEAD 16 /* rules of which what they need is brought meanwhile */
 
 /* Further marks of symbols, beside those of bpe_meet.h. */
 enum {
@@ -60,6 +61,8 @@ static enum ngt_status merge_symbol(struct merging *m, const struct tok_bpe *b, 
     }
     if (!known)
         return NGT_OK;
+    for (uint64_t i = 0; i + 1 < units; i++)
+        tok_rule_expect(&b->rules, m->symbols[i], m->symbols[i + 1]);
     status = tok_merge_run(&m->merge, &b->rules, m->symbols, units, &count, ret_last, reterr);
     *ret_valid = status == NGT_OK && count == 1 && m->symbols[0] == s;
     return status;
@@ -92,9 +95,12 @@ enum ngt_status tok_bpe_fill_rules(struct tok_bpe *b, const struct tok_bpe_rule 
     if (b->rules.entries)
         return NGT_OK;
     enum ngt_status status = tok_rule_table_init(&b->rules, count, reterr);
-    for (uint64_t i = 0; i < count && status == NGT_OK; i++)
+    for (uint64_t i = 0; i < count && status == NGT_OK; i++) {
+        if (i + AHEAD < count)
+            tok_rule_expect(&b->rules, rules[i + AHEAD].left, rules[i + AHEAD].right);
         tok_rule_table_put(&b->rules, rules[i].left, rules[i].right, rules[i].rank,
                            rules[i].result);
+    }
     return status;
 }
 
@@ -174,8 +180,11 @@ static enum ngt_status take_all(struct search *s, struct ngt_error *reterr)
         if (b->flags[k] & TOK_SYMBOL_INITIAL)
             b->flags[k] |= TOK_SYMBOL_VALID;
     }
-    for (uint32_t i = 0; i < s->count && s->decided && status == NGT_OK; i++)
+    for (uint32_t i = 0; i < s->count && s->decided && status == NGT_OK; i++) {
+        if (i + AHEAD < s->count)
+            tok_pair_expect(&b->proper, s->rules[i + AHEAD].left, s->rules[i + AHEAD].right);
         status = take_rule(s, i, reterr);
+    }
     for (uint32_t k = 0; k < b->symbols && s->decided && status == NGT_OK; k++)
         if (s->marks[k] & OPEN && !(s->marks[k] & MERGED) && !(b->flags[k] & TOK_SYMBOL_VALID))
             status = decide_by_merging(s, k, reterr);

@@ -33,12 +33,25 @@ void tok_rule_table_done(struct tok_rule_table *t);
 void tok_rule_table_put(struct tok_rule_table *t, uint32_t left, uint32_t right, uint32_t rank,
                         uint32_t result);
 
+static inline uint64_t tok_rule_slot(const struct tok_rule_table *t, uint64_t pair)
+{
+    return pair * 0x9E3779B97F4A7C15u >> t->shift;
+}
+
+/* Brings what a pair that is soon put or asked for needs. (Always inline: a call that has no effect but this
+ * one is removed by GCC 12.) */
+static inline __attribute__((always_inline)) void tok_rule_expect(const struct tok_rule_table *t,
+                                                                  uint32_t left, uint32_t right)
+{
+    __builtin_prefetch(&t->entries[tok_rule_slot(t, (uint64_t)left << 32 | right)]);
+}
+
 /* The entry of a pair, or a free one (rank TOK_RULE_NONE). */
 static inline const struct tok_rule_entry *tok_rule_find(const struct tok_rule_table *t,
                                                          uint32_t left, uint32_t right)
 {
     uint64_t pair = (uint64_t)left << 32 | right;
-    uint64_t i = pair * 0x9E3779B97F4A7C15u >> t->shift;
+    uint64_t i = tok_rule_slot(t, pair);
 
     while (t->entries[i].pair != pair && t->entries[i].pair != TOK_RULE_FREE)
         i = (i + 1) & t->mask;

@@ -94,10 +94,12 @@ static struct sort_key *sort_heads(struct sort_key *from, struct sort_key *to, u
 /* Sorts, and drops all but the first of equal keys. */
 static bool sort(struct tok_trie_key *keys, uint64_t *count)
 {
-    struct sort_key *memory = malloc((2 * *count + 1) * sizeof *memory), *order = memory;
-    struct tok_trie_key *sorted = malloc((*count + 1) * sizeof *sorted);
+    struct tok_pages memory =
+        tok_pages_new((2 * *count + 1) * sizeof(struct sort_key) + *count * sizeof *keys);
+    struct sort_key *order = memory.at;
+    struct tok_trie_key *sorted = order ? (void *)(order + 2 * *count) : NULL;
     uint64_t kept = 0;
-    bool done = memory && sorted;
+    bool done = order != NULL;
 
     for (uint64_t i = 0; i < *count && done; i++)
         order[i] = (struct sort_key){head_of(&keys[i]), &keys[i]};
@@ -119,27 +121,39 @@ static bool sort(struct tok_trie_key *keys, uint64_t *count)
         memcpy(keys, sorted, kept * sizeof *keys);
         *count = kept;
     }
-    free(memory);
-    free(sorted);
+    tok_pages_done(&memory);
     return done;
+}
+
+static bool reserve(struct builder *b, uint64_t room)
+{
+    struct tok_trie *t = b->t;
+    struct tok_pages pages = {0};
+
+    if (room * 256 <= TOK_TRIE_UNITS)
+        pages = tok_pages_new(room * 256 * sizeof *t->units);
+    struct block_map *blocks = realloc(b->blocks, room * sizeof *blocks);
+    if (blocks)
+        b->blocks = blocks;
+    if (!pages.at || !blocks) {
+        tok_pages_done(&pages);
+        return false;
+    }
+    if (t->count)
+        memcpy(pages.at, t->units, t->count * sizeof *t->units);
+    tok_pages_done(&t->memory);
+    t->memory = pages;
+    t->units = pages.at;
+    b->block_room = room;
+    return true;
 }
 
 static bool add_block(struct builder *b)
 {
     struct tok_trie *t = b->t;
 
-    if (b->block_count == b->block_room) {
-        uint64_t room = b->block_room * 2 + 64;
-        tok_trie_unit *units = realloc(t->units, room * 256 * sizeof *units);
-        if (units)
-            t->units = units;
-        struct block_map *blocks = realloc(b->blocks, room * sizeof *blocks);
-        if (blocks)
-            b->blocks = blocks;
-        if (!units || !blocks || room * 256 > TOK_TRIE_UNITS)
-            return false;
-        b->block_room = room;
-    }
+    if (b->block_count == b->block_room && !reserve(b, b->block_room * 2))
+        return false;
     /* Base 0 of a block belongs to no node, so label i at unit i of it is asked for by nobody. In
      * block 0 all who ask have base 0 (no children) and ask for label i at unit i. */
     for (uint64_t i = 0; i < 256; i++)
@@ -308,13 +322,19 @@ enum ngt_status tok_trie_init(struct tok_trie *t, struct tok_trie_key *keys, uin
                               struct ngt_error *reterr)
 {
     struct builder b = {.t = t, .keys = keys};
+    uint64_t total = 0, most = TOK_TRIE_UNITS / 256;
     bool done;
 
     *t = (struct tok_trie){0};
-    /* block 0 stays empty: base 0 means "no children" */
-    done = sort(keys, &count) && add_block(&b) && add_block(&b);
+    for (uint64_t i = 0; i < count; i++)
+        total += keys[i].size;
+    /* a unit a byte of them is seldom too little: keys share their beginnings. Pages that are not
+     * touched are not there. Block 0 stays empty: base 0 means "no children" */
+    done = reserve(&b, total / 256 < most - 16 ? total / 256 + 16 : most) && sort(keys, &count) &&
+           add_block(&b) && add_block(&b);
     if (done && count)
         done = push(&b, (struct open_node){0, count, 0, UINT64_MAX});
+    t->keys = count;
     for (uint64_t i = 0; i < count; i++)
         if (keys[i].size > t->max_bytes)
             t->max_bytes = keys[i].size;
@@ -322,15 +342,6 @@ enum ngt_status tok_trie_init(struct tok_trie *t, struct tok_trie_key *keys, uin
         struct open_node node = b.stack[--b.stack_count];
         bool alone = node.last - node.first == 1 && node.unit != UINT64_MAX;
         done = alone ? expand_alone(&b, node) : expand(&b, node);
-    }
-    if (done) {
-        t->memory = tok_pages_new(t->count * sizeof *t->units);
-        done = t->memory.at != NULL;
-    }
-    if (done) {
-        memcpy(t->memory.at, t->units, t->count * sizeof *t->units);
-        free(t->units);
-        t->units = t->memory.at;
     }
     free(b.blocks);
     free(b.stack);
@@ -345,8 +356,6 @@ enum ngt_status tok_trie_init(struct tok_trie *t, struct tok_trie_key *keys, uin
 
 void tok_trie_done(struct tok_trie *t)
 {
-    if (!t->memory.at) /* a trie that was not finished */
-        free(t->units);
     tok_pages_done(&t->memory);
     *t = (struct tok_trie){0};
 }

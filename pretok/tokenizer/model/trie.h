@@ -23,7 +23,8 @@ struct tok_trie {
     tok_trie_unit *units;
     uint64_t count;     /* a multiple of 256 */
     uint32_t root;      /* base of the root */
-    uint64_t max_bytes; /* of the longest key */
+    uint64_t keys;      /* that differ */
+    uint64_t max_bytes; /* of the longest one */
     struct tok_pages memory;
 };
 

@@ -1,6 +1,9 @@
 /* See hf_map.h. */
 #include "text/hf_map.h"
 
+#include <string.h>
+
+#include "text/load8.h"
 #include "text/utf8_inline.h"
 
 /* The longest that one character becomes: " c " of BertNormalizer. */
@@ -29,6 +32,35 @@ int tok_hf_char_byte(uint32_t c)
     if (c <= 0x142)
         return (int)(c - 0x121 + 0x7F);
     return c == 0x143 ? 0xAD : -1;
+}
+
+/* Eight of '!' to '~'? Those stand for themselves. */
+static bool eight_own(uint64_t v)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones * 0x80;
+    /* adding carries into the high bit from '!' on, adding one more from 0x7F on */
+    return ((v | (v + ones) | ~(v + ones * (0x80 - '!'))) & high) == 0;
+}
+
+uint64_t tok_hf_chars_bytes(const uint8_t *text, uint64_t n, uint8_t *out)
+{
+    uint64_t used = 0;
+
+    for (uint64_t at = 0; at < n;) {
+        if (n - at >= 8 && eight_own(tok_load8(text + at))) {
+            memcpy(out + used, text + at, 8);
+            at += 8;
+            used += 8;
+            continue;
+        }
+        unsigned size;
+        int byte = tok_hf_char_byte(tok_utf8_get(text + at, &size));
+        if (byte < 0)
+            return UINT64_MAX;
+        out[used++] = (uint8_t)byte;
+        at += size;
+    }
+    return used;
 }
 
 static bool is_chinese(uint32_t c)

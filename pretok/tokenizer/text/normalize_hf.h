@@ -84,4 +84,7 @@ NGT_NODISCARD enum ngt_status tok_hf_normalize(const struct tok_hf_normalizers *
 /* The character by which ByteLevel writes a byte, and back (-1: none). */
 uint32_t tok_hf_byte_char(uint8_t byte);
 int tok_hf_char_byte(uint32_t c);
+/* The bytes that text [n] of such characters stands for, at out, which has room for n; or UINT64_MAX where
+ * one of them is none. */
+uint64_t tok_hf_chars_bytes(const uint8_t *text, uint64_t n, uint8_t *out);
 #endif

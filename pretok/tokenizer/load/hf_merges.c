@@ -219,8 +219,15 @@ bool tok_hf_read_merges(struct tok_json *j, const struct tok_hf_vocab *v, struct
         return no_memory(j);
     read = tok_json_enter(j, '[');
     while (read && added && more) {
+        /* what is wrong with an earlier merge is told before what is wrong with a later one */
+        struct ngt_error *reterr = j->reterr, later;
+        ngt_error_clear(&later);
+        j->reterr = &later;
         read = read_group(&m, &more);
-        added = add_group(&m); /* the fault of an earlier one is the one that is told */
+        j->reterr = reterr;
+        added = add_group(&m);
+        if (added && !read)
+            *reterr = later;
     }
     free(m.joined);
     return read && added;

@@ -12,7 +12,6 @@
 
 /* Further marks of symbols, beside those of bpe_meet.h. */
 enum {
-    OPEN = 4,   /* a rule that makes it is undecided */
     MERGED = 8, /* its text was merged: it, and what is made of it, is not in the order of ranks */
 };
 
@@ -159,7 +158,7 @@ static enum ngt_status take_rule(struct search *s, uint32_t i, struct ngt_error 
     if (!(b->flags[r->left] & b->flags[r->right] & TOK_SYMBOL_VALID)) {
         s->marks[r->left] |= TOK_MARK_LEFT;
         s->marks[r->right] |= TOK_MARK_RIGHT;
-        s->marks[r->result] |= OPEN;
+        s->marks[r->result] |= TOK_MARK_OPEN;
         return NGT_OK;
     }
     enum tok_meet meet = (s->marks[r->left] | s->marks[r->right]) & MERGED
@@ -186,7 +185,8 @@ static enum ngt_status take_all(struct search *s, struct ngt_error *reterr)
         status = take_rule(s, i, reterr);
     }
     for (uint32_t k = 0; k < b->symbols && s->decided && status == NGT_OK; k++)
-        if (s->marks[k] & OPEN && !(s->marks[k] & MERGED) && !(b->flags[k] & TOK_SYMBOL_VALID))
+        if (s->marks[k] & TOK_MARK_OPEN && !(s->marks[k] & MERGED) &&
+            !(b->flags[k] & TOK_SYMBOL_VALID))
             status = decide_by_merging(s, k, reterr);
     return status;
 }

@@ -205,6 +205,7 @@ static const struct {
     {"{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": [\"ab\"]}}", "not two tokens with a space"},
     {"{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": [\"a b c\"]}}", "not two tokens with a space"},
     {"{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": [[\"a\"]]}}", "a string"},
+    {"{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": [\"a b\", \"x\"]}}", "a side of a merge, \"b\" is no token"},
     {"{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0, \"aa\": 1}, \"merges\": [\"a a\", [\"a\", \"a\"]]}}", "mixed"},
     {"{\"model\": {\"type\": \"Unigram\", \"vocab\": [[\"a\", 0]]}}", "\"unk_id\" is null"},
     {"{\"model\": {\"type\": \"Unigram\", \"unk_id\": 1, \"vocab\": [[\"a\", 0]]}}", "unk_id: no id"},
@@ -274,6 +275,19 @@ T_CASE(refusals)
 }
 
 /* Special tokens as text, listed ones apart. */
+/* Merges are read in groups; a message names the place behind its own. */
+T_CASE(place_of_a_merge)
+{
+    static const char json[] = "{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0, \"aa\": 1}, "
+                               "\"merges\": [\"a a\", \"a b\", \"a aa\", \"a a\"]}}";
+    struct tok_model model = {0};
+    struct tok_engine_instance engine = {0};
+    struct ngt_error e;
+
+    T_TRUE(load(json, TOK_PARSE_ALL, NULL, 0, &model, &engine, &e) == NGT_E_DATA);
+    T_EQ_U64(e.offset, (uint64_t)(strstr(json, "\"a b\"") - json) + 5);
+}
+
 T_CASE(parse_special)
 {
     static const char json[] =

@@ -5,6 +5,7 @@
 #include "load/hf_components.h"
 #include "t.h"
 #include "text/hf_charsmap.h"
+#include "text/utf8_inline.h"
 
 /* text that may hold NUL */
 #define TEXT(s)                                                                                    \
@@ -283,6 +284,29 @@ T_CASE(precompiled)
         tok_buffer_done(&out);
     }
     tok_hf_charsmap_free(&map);
+}
+
+/* Each byte's character, and each character that is no byte's, at each place among those that are themselves. */
+T_CASE(byte_characters)
+{
+    for (unsigned place = 0; place < 20; place++) {
+        for (uint32_t c = 1; c < 0x250; c++) {
+            uint8_t text[40], expected[40], got[40];
+            uint64_t n = 0, own = place % 2 ? '!' : '~';
+            int byte = -1;
+            for (unsigned b = 0; b < 256; b++)
+                byte = tok_hf_byte_char((uint8_t)b) == c ? (int)b : byte;
+            for (unsigned i = 0; i < 20; i++) {
+                expected[i] = (uint8_t)(i == place ? byte : (int)own);
+                n += tok_utf8_put(i == place ? c : (uint32_t)own, text + n);
+            }
+            uint64_t bytes = tok_hf_chars_bytes(text, n, got);
+            if (bytes != (byte < 0 ? UINT64_MAX : 20) ||
+                (byte >= 0 && memcmp(got, expected, 20) != 0))
+                T_FAIL("U+%04X at %u", c, place);
+        }
+    }
+    T_EQ_U64(tok_hf_chars_bytes((const uint8_t *)"", 0, NULL), 0);
 }
 
 int main(int argc, char **argv)

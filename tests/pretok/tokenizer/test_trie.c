@@ -91,6 +91,35 @@ T_CASE(long_tails)
     against_list(20, 1, 5);
 }
 
+/*
+ * Children of which any two places of the node share a unit, so that each node has a block of 256 units
+ * for itself: more units than bytes of keys, which the builder does not expect.
+ */
+T_CASE(nodes_that_fit_nowhere)
+{
+    enum { NODES = 250, CHILDREN = 31 };
+    static uint8_t bytes[NODES][CHILDREN][2];
+    static struct tok_trie_key keys[NODES * CHILDREN];
+    struct tok_trie t;
+    uint32_t count = 0;
+
+    for (unsigned node = 0; node < NODES; node++) {
+        for (unsigned child = 0; child < CHILDREN; child++) {
+            uint8_t *key = bytes[node][child];
+            key[0] = (uint8_t)node;
+            key[1] = (uint8_t)(child < 16 ? child : (child - 15) * 16);
+            keys[count] = (struct tok_trie_key){key, 2, count};
+            count++;
+        }
+    }
+    T_REQUIRE(tok_trie_init(&t, keys, count, NULL) == NGT_OK);
+    T_TRUE(t.count > 256 * NODES);
+    T_EQ_U64(t.keys, count);
+    for (uint32_t i = 0; i < count; i++)
+        T_EQ_U64(tok_trie_find(&t, bytes[i / CHILDREN][i % CHILDREN], 2), i);
+    tok_trie_done(&t);
+}
+
 int main(int argc, char **argv)
 {
     return t_main(argc, argv);

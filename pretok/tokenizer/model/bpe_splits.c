@@ -5,34 +5,53 @@
 #include "model/bpe_meet.h"
 
 #define LONGEST 512 /* bytes of a symbol; with longer ones, all are merged */
+#define AHEAD 16    /* symbols of which what is asked about is brought meanwhile */
 
 static bool valid(const struct tok_bpe *b, uint32_t s)
 {
     return s != TOK_NO_SYMBOL && b->flags[s] & TOK_SYMBOL_VALID;
 }
 
-/* The split that makes s; false where there is none. later: splits with a symbol of higher rank
- * instead, any of which will do. */
-static bool find_split(const struct tok_bpe *b, uint32_t s, bool later, uint32_t *ret_left,
-                       uint32_t *ret_right)
+/* Two symbols that join to s; left is TOK_NO_SYMBOL where there are no more, right where the rest is none. */
+struct split {
+    uint32_t left, right;
+};
+
+/* From the end: short rights are near the root of the trie, and mostly are symbols. */
+static struct split split_at(const struct tok_bpe *b, uint32_t s, uint32_t left)
 {
     const uint8_t *text = b->bytes + b->starts[s];
-    uint64_t size = tok_bpe_size(b, s);
+    uint64_t cut = left == TOK_NO_SYMBOL ? 0 : tok_bpe_item_size(b, left);
 
-    /* from the end: short rights are near the root of the trie, and mostly are symbols */
-    for (uint32_t left = tok_bpe_shorter(b, s), right; left != TOK_NO_SYMBOL;
-         left = tok_bpe_shorter(b, left)) {
-        uint64_t cut = tok_bpe_item_size(b, left);
-        if (!valid(b, left) ||
-            (right = tok_trie_find(&b->trie, text + cut, size - cut), !valid(b, right)))
-            continue;
-        if (later ? left > s || right > s : tok_bpe_meet(b, NULL, left, right) == TOK_MEET_YES) {
-            *ret_left = left;
-            *ret_right = right;
-            return true;
-        }
+    return (struct split){left, cut ? tok_trie_find(&b->trie, text + cut, tok_bpe_size(b, s) - cut)
+                                    : TOK_NO_SYMBOL};
+}
+
+/* The one with the longest left. It is the one mostly, so that what is asked about it is brought. */
+static struct split first_split(const struct tok_bpe *b, uint32_t s)
+{
+    struct split split = split_at(b, s, tok_bpe_shorter(b, s));
+
+    if (split.right != TOK_NO_SYMBOL) {
+        tok_pair_expect(&b->proper, split.left, split.right);
+        __builtin_prefetch(&b->items[split.left]);
+        __builtin_prefetch(&b->items[split.right]);
     }
-    return false;
+    return split;
+}
+
+/* The split that makes s, from `first` on; left is TOK_NO_SYMBOL where there is none. later: splits with a
+ * symbol of higher rank instead, any of which will do. */
+static struct split find_split(const struct tok_bpe *b, uint32_t s, struct split split, bool later)
+{
+    while (split.left != TOK_NO_SYMBOL) {
+        if (valid(b, split.left) && valid(b, split.right) &&
+            (later ? split.left > s || split.right > s
+                   : tok_bpe_meet(b, NULL, split.left, split.right) == TOK_MEET_YES))
+            break;
+        split = split_at(b, s, tok_bpe_shorter(b, split.left));
+    }
+    return split;
 }
 
 /* Does merging its spelling, by all rules, give s back? */
@@ -69,7 +88,7 @@ static bool merges_back(const struct tok_bpe *b, uint32_t s)
 enum ngt_status tok_bpe_find_by_splits(struct tok_bpe *b, bool *ret_decided,
                                        struct ngt_error *reterr)
 {
-    uint32_t left, right;
+    struct split ahead[AHEAD], split;
     enum ngt_status status = tok_pair_set_init(&b->proper, b->symbols, reterr);
     bool decided = status == NGT_OK && b->trie.max_bytes <= LONGEST;
 
@@ -77,11 +96,21 @@ enum ngt_status tok_bpe_find_by_splits(struct tok_bpe *b, bool *ret_decided,
         if (b->flags[s] & TOK_SYMBOL_INITIAL)
             b->flags[s] |= TOK_SYMBOL_VALID;
     }
+    for (uint32_t s = 0; s < b->symbols && s < AHEAD && decided; s++)
+        ahead[s] = first_split(b, s);
+    for (uint32_t s = 0; s < b->symbols && decided; s++) {
+        split = ahead[s % AHEAD];
+        if (b->symbols - s > AHEAD)
+            ahead[s % AHEAD] = first_split(b, s + AHEAD);
+        if (b->flags[s] & TOK_SYMBOL_INITIAL)
+            continue;
+        split = find_split(b, s, split, false);
+        if (split.left != TOK_NO_SYMBOL)
+            decided = tok_bpe_set_valid(b, s, split.left, split.right, s + 1);
+    }
     for (uint32_t s = 0; s < b->symbols && decided; s++)
-        if (!(b->flags[s] & TOK_SYMBOL_INITIAL) && find_split(b, s, false, &left, &right))
-            decided = tok_bpe_set_valid(b, s, left, right, s + 1);
-    for (uint32_t s = 0; s < b->symbols && decided; s++)
-        if (!(b->flags[s] & TOK_SYMBOL_VALID) && find_split(b, s, true, &left, &right))
+        if (!(b->flags[s] & TOK_SYMBOL_VALID) &&
+            find_split(b, s, first_split(b, s), true).left != TOK_NO_SYMBOL)
             decided = !merges_back(b, s);
     if (!decided)
         tok_bpe_forget_valid(b);

@@ -1,10 +1,11 @@
 /*
- * A batch is done in groups: first the keys of all words are made and their lines asked for, then they
- * are looked up, so that the memory answers while other keys are made.
+ * Words are done in groups: first the keys of all are made and their lines asked for, then they are looked
+ * up, so that the memory answers while other keys are made.
  *
  * Where the model can encode many words at once, the ids of those that are in their first line are
- * set aside one behind the other, and the others leave gaps of no size. These are looked for elsewhere,
- * and what is new is encoded; then all ids are written, with what belongs into the gaps.
+ * set aside one behind the other, and the others leave gaps of no size. When there are some of these,
+ * which may take several groups, they are looked for elsewhere, and what is new is encoded; then all ids
+ * are written, with what belongs into the gaps.
  */
 #include "model/words.h"
 
@@ -12,8 +13,10 @@
 
 #include "model/word_tables.h"
 
-#define GROUP 64
-#define FEW 6           /* gaps, for which asking first does not pay */
+#define GROUP 128
+#define WORDS 1024      /* whose ids are set aside, and those of one group more */
+#define SOME 32         /* gaps that are filled together, if there are as many */
+#define FEW 6           /* for which asking first does not pay */
 #define STRETCH 65536   /* bytes */
 #define FULL (3u << 17) /* words not found, after which the tables count as full */
 
@@ -101,25 +104,29 @@ static inline bool is_at(const struct tok_short_pair *pair, unsigned way, const 
 
 /* A word that is not in its first line, or not with its ids. */
 struct gap {
-    const struct tok_probe *probe;
+    struct tok_probe probe;
     const uint8_t *word;
     uint64_t at;         /* where its ids belong among those set aside */
     const uint32_t *ids; /* with their count at the top of the first; NULL: it is new */
     uint64_t of;         /* if new: which of news */
+    uint64_t more; /* ids that tok_word_fn has written, if many left it to that; ids is where */
 };
 
-struct group {
+/* Words whose ids are not written yet, and the probes of a group of them. */
+struct batch {
     struct tok_probe probes[GROUP];
-    uint32_t ids[(GROUP + 1) * TOK_LONG_IDS]; /* set aside */
-    struct gap gaps[GROUP];
-    uint64_t count, gap_count, new_count;
-    uint64_t met; /* a bit by hash for each of news */
-    const struct gap *new_gaps[GROUP];
-    struct tok_new_word news[GROUP];
+    uint64_t group, words;                            /* how many */
+    uint32_t ids[(WORDS + GROUP + 1) * TOK_LONG_IDS]; /* set aside */
+    uint64_t count;                                   /* of ids */
+    struct gap gaps[SOME + GROUP];
+    uint64_t gap_count, new_count;
+    uint64_t met[4]; /* a bit by hash for each of news */
+    const struct gap *new_gaps[SOME + GROUP];
+    struct tok_new_word news[SOME + GROUP];
 };
 
 /* Probes for a group of up to `left` words, none of which is longer than what is kept. */
-static inline void ask(const struct tok_words *w, struct group *g, const uint8_t *text, uint64_t n,
+static inline void ask(const struct tok_words *w, struct batch *b, const uint8_t *text, uint64_t n,
                        uint64_t start, const uint32_t *ends, uint64_t left)
 {
     const struct tok_word_tables t = w->tables; /* which no store can change */
@@ -130,12 +137,12 @@ static inline void ask(const struct tok_words *w, struct group *g, const uint8_t
         if (size > TOK_STORE_BYTES)
             break;
         if (start + TOK_LONG_BYTES < n)
-            tok_probe_ask(&t, &g->probes[i], text + start, size);
+            tok_probe_ask(&t, &b->probes[i], text + start, size);
         else
-            ask_at_end(&w->tables, &g->probes[i], text + start, size);
+            ask_at_end(&w->tables, &b->probes[i], text + start, size);
         start = ends[i];
     }
-    g->count = i;
+    b->group = i;
 }
 
 /* A word for tok_many_words_fn; text [left] begins with it. */
@@ -174,38 +181,40 @@ static inline uint32_t *take_all(const uint32_t *known, uint32_t *out)
     return take(known, out);
 }
 
-/* Sets the ids of what is in its first line aside, and returns how many. */
-static uint64_t look(struct group *g, const uint8_t *text, const uint32_t *ends)
+/* Sets the ids of what is in its first line aside. */
+static void look(struct batch *b, const uint8_t *text, const uint32_t *ends)
 {
-    uint32_t *out = g->ids;
-    uint64_t gaps = 0;
+    uint32_t *out = b->ids + b->count;
+    uint64_t gaps = b->gap_count;
 
-    for (uint64_t i = 0; i < g->count; i++) {
-        const struct tok_probe *p = &g->probes[i];
+    for (uint64_t i = 0; i < b->group; i++) {
+        const struct tok_probe *p = &b->probes[i];
         const uint32_t *ids = p->line->ids[0];
         if (is_at(p->line, 0, p) && *ids >> 24 != TOK_ELSEWHERE) {
             out = take(ids, out);
             continue;
         }
-        g->gaps[gaps].probe = p;
-        g->gaps[gaps].word = text + ends[i] - p->size;
-        g->gaps[gaps++].at = (uint64_t)(out - g->ids);
+        b->gaps[gaps].probe = *p;
+        b->gaps[gaps].word = text + ends[i] - p->size;
+        b->gaps[gaps++].at = (uint64_t)(out - b->ids);
     }
-    g->gap_count = gaps;
-    return (uint64_t)(out - g->ids);
+    b->gap_count = gaps;
+    b->words += b->group;
+    b->count = (uint64_t)(out - b->ids);
 }
 
 /* Is it one of the new words so far? (They come in clusters.) */
-static bool met(struct group *g, struct gap *gap)
+static bool met(struct batch *b, struct gap *gap)
 {
-    const struct tok_probe *p = gap->probe;
+    const struct tok_probe *p = &gap->probe;
 
     if (p->size > TOK_LONG_BYTES)
         return false; /* it has no key */
-    uint64_t bit = 1ull << (tok_short_hash(p) & 63), maybe = g->met & bit;
-    g->met |= bit;
-    for (uint64_t i = 0; maybe && i < g->new_count; i++) {
-        const struct tok_probe *q = g->new_gaps[i]->probe;
+    uint64_t hash = tok_short_hash(p), *bits = &b->met[hash >> 6 & 3], bit = 1ull << (hash & 63);
+    uint64_t maybe = *bits & bit;
+    *bits |= bit;
+    for (uint64_t i = 0; maybe && i < b->new_count; i++) {
+        const struct tok_probe *q = &b->new_gaps[i]->probe;
         if (q->size == p->size && q->key[0] == p->key[0] && q->key[1] == p->key[1] &&
             (p->size <= TOK_SHORT_BYTES || (q->key[2] == p->key[2] && q->key[3] == p->key[3]))) {
             gap->of = i;
@@ -216,82 +225,108 @@ static bool met(struct group *g, struct gap *gap)
 }
 
 /* Looks for the words of gaps. text ends at `end`. */
-static void find(const struct tok_words *w, struct group *g, const uint8_t *end)
+static void find(const struct tok_words *w, struct batch *b, const uint8_t *end)
 {
-    for (uint64_t i = 0; g->gap_count > FEW && i < g->gap_count; i++)
-        tok_word_tables_ask(&w->tables, g->gaps[i].probe);
-    g->new_count = g->met = 0;
-    for (uint64_t i = 0; i < g->gap_count; i++) {
-        struct gap *gap = &g->gaps[i];
-        gap->ids = tok_word_tables_find(&w->tables, gap->probe, gap->word);
-        if (gap->ids || met(g, gap))
+    for (uint64_t i = 0; b->gap_count > FEW && i < b->gap_count; i++)
+        tok_word_tables_ask(&w->tables, &b->gaps[i].probe);
+    b->new_count = 0;
+    memset(b->met, 0, sizeof b->met);
+    for (uint64_t i = 0; i < b->gap_count; i++) {
+        struct gap *gap = &b->gaps[i];
+        gap->ids = tok_word_tables_find(&w->tables, &gap->probe, gap->word);
+        if (gap->ids || met(b, gap))
             continue;
-        gap->of = g->new_count;
-        g->new_gaps[g->new_count] = gap;
-        copy_word(&g->news[g->new_count++], gap->word, (uint64_t)(end - gap->word),
-                  gap->probe->size);
+        gap->of = b->new_count;
+        b->new_gaps[b->new_count] = gap;
+        copy_word(&b->news[b->new_count++], gap->word, (uint64_t)(end - gap->word),
+                  gap->probe.size);
     }
 }
 
-/* Encodes what is new. False: some word is left to tok_word_fn. */
-static bool meet(struct tok_words *w, struct group *g)
-{
-    bool all = true;
-
-    if (g->new_count)
-        w->many(w->model, g->news, g->new_count);
-    for (uint64_t i = 0; i < g->new_count; i++) {
-        struct tok_new_word *word = &g->news[i];
-        all &= word->count > 0;
-        word->ids[0] |= word->count << 24;
-    }
-    return all;
-}
-
-/* What was found before must have been used by then: it may have to give way. */
-static void keep(struct tok_words *w, const struct group *g)
-{
-    for (uint64_t i = 0; i < g->new_count; i++) {
-        const struct tok_new_word *word = &g->news[i];
-        const struct gap *gap = g->new_gaps[i];
-        if (!word->count)
-            continue;
-        w->stats.misses++;
-        w->missed += word->size;
-        tok_word_tables_keep(&w->tables, gap->probe, gap->word, word->ids, word->count);
-    }
-}
-
-/* Ids of g from one place to another, and up to TOK_LONG_IDS - 1 more. */
-static inline uint32_t *put(const struct group *g, uint64_t from, uint64_t to, uint32_t *out)
+/* Ids of b from one place to another, and up to TOK_LONG_IDS - 1 more. */
+static inline uint32_t *put(const struct batch *b, uint64_t from, uint64_t to, uint32_t *out)
 {
     for (uint64_t i = from; i < to; i += TOK_LONG_IDS)
-        memcpy(out + (i - from), g->ids + i, TOK_LONG_IDS * sizeof *out);
+        memcpy(out + (i - from), b->ids + i, TOK_LONG_IDS * sizeof *out);
     return out + (to - from);
 }
 
-/* Writes all ids; `count` were set aside. */
-static uint32_t *fill(const struct group *g, uint64_t count, uint32_t *out)
+static enum ngt_status encode_one(struct tok_words *w, const uint8_t *word, uint64_t size,
+                                  uint32_t *out, uint64_t *ret_count, struct ngt_error *reterr)
 {
-    uint64_t from = 0;
-
-    for (uint64_t i = 0; i < g->gap_count; i++) {
-        const struct gap *gap = &g->gaps[i];
-        out = put(g, from, gap->at, out);
-        out = take_all(gap->ids ? gap->ids : g->news[gap->of].ids, out);
-        from = gap->at;
-    }
-    return put(g, from, count, out);
+    w->stats.misses++;
+    w->missed += size;
+    return w->encode(w->model, w->scratch, word, size, out, ret_count, reterr);
 }
 
-/* One word after the other, through all tables. */
-static enum ngt_status singly(struct tok_words *w, const struct group *g, const uint8_t *text,
+/* Encodes what is new. */
+static void meet(struct tok_words *w, struct batch *b)
+{
+    if (b->new_count)
+        w->many(w->model, b->news, b->new_count);
+    for (uint64_t i = 0; i < b->new_count; i++) {
+        struct tok_new_word *word = &b->news[i];
+        word->ids[0] |= word->count << 24;
+        w->stats.misses += word->count > 0;
+        w->missed += word->count ? word->size : 0;
+    }
+}
+
+/* Writes all ids. */
+static enum ngt_status fill(struct tok_words *w, struct batch *b, uint32_t **out,
+                            struct ngt_error *reterr)
+{
+    uint64_t from = 0;
+    enum ngt_status status = NGT_OK;
+
+    for (uint64_t i = 0; i < b->gap_count && status == NGT_OK; i++) {
+        struct gap *gap = &b->gaps[i];
+        *out = put(b, from, gap->at, *out);
+        from = gap->at;
+        if (gap->ids || b->news[gap->of].count) {
+            *out = take_all(gap->ids ? gap->ids : b->news[gap->of].ids, *out);
+            continue;
+        }
+        gap->ids = *out;
+        status = encode_one(w, gap->word, gap->probe.size, *out, &gap->more, reterr);
+        *out += status == NGT_OK ? gap->more : 0;
+    }
+    *out = put(b, from, b->count, *out);
+    return status;
+}
+
+/* What was found before must have been used by then: it may have to give way. */
+static void keep(struct tok_words *w, const struct batch *b)
+{
+    for (uint64_t i = 0; i < b->new_count; i++) {
+        const struct tok_new_word *word = &b->news[i];
+        const struct gap *gap = b->new_gaps[i];
+        tok_word_tables_keep(&w->tables, &gap->probe, gap->word, word->count ? word->ids : gap->ids,
+                             word->count ? word->count : gap->more);
+    }
+}
+
+/* Writes the ids of all words so far. text ends at `end`. */
+static enum ngt_status flush(struct tok_words *w, struct batch *b, const uint8_t *end,
+                             uint32_t **out, struct ngt_error *reterr)
+{
+    find(w, b, end);
+    meet(w, b);
+    enum ngt_status status = fill(w, b, out, reterr);
+    if (status == NGT_OK)
+        keep(w, b);
+    b->words = b->count = b->gap_count = 0;
+    return status;
+}
+
+/* One word of a group after the other, through all tables. */
+static enum ngt_status singly(struct tok_words *w, const struct batch *b, const uint8_t *text,
                               const uint32_t *ends, uint32_t **out, struct ngt_error *reterr)
 {
     uint32_t *to = *out;
 
-    for (uint64_t i = 0; i < g->count; i++) {
-        const struct tok_probe *p = &g->probes[i];
+    for (uint64_t i = 0; i < b->group; i++) {
+        const struct tok_probe *p = &b->probes[i];
         const uint32_t *ids = p->line->ids[0];
         if (is_at(p->line, 0, p) && *ids >> 24 != TOK_ELSEWHERE) {
             to = take(ids, to);
@@ -304,12 +339,10 @@ static enum ngt_status singly(struct tok_words *w, const struct group *g, const 
             continue;
         }
         uint64_t found = 0;
-        enum ngt_status status = w->encode(w->model, w->scratch, word, p->size, to, &found, reterr);
+        enum ngt_status status = encode_one(w, word, p->size, to, &found, reterr);
         if (status != NGT_OK)
             return status;
         tok_word_tables_keep(&w->tables, p, word, to, found);
-        w->stats.misses++;
-        w->missed += p->size;
         to += found;
     }
     *out = to;
@@ -317,7 +350,7 @@ static enum ngt_status singly(struct tok_words *w, const struct group *g, const 
 }
 
 /* Without the cache. */
-static enum ngt_status encode_all(struct tok_words *w, struct group *g, const uint8_t *text,
+static enum ngt_status encode_all(struct tok_words *w, struct batch *b, const uint8_t *text,
                                   uint64_t n, uint64_t from, const uint32_t *ends, uint64_t count,
                                   uint32_t *ret_ids, uint64_t *ret_count, struct ngt_error *reterr)
 {
@@ -325,55 +358,49 @@ static enum ngt_status encode_all(struct tok_words *w, struct group *g, const ui
     enum ngt_status status = NGT_OK;
 
     *ret_count = 0;
-    for (uint64_t done = 0; done < count && status == NGT_OK; done += g->count) {
-        g->count = count - done < GROUP ? count - done : GROUP;
-        for (uint64_t i = 0; i < g->count && w->many; i++) {
+    for (uint64_t done = 0; done < count && status == NGT_OK; done += b->group) {
+        b->group = count - done < GROUP ? count - done : GROUP;
+        for (uint64_t i = 0; i < b->group && w->many; i++) {
             uint64_t at = i ? ends[done + i - 1] : start;
-            copy_word(&g->news[i], text + at, n - at, ends[done + i] - (uint32_t)at);
+            copy_word(&b->news[i], text + at, n - at, ends[done + i] - (uint32_t)at);
         }
         if (w->many)
-            w->many(w->model, g->news, g->count);
-        for (uint64_t i = 0; i < g->count && status == NGT_OK; i++) {
-            uint64_t more = w->many ? g->news[i].count : 0;
+            w->many(w->model, b->news, b->group);
+        for (uint64_t i = 0; i < b->group && status == NGT_OK; i++) {
+            uint64_t more = w->many ? b->news[i].count : 0;
             if (more)
-                memcpy(ret_ids + *ret_count, g->news[i].ids, more * sizeof *ret_ids);
+                memcpy(ret_ids + *ret_count, b->news[i].ids, more * sizeof *ret_ids);
             else
                 status = w->encode(w->model, w->scratch, text + start, ends[done + i] - start,
                                    ret_ids + *ret_count, &more, reterr);
             start = ends[done + i];
             *ret_count += more;
         }
-        w->stats.misses += g->count;
+        w->stats.misses += b->group;
     }
     return status;
 }
 
-static enum ngt_status encode_group(struct tok_words *w, struct group *g, const uint8_t *text,
+static enum ngt_status encode_group(struct tok_words *w, struct batch *b, const uint8_t *text,
                                     uint64_t n, const uint32_t *ends, uint32_t **out,
                                     struct ngt_error *reterr)
 {
-    bool whole = false;
-
-    if (w->many) {
-        uint64_t count = look(g, text, ends);
-        find(w, g, text + n);
-        whole = meet(w, g);
-        if (whole)
-            *out = fill(g, count, *out);
-        keep(w, g);
-    }
-    return whole ? NGT_OK : singly(w, g, text, ends, out, reterr);
+    if (!w->many)
+        return singly(w, b, text, ends, out, reterr);
+    look(b, text, ends);
+    return b->gap_count < SOME && b->words < WORDS ? NGT_OK : flush(w, b, text + n, out, reterr);
 }
 
 /* A word that no table keeps. */
-static enum ngt_status encode_long(struct tok_words *w, const uint8_t *word, uint64_t size,
-                                   uint32_t **out, struct ngt_error *reterr)
+static enum ngt_status encode_long(struct tok_words *w, struct batch *b, const uint8_t *text,
+                                   uint64_t n, uint64_t start, uint64_t end, uint32_t **out,
+                                   struct ngt_error *reterr)
 {
     uint64_t found = 0;
-    enum ngt_status status = w->encode(w->model, w->scratch, word, size, *out, &found, reterr);
+    enum ngt_status status = flush(w, b, text + n, out, reterr);
 
-    w->stats.misses++;
-    w->missed += size;
+    if (status == NGT_OK)
+        status = encode_one(w, text + start, end - start, *out, &found, reterr);
     *out += status == NGT_OK ? found : 0;
     return status;
 }
@@ -382,7 +409,7 @@ enum ngt_status tok_words_encode(struct tok_words *w, const uint8_t *text, uint6
                                  uint64_t from, const uint32_t *ends, uint64_t count,
                                  uint32_t *ret_ids, uint64_t *ret_count, struct ngt_error *reterr)
 {
-    struct group g;
+    struct batch b;
     uint32_t *out = ret_ids;
     uint64_t start = from;
     enum ngt_status status = NGT_OK;
@@ -390,16 +417,19 @@ enum ngt_status tok_words_encode(struct tok_words *w, const uint8_t *text, uint6
     w->stats.words += count;
     w->bytes += count ? ends[count - 1] - from : 0;
     if (!w->keep || go_around(w))
-        return encode_all(w, &g, text, n, from, ends, count, ret_ids, ret_count, reterr);
+        return encode_all(w, &b, text, n, from, ends, count, ret_ids, ret_count, reterr);
+    b.words = b.count = b.gap_count = 0;
     for (uint64_t done = 0; done < count && status == NGT_OK;) {
-        ask(w, &g, text, n, start, ends + done, count - done);
-        if (g.count)
-            status = encode_group(w, &g, text, n, ends + done, &out, reterr);
+        ask(w, &b, text, n, start, ends + done, count - done);
+        if (b.group)
+            status = encode_group(w, &b, text, n, ends + done, &out, reterr);
         else
-            status = encode_long(w, text + start, ends[done] - start, &out, reterr);
-        done += g.count ? g.count : 1;
+            status = encode_long(w, &b, text, n, start, ends[done], &out, reterr);
+        done += b.group ? b.group : 1;
         start = ends[done - 1];
     }
+    if (status == NGT_OK)
+        status = flush(w, &b, text + n, &out, reterr);
     *ret_count = (uint64_t)(out - ret_ids);
     return status;
 }

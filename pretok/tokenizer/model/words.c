@@ -171,6 +171,18 @@ static inline uint32_t *take(const uint32_t *known, uint32_t *out)
     return out + count;
 }
 
+/* From one of the two entries of the word's first line, if its ids are there. The first to come is mostly
+ * what is frequent, so this is a branch. */
+static inline bool take_way(const struct tok_probe *p, unsigned way, uint32_t **out)
+{
+    const uint32_t *ids = p->line->ids[way];
+
+    if (!is_at(p->line, way, p) || *ids >> 24 == TOK_ELSEWHERE)
+        return false;
+    *out = take(ids, *out);
+    return true;
+}
+
 /* However many there are. */
 static inline uint32_t *take_all(const uint32_t *known, uint32_t *out)
 {
@@ -189,11 +201,8 @@ static void look(struct batch *b, const uint8_t *text, const uint32_t *ends)
 
     for (uint64_t i = 0; i < b->group; i++) {
         const struct tok_probe *p = &b->probes[i];
-        const uint32_t *ids = p->line->ids[0];
-        if (is_at(p->line, 0, p) && *ids >> 24 != TOK_ELSEWHERE) {
-            out = take(ids, out);
+        if (take_way(p, 0, &out) || take_way(p, 1, &out))
             continue;
-        }
         b->gaps[gaps].probe = *p;
         b->gaps[gaps].word = text + ends[i] - p->size;
         b->gaps[gaps++].at = (uint64_t)(out - b->ids);
@@ -327,13 +336,10 @@ static enum ngt_status singly(struct tok_words *w, const struct batch *b, const 
 
     for (uint64_t i = 0; i < b->group; i++) {
         const struct tok_probe *p = &b->probes[i];
-        const uint32_t *ids = p->line->ids[0];
-        if (is_at(p->line, 0, p) && *ids >> 24 != TOK_ELSEWHERE) {
-            to = take(ids, to);
+        if (take_way(p, 0, &to) || take_way(p, 1, &to))
             continue;
-        }
         const uint8_t *word = text + ends[i] - p->size;
-        ids = tok_word_tables_find(&w->tables, p, word);
+        const uint32_t *ids = tok_word_tables_find(&w->tables, p, word);
         if (ids) {
             to = take_all(ids, to);
             continue;

@@ -106,6 +106,19 @@ T_CASE(few_short_words)
     texts(50, 15, 1, true);
 }
 
+/* Without a gap for thousands of words. */
+T_CASE(two_words)
+{
+    texts(2, 2, 6, true);
+}
+
+/* Those that no table keeps stand behind others whose ids are not written yet. */
+T_CASE(long_words_between)
+{
+    texts(50, 150, 7, true);
+    texts(400, 200, 8, true);
+}
+
 T_CASE(all_lengths)
 {
     texts(400, 40, 2, true);

@@ -10,6 +10,7 @@
 #include "ngt/file.h"
 #include "ngt/json.h"
 #include "ngt/layout.h"
+#include "ngt/memory.h"
 #include "ngt/permutation.h"
 #include "ngt/pool.h"
 #include "ngt/reader.h"

@@ -21,6 +21,7 @@
 
 #include "direct.h"
 #include "guard.h"
+#include "ngt/memory.h"
 
 #define HERE NGT_NO_POS, NGT_NO_POS
 #define BUFFER_BYTES (1u << 20)
@@ -140,21 +141,6 @@ enum ngt_status ngt_file_find(const char *path, bool *ret_there, struct stat *re
     return NGT_OK;
 }
 
-/* The first touch of a page costs more than reading 4 KiB into it. A wish; small files have none. */
-static void ask_for_huge_pages(uint8_t *bytes, uint64_t size)
-{
-#ifdef MADV_HUGEPAGE
-    const uintptr_t huge = 2u << 20, start = ((uintptr_t)bytes + huge - 1) & ~(huge - 1);
-    const uintptr_t end = ((uintptr_t)bytes + size) & ~(huge - 1);
-
-    if (end > start)
-        (void)madvise((void *)start, end - start, MADV_HUGEPAGE);
-#else
-    (void)bytes;
-    (void)size;
-#endif
-}
-
 enum ngt_status ngt_file_read(const char *path, uint64_t limit, uint8_t **ret_bytes,
                               uint64_t *ret_size, struct ngt_error *reterr)
 {
@@ -172,15 +158,14 @@ enum ngt_status ngt_file_read(const char *path, uint64_t limit, uint8_t **ret_by
     if (room > limit)
         room = limit;
     room += 2; /* one to see the end, one for the NUL */
-    bytes = malloc(room);
+    bytes = ngt_grow(NULL, 0, room);
     if (!bytes) {
         status = no_memory(reterr, path);
         goto out;
     }
-    ask_for_huge_pages(bytes, room);
     for (;;) {
         if (size + 1 >= room) {
-            uint8_t *larger = realloc(bytes, room * 2);
+            uint8_t *larger = ngt_grow(bytes, size, room * 2);
             if (!larger) {
                 status = no_memory(reterr, path);
                 goto out;

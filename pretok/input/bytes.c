@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ngt/memory.h"
+
 bool pretok_bytes_reserve(struct pretok_bytes *b, uint64_t n)
 {
     if (n <= b->room - b->size)
@@ -12,7 +14,7 @@ bool pretok_bytes_reserve(struct pretok_bytes *b, uint64_t n)
     uint64_t room = b->room + b->room / 2 + 256;
     if (room < b->size + n)
         room = b->size + n;
-    uint8_t *grown = realloc(b->at, room);
+    uint8_t *grown = ngt_grow(b->at, b->size, room);
     if (!grown)
         return false;
     b->at = grown;

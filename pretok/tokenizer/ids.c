@@ -3,6 +3,7 @@
 
 #include "engine.h"
 #include "ngt/layout.h"
+#include "ngt/memory.h"
 
 void tok_ids_done(struct tok_ids *ids)
 {
@@ -18,7 +19,7 @@ enum ngt_status tok_ids_reserve(struct tok_ids *ids, uint64_t n, struct ngt_erro
     if (room < ids->count + n)
         room = ids->count + n;
     uint32_t *grown = n < UINT64_MAX / 16 && room < UINT64_MAX / 16
-                          ? realloc(ids->ids, room * sizeof *grown)
+                          ? ngt_grow(ids->ids, ids->count * sizeof *grown, room * sizeof *grown)
                           : NULL;
     if (!grown)
         return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,

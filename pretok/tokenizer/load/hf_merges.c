@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ngt/layout.h"
+#include "ngt/memory.h"
 #include "text/load8.h"
 
 #define GROUP 32 /* merges whose sides are looked up together */
@@ -94,7 +95,8 @@ static bool add_merge(struct tok_json *j, struct tok_hf_file *f, uint64_t *room,
 {
     if (f->merge_count == *room) {
         uint64_t larger = *room * 2 + 4096;
-        struct tok_bpe_rule *grown = realloc(f->merges, larger * sizeof *grown);
+        struct tok_bpe_rule *grown =
+            ngt_grow(f->merges, *room * sizeof *grown, larger * sizeof *grown);
         if (!grown)
             return no_memory(j);
         f->merges = grown;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ngt/layout.h"
+#include "ngt/memory.h"
 
 #define AHEAD 16 /* names whose places in the table are brought meanwhile */
 
@@ -30,7 +31,7 @@ static bool add_entry(struct tok_json *j, struct entries *list, struct entry e)
 {
     if (list->count == list->room) {
         uint64_t room = list->room * 2 + 1024;
-        struct entry *grown = realloc(list->at, room * sizeof *grown);
+        struct entry *grown = ngt_grow(list->at, list->count * sizeof *grown, room * sizeof *grown);
         if (!grown)
             return no_memory(j);
         list->at = grown;

@@ -1,4 +1,9 @@
-/* See unigram_hf.h. Sums are formed in the library's order, so that they round alike. */
+/*
+ * See unigram_hf.h. Sums are formed in the library's order, so that they round alike.
+ *
+ * A long word is done in stretches: the best ways to all places that can still be gone on from have a
+ * beginning in common, mostly up to a few pieces back, and that beginning is certain.
+ */
 #include "model/unigram_hf.h"
 
 #include <stdlib.h>
@@ -6,10 +11,12 @@
 
 #include "model/trie.h"
 #include "ngt/layout.h"
+#include "ngt/memory.h"
 #include "text/utf8_inline.h"
 
 #define UNKNOWN_PENALTY 10.0
 #define NOWHERE UINT32_MAX
+#define STRETCH 16384 /* bytes, whose ways stay in a near cache */
 
 struct tok_unigram_hf {
     struct tok_trie trie;
@@ -25,8 +32,18 @@ struct way {
     uint32_t from; /* NOWHERE: none yet */
     uint32_t id;
 };
+
+/* A word on its way to ids. Places are counted from the word's begin; those before `base` are done. */
+struct run {
+    const uint8_t *word;
+    uint64_t n, base;
+    uint64_t at;    /* from here on, no way was gone on with */
+    uint64_t known; /* ways up to here are set, if only to NOWHERE */
+    uint64_t count; /* ids */
+};
+
 struct tok_unigram_hf_scratch {
-    struct way *ways;
+    struct way *ways; /* of places from run.base on */
     uint64_t room;
 };
 
@@ -96,6 +113,12 @@ void tok_unigram_hf_scratch_free(struct tok_unigram_hf_scratch **scratch)
     *scratch = NULL;
 }
 
+/* Bytes of the longest step: a piece, or a character that is none. */
+static uint64_t longest(const struct tok_unigram_hf *u)
+{
+    return u->trie.max_bytes > 4 ? u->trie.max_bytes : 4;
+}
+
 /* On equal scores the way found first stays, which is that of the earlier start. */
 static void offer(struct way *to, double score, uint64_t from, uint32_t id)
 {
@@ -103,33 +126,39 @@ static void offer(struct way *to, double score, uint64_t from, uint32_t id)
         *to = (struct way){score, (uint32_t)from, id};
 }
 
-static void find_ways(const struct tok_unigram_hf *u, struct way *ways, const uint8_t *word,
-                      uint64_t n)
+/* Ways from all places before `stop`; the room reaches as far as a piece from there. */
+static void find_ways(const struct tok_unigram_hf *u, struct way *all, struct run *r, uint64_t stop)
 {
-    ways[0] = (struct way){0, NOWHERE, 0};
-    for (uint64_t i = 1; i <= n; i++)
-        ways[i].from = NOWHERE;
-    for (uint64_t at = 0; at < n;) {
-        uint64_t size = tok_utf8_lead_size(word[at]);
-        double here = ways[at].score;
+    const uint8_t *word = r->word;
+    const uint64_t n = r->n;
+    uint64_t at = r->at, reach = n - stop < longest(u) ? n : stop + longest(u);
+
+    while (r->known < reach)
+        all[++r->known - r->base].from = NOWHERE;
+    while (at < stop) {
+        struct way *ways = all + (at - r->base); /* to places from here on */
+        uint64_t size = tok_utf8_lead_size(word[at]), left = n - at;
+        double here = ways->score;
         bool single = false;
         uint32_t base = u->trie.root;
         tok_trie_unit unit;
-        for (uint64_t end = at; end < n && tok_trie_step(&u->trie, base, word[end], &unit);) {
+        for (uint64_t end = 0;
+             end < left && tok_trie_step(&u->trie, base, word[at + end], &unit);) {
             uint32_t id = tok_trie_value(unit);
             base = tok_trie_base(unit);
             end++;
             if (id != TOK_TRIE_NONE) {
                 offer(&ways[end], u->scores[id] + here, at, id);
-                single |= end - at == size;
+                single |= end == size;
             }
-            if (end < n && !tok_trie_may_step(unit, word[end]))
+            if (end < left && !tok_trie_may_step(unit, word[at + end]))
                 break;
         }
         if (!single)
-            offer(&ways[at + size], u->unknown_score + here, at, u->unknown);
+            offer(&ways[size], u->unknown_score + here, at, u->unknown);
         at += size;
     }
+    r->at = at;
 }
 
 static uint32_t token_of(const struct tok_unigram_hf *u, const uint8_t *text, uint64_t n)
@@ -169,37 +198,107 @@ static uint32_t *put_unknown(const struct tok_unigram_hf *u, const uint8_t *text
     return end;
 }
 
+/* The ids of the way from r->base to a place, behind those that are there; written from the back to the
+ * end of their room, then moved to its front. */
+static void put_way(const struct tok_unigram_hf *u, const struct way *ways, struct run *r,
+                    uint64_t to, uint32_t *ret_ids)
+{
+    uint32_t *begin = ret_ids + r->count, *end = begin + (to - r->base), *at = end;
+
+    while (to > r->base) {
+        uint64_t from = ways[to - r->base].from;
+        if (ways[to - r->base].id != u->unknown) {
+            *--at = ways[to - r->base].id;
+            to = from;
+            continue;
+        }
+        while (from > r->base && ways[from - r->base].id == u->unknown)
+            from = ways[from - r->base].from;
+        at = put_unknown(u, r->word + from, to - from, at);
+        to = from;
+    }
+    memmove(begin, at, (uint64_t)(end - at) * sizeof *at);
+    r->count += (uint64_t)(end - at);
+}
+
+/* The last place that all ways from r->at on and beyond have in common, and that does not part a run of
+ * unknowns. */
+static uint64_t common(const struct tok_unigram_hf *u, const struct way *ways, const struct run *r)
+{
+    const uint64_t base = r->base;
+    uint64_t place = r->at;
+
+    for (uint64_t p = r->at + 1; p <= r->known; p++) {
+        uint64_t other = ways[p - base].from;
+        if (other == NOWHERE)
+            continue;
+        while (other != place) {
+            if (other > place)
+                other = ways[other - base].from;
+            else
+                place = ways[place - base].from;
+        }
+    }
+    while (place > base && ways[place - base].id == u->unknown)
+        place = ways[place - base].from;
+    return place;
+}
+
+/* The first `kept` stay. */
+static enum ngt_status reserve(struct tok_unigram_hf_scratch *s, uint64_t kept, uint64_t room,
+                               struct ngt_error *reterr)
+{
+    if (room <= s->room)
+        return NGT_OK;
+    struct way *grown = ngt_grow(s->ways, kept * sizeof *grown, (room + room / 2) * sizeof *grown);
+    if (!grown)
+        return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
+                        "out of memory for a sentence of %llu bytes", (unsigned long long)room);
+    s->ways = grown;
+    s->room = room + room / 2;
+    return NGT_OK;
+}
+
+enum ngt_status tok_unigram_hf_encode_in(const struct tok_unigram_hf *u,
+                                         struct tok_unigram_hf_scratch *s, uint64_t stretch,
+                                         const uint8_t *word, uint64_t n, uint32_t *ret_ids,
+                                         uint64_t *ret_count, struct ngt_error *reterr)
+{
+    struct run r = {.word = word, .n = n};
+    uint64_t limit = stretch;
+    enum ngt_status status = reserve(s, 0, 1, reterr);
+
+    if (status == NGT_OK)
+        s->ways[0] = (struct way){0, NOWHERE, 0};
+    while (status == NGT_OK && r.at < n) {
+        uint64_t stop = n - r.base < limit ? n : r.base + limit;
+        uint64_t reach = n - stop < longest(u) ? n : stop + longest(u);
+        status = reserve(s, r.known - r.base + 1, reach - r.base + 1, reterr);
+        if (status != NGT_OK)
+            return status;
+        find_ways(u, s->ways, &r, stop);
+        if (r.at >= n)
+            break;
+        uint64_t place = common(u, s->ways, &r);
+        if (place == r.base ||
+            place - r.base <
+                limit / 2) { /* none (pieces of two letters in a run of one), or far back */
+            limit = limit < 8 * stretch ? 2 * limit : n;
+            continue;
+        }
+        put_way(u, s->ways, &r, place, ret_ids);
+        memmove(s->ways, s->ways + (place - r.base), (r.known - place + 1) * sizeof *s->ways);
+        r.base = place;
+    }
+    if (status == NGT_OK)
+        put_way(u, s->ways, &r, n, ret_ids);
+    *ret_count = r.count;
+    return status;
+}
+
 enum ngt_status tok_unigram_hf_encode(const void *unigram, void *scratch, const uint8_t *word,
                                       uint64_t n, uint32_t *ret_ids, uint64_t *ret_count,
                                       struct ngt_error *reterr)
 {
-    const struct tok_unigram_hf *u = unigram;
-    struct tok_unigram_hf_scratch *s = scratch;
-
-    if (s->room <= n) {
-        struct way *grown = realloc(s->ways, (n + n / 2 + 64) * sizeof *grown);
-        if (!grown)
-            return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
-                            "out of memory for a sentence of %llu bytes", (unsigned long long)n);
-        s->ways = grown;
-        s->room = n + n / 2 + 64;
-    }
-    find_ways(u, s->ways, word, n);
-    /* from the back to the end of the room, then moved to its front */
-    uint32_t *end = ret_ids + n, *at = end;
-    for (uint64_t to = n; to;) {
-        uint64_t from = s->ways[to].from;
-        if (s->ways[to].id != u->unknown) {
-            *--at = s->ways[to].id;
-            to = from;
-            continue;
-        }
-        while (from && s->ways[from].id == u->unknown)
-            from = s->ways[from].from;
-        at = put_unknown(u, word + from, to - from, at);
-        to = from;
-    }
-    *ret_count = (uint64_t)(end - at);
-    memmove(ret_ids, at, *ret_count * sizeof *at);
-    return NGT_OK;
+    return tok_unigram_hf_encode_in(unigram, scratch, STRETCH, word, n, ret_ids, ret_count, reterr);
 }

@@ -25,4 +25,11 @@ NGT_NODISCARD enum ngt_status tok_unigram_hf_encode(const void *unigram, void *s
                                                     const uint8_t *word, uint64_t n,
                                                     uint32_t *ret_ids, uint64_t *ret_count,
                                                     struct ngt_error *reterr);
+/* The same in stretches of so many bytes, 1 or more, on which ids do not depend. */
+NGT_NODISCARD enum ngt_status tok_unigram_hf_encode_in(const struct tok_unigram_hf *unigram,
+                                                       struct tok_unigram_hf_scratch *scratch,
+                                                       uint64_t stretch, const uint8_t *word,
+                                                       uint64_t n, uint32_t *ret_ids,
+                                                       uint64_t *ret_count,
+                                                       struct ngt_error *reterr);
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ngt/error.h"
+#include "ngt/memory.h"
 
 struct tok_buffer {
     uint8_t *at;
@@ -25,7 +26,7 @@ NGT_NODISCARD static inline enum ngt_status tok_buffer_reserve(struct tok_buffer
     if (n <= b->room - b->size && b->at)
         return NGT_OK;
     uint64_t room = b->size + b->size / 2 + n + 256;
-    uint8_t *grown = room > n ? realloc(b->at, room) : NULL;
+    uint8_t *grown = room > n ? ngt_grow(b->at, b->size, room) : NULL;
     if (!grown)
         return ngt_fail(reterr, NGT_E_NOMEM, NULL, NGT_NO_POS, NGT_NO_POS,
                         "out of memory for %llu bytes of text", (unsigned long long)room);

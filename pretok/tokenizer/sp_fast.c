@@ -33,6 +33,7 @@ struct sp_fast {
     struct tok_sp_normalizer normalizer;
     struct tok_sp_cuts cuts;
     bool starts_symbol[256]; /* in internal text */
+    int only_start;          /* the one byte of them, or -1 */
     struct tok_bpe *bpe;
     uint64_t ids_per_byte;
     struct tok_sp_plain *plain;
@@ -96,7 +97,8 @@ static enum ngt_status fast_scratch_new(const void *engine, void **ret_scratch,
     case WAY_BPE:
         status = tok_bpe_scratch_new(e->bpe, &s->bpe, reterr);
         if (status == NGT_OK)
-            status = tok_words_new(encode_word, tok_bpe_many(e->bpe), e->bpe, s->bpe, true, &s->words, reterr);
+            status = tok_words_new(encode_word, tok_bpe_many(e->bpe), e->bpe, s->bpe, true,
+                                   &s->words, reterr);
         break;
     case WAY_PLAIN:
         status = tok_sp_plain_scratch_new(e->plain, &s->plain, reterr);
@@ -135,6 +137,18 @@ static enum ngt_status encode_bpe(const struct sp_fast *e, struct sp_fast_scratc
     return status;
 }
 
+/* The next place from `at` on where a user-defined symbol may begin, or n. */
+static uint64_t next_start(const struct sp_fast *e, const uint8_t *text, uint64_t n, uint64_t at)
+{
+    if (e->only_start >= 0) {
+        const uint8_t *found = memchr(text + at, e->only_start, n - at);
+        return found ? (uint64_t)(found - text) : n;
+    }
+    while (at < n && !e->starts_symbol[text[at]])
+        at++;
+    return at;
+}
+
 static enum ngt_status encode_symbols_bpe(const struct sp_fast *e, struct sp_fast_scratch *s,
                                           struct tok_ids *ids, struct ngt_error *reterr)
 {
@@ -146,8 +160,7 @@ static enum ngt_status encode_symbols_bpe(const struct sp_fast *e, struct sp_fas
     if (!e->vocab.symbols.units)
         return encode_bpe(e, s, 0, n, ids, reterr);
     while (at < n && status == NGT_OK) {
-        while (at < n && !e->starts_symbol[text[at]])
-            at++;
+        at = next_start(e, text, n, at);
         uint64_t size = at < n ? tok_sp_symbol_at(&e->vocab.symbols, text + at, n - at, &id) : 0;
         if (!size) {
             at++;
@@ -286,9 +299,14 @@ static enum ngt_status build(struct sp_fast *e, const struct tok_sp_parts *parts
         .escape = parts->escape_whitespaces,
     };
     tok_sp_normalizer_init(&e->normalizer, &e->scan);
-    for (unsigned b = 0; b < 256 && e->vocab.symbols.units; b++)
+    e->only_start = -1;
+    for (unsigned b = 0, starts = 0; b < 256 && e->vocab.symbols.units; b++) {
         e->starts_symbol[b] =
             tok_trie_step(&e->vocab.symbols, e->vocab.symbols.root, (uint8_t)b, &unit);
+        starts += e->starts_symbol[b];
+        if (e->starts_symbol[b])
+            e->only_start = starts == 1 ? (int)b : -1;
+    }
     status = tok_sp_cuts_init(&e->cuts, e->vocab.bytes, e->vocab.starts, e->vocab.count, reterr);
     if (status != NGT_OK)
         return status;

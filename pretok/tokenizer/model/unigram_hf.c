@@ -300,5 +300,8 @@ enum ngt_status tok_unigram_hf_encode(const void *unigram, void *scratch, const 
                                       uint64_t n, uint32_t *ret_ids, uint64_t *ret_count,
                                       struct ngt_error *reterr)
 {
-    return tok_unigram_hf_encode_in(unigram, scratch, STRETCH, word, n, ret_ids, ret_count, reterr);
+    /* so long that what is moved behind each, as far as the longest piece reaches, is little beside it */
+    uint64_t least = 4 * longest(unigram), stretch = STRETCH > least ? STRETCH : least;
+
+    return tok_unigram_hf_encode_in(unigram, scratch, stretch, word, n, ret_ids, ret_count, reterr);
 }

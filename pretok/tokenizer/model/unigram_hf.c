@@ -280,9 +280,8 @@ enum ngt_status tok_unigram_hf_encode_in(const struct tok_unigram_hf *u,
         if (r.at >= n)
             break;
         uint64_t place = common(u, s->ways, &r);
-        if (place == r.base ||
-            place - r.base <
-                limit / 2) { /* none (pieces of two letters in a run of one), or far back */
+        /* none (pieces of two letters in a run of one), or so far back that moving costs more */
+        if (place == r.base || place - r.base < limit / 2) {
             limit = limit < 8 * stretch ? 2 * limit : n;
             continue;
         }

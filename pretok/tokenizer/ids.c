@@ -1,5 +1,6 @@
 /* The growing array of ids that engines append to. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine.h"
 #include "ngt/layout.h"
@@ -29,20 +30,39 @@ enum ngt_status tok_ids_reserve(struct tok_ids *ids, uint64_t n, struct ngt_erro
     return NGT_OK;
 }
 
+/* Is none of eight ids this one? */
+static inline bool none_is(const uint32_t *ids, uint32_t id)
+{
+    uint32_t any = 0;
+
+#pragma GCC unroll 8
+    for (unsigned i = 0; i < 8; i++)
+        any |= ids[i] == id;
+    return !any;
+}
+
 void tok_ids_fuse(struct tok_ids *ids, uint64_t first, uint32_t id)
 {
-    uint64_t out = first;
-    uint32_t before = NGT_NO_ID, any = 0;
+    const uint64_t count = ids->count;
+    uint32_t *at = ids->ids, before = NGT_NO_ID;
+    uint64_t i = first;
 
-    for (uint64_t i = first; i < ids->count; i++)
-        any |= ids->ids[i] == id;
-    if (!any)
-        return;
-    for (uint64_t i = first; i < ids->count; i++) {
-        uint32_t here = ids->ids[i];
-        ids->ids[out] = here;
-        out += here != id || before != id;
-        before = here;
+    while (count - i >= 8 && none_is(at + i, id))
+        i += 8;
+    uint64_t out = i;
+    while (i < count) {
+        if (before != id && count - i >= 8 && none_is(at + i, id)) {
+            memmove(at + out, at + i, 8 * sizeof *at);
+            i += 8;
+            out += 8;
+            continue;
+        }
+        for (uint64_t end = count - i < 8 ? count : i + 8; i < end; i++) {
+            uint32_t here = at[i];
+            at[out] = here;
+            out += here != id || before != id;
+            before = here;
+        }
     }
     ids->count = out;
 }

@@ -397,36 +397,39 @@ enum ngt_status tok_unigram_encode(const struct tok_unigram *m, struct tok_unigr
     return status;
 }
 
-struct two {
-    double first, second; /* the two best sums of different paths to here */
-    uint32_t id;
+/* Sums of the two best of different paths to each place. */
+struct two_paths {
+    double first[TOK_UNIGRAM_WORD + 4], second[TOK_UNIGRAM_WORD + 4];
+    uint32_t ids[TOK_UNIGRAM_WORD + 4]; /* the last of the first path */
 };
 
-/* A piece of this score ends at cell: both paths to where it starts go on. */
-static inline void relax(struct two *cell, const struct two *from, double score, uint32_t id)
+/* A piece of this score ends at `to`: both paths to where it starts (a >= b with it) go on. Without a
+ * branch, which the text would decide. */
+static inline void relax(struct two_paths *p, uint64_t to, double a, double b, uint32_t id)
 {
-    double a = from->first + score, b = from->second + score;
+    double first = p->first[to], second = p->second[to], less = a > first ? first : a;
 
-    if (a > cell->first) {
-        cell->second = cell->first > b ? cell->first : b;
-        cell->first = a;
-        cell->id = id;
-    } else if (a > cell->second) {
-        cell->second = a;
-    }
+    p->ids[to] = a > first ? id : p->ids[to];
+    p->first[to] = a > first ? a : first;
+    second = second > b ? second : b;
+    p->second[to] = second > less ? second : less;
 }
 
 /* The best path by scores + u; false if it is not certain with that u. */
 static bool prove(const struct tok_unigram *m, const uint8_t *text, uint64_t n, double u,
                   struct tok_unigram_word *word)
 {
-    struct two cells[TOK_UNIGRAM_WORD + 4];
+    struct two_paths p;
     uint32_t path[TOK_UNIGRAM_WORD], count = 0;
-    uint64_t reached = 0;
 
-    cells[0] = (struct two){0, -INFINITY, UNREACHED};
+    for (uint64_t i = 0; i <= n; i++) {
+        p.first[i] = p.second[i] = -INFINITY;
+        p.ids[i] = UNREACHED;
+    }
+    p.first[0] = 0;
     for (uint64_t at = 0; at < n;) {
         uint64_t size = tok_utf8_lead_size(text[at]);
+        double first = p.first[at], second = p.second[at];
         bool single = false;
         uint32_t branch = m->trie.root;
         tok_trie_unit unit;
@@ -434,22 +437,22 @@ static bool prove(const struct tok_unigram *m, const uint8_t *text, uint64_t n, 
             uint32_t id = tok_trie_value(unit);
             branch = tok_trie_base(unit);
             i++;
-            if (id == TOK_TRIE_NONE)
-                continue;
-            while (reached < i)
-                cells[++reached] = (struct two){-INFINITY, -INFINITY, UNREACHED};
-            relax(&cells[i], &cells[at], (double)m->scores[id] + u, id);
-            single = single || i == at + size;
+            if (id != TOK_TRIE_NONE) {
+                double score = (double)m->scores[id] + u;
+                relax(&p, i, first + score, second + score, id);
+                single = single || i == at + size;
+            }
+            if (i < n && !tok_trie_may_step(unit, text[i]))
+                break;
         }
         if (!single) {
-            while (reached < at + size)
-                cells[++reached] = (struct two){-INFINITY, -INFINITY, UNREACHED};
-            relax(&cells[at + size], &cells[at], (double)m->unknown_score + u, UNKNOWN);
+            double score = (double)m->unknown_score + u;
+            relax(&p, at + size, first + score, second + score, UNKNOWN);
         }
         at += size;
     }
-    for (uint64_t end = n; end > 0; end -= last_size(m, text, end, cells[end].id))
-        path[count++] = cells[end].id;
+    for (uint64_t end = n; end > 0; end -= last_size(m, text, end, p.ids[end]))
+        path[count++] = p.ids[end];
     word->id_count = 0;
     word->score_count = count;
     for (uint64_t i = 0, at = 0; i < count; i++) {
@@ -462,7 +465,25 @@ static bool prove(const struct tok_unigram *m, const uint8_t *text, uint64_t n, 
         word->scores[i] = id == UNKNOWN ? m->unknown_score : m->scores[id];
         at += size;
     }
-    return cells[n].first - 2 * u * (double)count - SLACK > cells[n].second;
+    return p.first[n] - 2 * u * (double)count - SLACK > p.second[n];
+}
+
+/* Each walk ends at a byte that no piece goes on with, mostly the second or third, and each end has to be
+ * guessed, so that they would be waited for one after the other: their units are asked for first. Always
+ * inline: GCC 12 removes a call that has no other effect. */
+static inline __attribute__((always_inline)) void expect_pieces(const struct tok_unigram *m,
+                                                                const uint8_t *text, uint64_t n)
+{
+    for (uint64_t i = 0; i + 1 < n; i++) {
+        tok_trie_unit u = m->trie.units[m->trie.root ^ text[i]];
+        __builtin_prefetch(&m->trie.units[tok_trie_base(u) ^ text[i + 1]]);
+    }
+    for (uint64_t i = 0; i + 2 < n; i++) {
+        tok_trie_unit u = m->trie.units[m->trie.root ^ text[i]];
+        uint64_t at = tok_trie_base(u) ^ text[i + 1];
+        u = m->trie.units[at < m->trie.count ? at : 0];
+        __builtin_prefetch(&m->trie.units[tok_trie_base(u) ^ text[i + 2]]);
+    }
 }
 
 void tok_unigram_learn(const struct tok_unigram *m, const uint8_t *text, uint64_t n,
@@ -471,6 +492,7 @@ void tok_unigram_learn(const struct tok_unigram *m, const uint8_t *text, uint64_
     /* no sum in the word is further than this from the one in front of it */
     double reach = (double)n * m->largest * 1.001 + 1;
 
+    expect_pieces(m, text, n);
     /* sums below 2^17 have half an ulp of 2^-8; those below 2^13, 2^-12 */
     if (prove(m, text, n, 0x1p-8, ret_word))
         ret_word->limit = (float)((double)RESET - reach - 1);

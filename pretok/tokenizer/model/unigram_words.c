@@ -14,11 +14,11 @@
 
 #include "model/word_key.h"
 
-#define ENTRY_BITS 18
+#define ENTRY_BITS 19
 #define STORE_BYTES (UINT64_C(12) << 20)
 #define HUGE_PAGE (UINT64_C(2) << 20)
 #define INLINE 2
-#define GROUP 64
+#define GROUP 128
 
 struct entry {
     uint64_t key[2]; /* key[1] 0: empty */
@@ -250,6 +250,20 @@ static inline void ask(const struct tok_unigram_words *w, struct probe *p, const
     __builtin_prefetch(p->bucket);
 }
 
+/* The ids of a word whose entry this is with its numbers, and for a sum like this. */
+static inline bool take(const struct entry *e, const struct probe *p, const float *scores,
+                        float *sum, struct tok_ids *ids)
+{
+    if (!is_at(e, p) || !within(*sum, e->limit))
+        return false;
+    memcpy(ids->ids + ids->count, e->ids, sizeof e->ids);
+    ids->count += e->id_count;
+    *sum = scores[e->ids[0]] + *sum;
+    if (e->id_count == 2)
+        *sum = scores[e->ids[1]] + *sum;
+    return true;
+}
+
 enum ngt_status tok_unigram_words_encode(struct tok_unigram_words *w, const uint8_t *text,
                                          uint64_t from, const uint32_t *ends, uint64_t count,
                                          float *sum, struct tok_ids *ids, struct ngt_error *reterr)
@@ -271,14 +285,8 @@ enum ngt_status tok_unigram_words_encode(struct tok_unigram_words *w, const uint
         for (uint64_t i = 0; i < group && status == NGT_OK; i++) {
             const struct probe *p = &probes[i];
             const struct entry *e = p->bucket;
-            if (is_at(e, p) && within(s, e->limit)) {
-                memcpy(ids->ids + ids->count, e->ids, sizeof e->ids);
-                ids->count += e->id_count;
-                s = scores[e->ids[0]] + s;
-                if (e->id_count == 2)
-                    s = scores[e->ids[1]] + s;
+            if (take(e, p, scores, &s, ids) || take(e + 1, p, scores, &s, ids))
                 continue;
-            }
             status = other(w, p, text + ends[done + i] - p->size, &s, ids, reterr);
             /* the exact pass may have used up what was reserved */
             if (status == NGT_OK)

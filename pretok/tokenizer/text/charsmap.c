@@ -97,7 +97,18 @@ uint64_t tok_charsmap_longest(const struct tok_charsmap *map, const uint8_t *tex
     return longest;
 }
 
-/* Fills starts and ascii. */
+/* Rules of three bytes or more that begin with a and b, whose base is `two`. */
+static void note_thirds(struct tok_charsmap *map, uint8_t a, uint8_t b, uint32_t two)
+{
+    for (unsigned c = 0; c < 256; c++) {
+        uint32_t three = two, bit = tok_charsmap_third(a, b, (uint8_t)c);
+        bool leaf;
+        if (step(map, &three, (uint8_t)c, &leaf))
+            map->thirds[bit / 64] |= UINT64_C(1) << bit % 64;
+    }
+}
+
+/* Fills starts, wholes, thirds and ascii. */
 static void survey(struct tok_charsmap *map)
 {
     bool leaf;
@@ -109,8 +120,13 @@ static void survey(struct tok_charsmap *map)
             alone = leaf;
             for (unsigned b = 0; b < 256; b++) {
                 uint32_t two = one;
-                if (alone || step(map, &two, (uint8_t)b, &leaf)) {
+                bool second = step(map, &two, (uint8_t)b, &leaf);
+                if (alone || second) {
                     map->starts[(a << 8 | b) / 64] |= UINT64_C(1) << b % 64;
+                    if (alone || leaf)
+                        map->wholes[(a << 8 | b) / 64] |= UINT64_C(1) << b % 64;
+                    if (second)
+                        note_thirds(map, (uint8_t)a, (uint8_t)b, two);
                     two = one;
                     ascii_pair = ascii_pair || (b < 128 && step(map, &two, (uint8_t)b, &leaf));
                 }

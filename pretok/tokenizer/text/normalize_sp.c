@@ -153,19 +153,29 @@ static bool copy_as_is(const struct tok_sp_normalizer *nz, const uint8_t *docume
     return true;
 }
 
+/* Does a rule apply to text [n], n >= 3? Nineteen in twenty characters that some rule begins with stand
+ * without the mark that the rule is about. */
+static inline bool has_rule(const struct tok_charsmap *map, const uint8_t *text, uint64_t n)
+{
+    const char *rule;
+    return tok_charsmap_may_start3(map, text) && tok_charsmap_longest(map, text, n, &rule) != 0;
+}
+
 /*
  * Copies what needs no rule from document [at, end), which is clean: characters above ASCII, and
  * ASCII ones in front of them, which the classes alone do not decide. Returns where it stopped. The
  * room is there.
  */
-static uint64_t copy_known(const struct tok_sp_normalizer *nz, const uint8_t *document, uint64_t at,
-                           uint64_t end, struct tok_sp_text *text, bool *space)
+static uint64_t copy_known(const struct tok_sp_normalizer *nz, const uint8_t *document, uint64_t n,
+                           uint64_t at, uint64_t end, struct tok_sp_text *text, bool *space)
 {
     uint8_t *out = text->bytes + text->n;
 
     for (; at + 4 <= end; at++) {
         uint8_t b = document[at], next = document[at + 1];
-        if (nz->starts_symbol[b] || (nz->charsmap && tok_charsmap_may_start(nz->charsmap, b, next)))
+        if (nz->starts_symbol[b] ||
+            (nz->charsmap && tok_charsmap_may_start(nz->charsmap, b, next) &&
+             has_rule(nz->charsmap, document + at, n - at)))
             break;
         if (b >= 0x80) {
             unsigned size = 2u + (b >= 0xE0) + (b >= 0xF0);
@@ -211,7 +221,7 @@ static bool copy_by_rule(const struct tok_sp_normalizer *nz, const uint8_t *docu
         }
         if (at >= clean)
             clean = at + nz->scan->clean(document + at, n - at);
-        at = copy_known(nz, document, at, clean, text, &space);
+        at = copy_known(nz, document, n, at, clean, text, &space);
         if (at == n)
             break;
         struct item item = next_item(nz, document + at, n - at);

@@ -442,8 +442,6 @@ static bool prove(const struct tok_unigram *m, const uint8_t *text, uint64_t n, 
                 relax(&p, i, first + score, second + score, id);
                 single = single || i == at + size;
             }
-            if (i < n && !tok_trie_may_step(unit, text[i]))
-                break;
         }
         if (!single) {
             double score = (double)m->unknown_score + u;
@@ -468,31 +466,12 @@ static bool prove(const struct tok_unigram *m, const uint8_t *text, uint64_t n, 
     return p.first[n] - 2 * u * (double)count - SLACK > p.second[n];
 }
 
-/* Each walk ends at a byte that no piece goes on with, mostly the second or third, and each end has to be
- * guessed, so that they would be waited for one after the other: their units are asked for first. Always
- * inline: GCC 12 removes a call that has no other effect. */
-static inline __attribute__((always_inline)) void expect_pieces(const struct tok_unigram *m,
-                                                                const uint8_t *text, uint64_t n)
-{
-    for (uint64_t i = 0; i + 1 < n; i++) {
-        tok_trie_unit u = m->trie.units[m->trie.root ^ text[i]];
-        __builtin_prefetch(&m->trie.units[tok_trie_base(u) ^ text[i + 1]]);
-    }
-    for (uint64_t i = 0; i + 2 < n; i++) {
-        tok_trie_unit u = m->trie.units[m->trie.root ^ text[i]];
-        uint64_t at = tok_trie_base(u) ^ text[i + 1];
-        u = m->trie.units[at < m->trie.count ? at : 0];
-        __builtin_prefetch(&m->trie.units[tok_trie_base(u) ^ text[i + 2]]);
-    }
-}
-
 void tok_unigram_learn(const struct tok_unigram *m, const uint8_t *text, uint64_t n,
                        struct tok_unigram_word *ret_word)
 {
     /* no sum in the word is further than this from the one in front of it */
     double reach = (double)n * m->largest * 1.001 + 1;
 
-    expect_pieces(m, text, n);
     /* sums below 2^17 have half an ulp of 2^-8; those below 2^13, 2^-12 */
     if (prove(m, text, n, 0x1p-8, ret_word))
         ret_word->limit = (float)((double)RESET - reach - 1);

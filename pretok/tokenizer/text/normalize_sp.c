@@ -173,9 +173,7 @@ static uint64_t copy_known(const struct tok_sp_normalizer *nz, const uint8_t *do
 
     for (; at + 4 <= end; at++) {
         uint8_t b = document[at], next = document[at + 1];
-        if (nz->starts_symbol[b] ||
-            (nz->charsmap && tok_charsmap_may_start(nz->charsmap, b, next) &&
-             has_rule(nz->charsmap, document + at, n - at)))
+        if (nz->starts_symbol[b] || (nz->charsmap && has_rule(nz->charsmap, document + at, n - at)))
             break;
         if (b >= 0x80) {
             unsigned size = 2u + (b >= 0xE0) + (b >= 0xF0);

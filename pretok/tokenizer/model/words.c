@@ -20,6 +20,29 @@
 #define STRETCH 65536   /* bytes */
 #define FULL (3u << 17) /* words not found, after which the tables count as full */
 
+/* A word that is not in its first line, or not with its ids. */
+struct gap {
+    struct tok_probe probe;
+    const uint8_t *word;
+    uint64_t at;         /* where its ids belong among those set aside */
+    const uint32_t *ids; /* with their count at the top of the first; NULL: it is new */
+    uint64_t of;         /* if new: which of news */
+    uint64_t more; /* ids that tok_word_fn has written, if many left it to that; ids is where */
+};
+
+/* Words whose ids are not written yet, and the probes of a group of them. */
+struct batch {
+    struct tok_probe probes[GROUP];
+    uint64_t group, words;                            /* how many */
+    uint32_t ids[(WORDS + GROUP + 1) * TOK_LONG_IDS]; /* set aside */
+    uint64_t count;                                   /* of ids */
+    struct gap gaps[SOME + GROUP];
+    uint64_t gap_count, new_count;
+    uint64_t met[4]; /* a bit by hash for each of news */
+    const struct gap *new_gaps[SOME + GROUP];
+    struct tok_new_word news[SOME + GROUP];
+};
+
 struct tok_words {
     struct tok_word_tables tables;
     tok_word_fn encode;
@@ -30,6 +53,7 @@ struct tok_words {
     struct tok_stats stats;
     uint64_t bytes, missed; /* of this stretch, and of its words that were not there */
     bool around;            /* this stretch goes around the tables */
+    struct batch batch;     /* of the call at hand */
 };
 
 enum ngt_status tok_words_new(tok_word_fn encode, tok_many_words_fn many, const void *model,
@@ -101,29 +125,6 @@ static inline bool is_at(const struct tok_short_pair *pair, unsigned way, const 
 {
     return ((pair->keys[way][0] ^ p->key[0]) | (pair->keys[way][1] ^ p->key[1])) == 0;
 }
-
-/* A word that is not in its first line, or not with its ids. */
-struct gap {
-    struct tok_probe probe;
-    const uint8_t *word;
-    uint64_t at;         /* where its ids belong among those set aside */
-    const uint32_t *ids; /* with their count at the top of the first; NULL: it is new */
-    uint64_t of;         /* if new: which of news */
-    uint64_t more; /* ids that tok_word_fn has written, if many left it to that; ids is where */
-};
-
-/* Words whose ids are not written yet, and the probes of a group of them. */
-struct batch {
-    struct tok_probe probes[GROUP];
-    uint64_t group, words;                            /* how many */
-    uint32_t ids[(WORDS + GROUP + 1) * TOK_LONG_IDS]; /* set aside */
-    uint64_t count;                                   /* of ids */
-    struct gap gaps[SOME + GROUP];
-    uint64_t gap_count, new_count;
-    uint64_t met[4]; /* a bit by hash for each of news */
-    const struct gap *new_gaps[SOME + GROUP];
-    struct tok_new_word news[SOME + GROUP];
-};
 
 /* Probes for a group of up to `left` words, none of which is longer than what is kept. */
 static inline void ask(const struct tok_words *w, struct batch *b, const uint8_t *text, uint64_t n,
@@ -415,7 +416,7 @@ enum ngt_status tok_words_encode(struct tok_words *w, const uint8_t *text, uint6
                                  uint64_t from, const uint32_t *ends, uint64_t count,
                                  uint32_t *ret_ids, uint64_t *ret_count, struct ngt_error *reterr)
 {
-    struct batch b;
+    struct batch *b = &w->batch;
     uint32_t *out = ret_ids;
     uint64_t start = from;
     enum ngt_status status = NGT_OK;
@@ -423,19 +424,19 @@ enum ngt_status tok_words_encode(struct tok_words *w, const uint8_t *text, uint6
     w->stats.words += count;
     w->bytes += count ? ends[count - 1] - from : 0;
     if (!w->keep || go_around(w))
-        return encode_all(w, &b, text, n, from, ends, count, ret_ids, ret_count, reterr);
-    b.words = b.count = b.gap_count = 0;
+        return encode_all(w, b, text, n, from, ends, count, ret_ids, ret_count, reterr);
+    b->words = b->count = b->gap_count = 0;
     for (uint64_t done = 0; done < count && status == NGT_OK;) {
-        ask(w, &b, text, n, start, ends + done, count - done);
-        if (b.group)
-            status = encode_group(w, &b, text, n, ends + done, &out, reterr);
+        ask(w, b, text, n, start, ends + done, count - done);
+        if (b->group)
+            status = encode_group(w, b, text, n, ends + done, &out, reterr);
         else
-            status = encode_long(w, &b, text, n, start, ends[done], &out, reterr);
-        done += b.group ? b.group : 1;
+            status = encode_long(w, b, text, n, start, ends[done], &out, reterr);
+        done += b->group ? b->group : 1;
         start = ends[done - 1];
     }
     if (status == NGT_OK)
-        status = flush(w, &b, text + n, &out, reterr);
+        status = flush(w, b, text + n, &out, reterr);
     *ret_count = (uint64_t)(out - ret_ids);
     return status;
 }

@@ -178,8 +178,7 @@ static enum ngt_status plain_bpe(const struct tok_hf_file *f, enum tok_hf_marker
         .initial = initial,
         .rules = rules,
         .rule_count = kept,
-        .joined =
-            f->suffix.size == 0, /* their names are, and a name is spelt character by character */
+        .joined = true, /* names are, spelt character by character; with a suffix all_join says so */
         .no_plain = !plain && (f->unknown != NGT_NO_ID || f->byte_fallback || bytes_there == 256),
         .characters = !f->bytes,
         .marker = marker,

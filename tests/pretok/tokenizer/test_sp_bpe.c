@@ -192,14 +192,18 @@ static uint64_t random_text(char *out, uint64_t n)
     return at;
 }
 
-/* A vocabulary of random strings of the parts above, with few different scores. */
+/* A vocabulary of random strings of the parts above, with few different scores. In half of those with symbols
+ * all of these begin with one letter. */
 static void random_model(bool bytes, bool symbols)
 {
     char seen[150][20];
     unsigned count = 0;
+    char only = 0;
 
     file.size = 0;
     sp_reserved(&file, bytes);
+    if (symbols && next(2))
+        only = 'a';
     while (count < 120) {
         char name[20] = "", spelt[60];
         uint64_t n = random_text(name, 5 + next(10)), used = 0;
@@ -213,7 +217,8 @@ static void random_model(bool bytes, bool symbols)
             memcpy(spelt + used, name[i] == ' ' ? M : name + i, name[i] == ' ' ? 3 : 1);
             used += name[i] == ' ' ? 3 : 1;
         }
-        sp_piece_n(&file, spelt, used, -(float)next(30), symbols && next(20) == 0 ? USER : NORMAL);
+        bool symbol = only ? name[0] == only && next(3) == 0 : symbols && next(20) == 0;
+        sp_piece_n(&file, spelt, used, -(float)next(30), symbol ? USER : NORMAL);
     }
     sp_trainer(&file, 2, bytes, false);
     sp_normalizer(&file, NULL, 0, next(2), false, true);

@@ -178,7 +178,8 @@ static enum ngt_status plain_bpe(const struct tok_hf_file *f, enum tok_hf_marker
         .initial = initial,
         .rules = rules,
         .rule_count = kept,
-        .joined = true, /* names are, spelt character by character; with a suffix all_join says so */
+        .joined =
+            true, /* names are, spelt character by character; with a suffix all_join says so */
         .no_plain = !plain && (f->unknown != NGT_NO_ID || f->byte_fallback || bytes_there == 256),
         .characters = !f->bytes,
         .marker = marker,
